@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the modules of two nodes say to each other. Fixed-width, little-endian,
+ * packed by construction; every length is checked against the table below
+ * before a handler sees a byte. Documentation/protocol.rst tells the story.
+ *
+ * A connection carries messages, each a header and a payload of at most
+ * PANDO_WIRE_PAYLOAD bytes. The first four messages are the handshake; until
+ * READY nothing else is accepted, and before that nothing longer than
+ * sizeof(struct pando_wire_hello) + header is even read:
+ *
+ *   initiator                                   responder
+ *   HELLO(versions, cluster, node, nonce_i) ->
+ *                         <- CHALLENGE(versions, node, nonce_r, mac_r)
+ *   AUTH(mac_i)          ->
+ *                         <- READY()
+ *
+ * mac_r = HMAC-SHA256(key, "pando responder" || HELLO || CHALLENGE without mac)
+ * mac_i = HMAC-SHA256(key, "pando initiator" || HELLO || CHALLENGE without mac)
+ * so both prove the key over both nonces, identities, versions and features,
+ * and neither proof can be reflected. The node with the lower id connects.
+ */
+#ifndef _PANDO_WIRE_H
+#define _PANDO_WIRE_H
+
+#include <linux/types.h>
+
+#define PANDO_WIRE_MAGIC	0x314f444eu	/* "NDO1" */
+#define PANDO_WIRE_VERSION	1
+#define PANDO_WIRE_PAYLOAD	32768
+#define PANDO_WIRE_NONCE	32
+#define PANDO_WIRE_MAC		32
+#define PANDO_WIRE_NAME		64
+
+/*
+ * Message types: PANDO_MSG(name, number, request min, request max,
+ * reply min, reply max, flags); lengths are of the payload.
+ *   ONEWAY  no reply
+ *   IDEM    may be executed again after a reconnect; otherwise the server
+ *           remembers the reply until the client has acknowledged it
+ *   SERVE   executed by a thread of pando-init, under the requester's
+ *           credentials; otherwise in the module's own workqueue
+ */
+#define PANDO_MSGF_ONEWAY	0x01
+#define PANDO_MSGF_IDEM		0x02
+#define PANDO_MSGF_SERVE	0x04
+
+#define PANDO_MESSAGES(X) \
+	X(HELLO,	1, 184, 184, 0, 0, PANDO_MSGF_ONEWAY) \
+	X(CHALLENGE,	2, 152, 152, 0, 0, PANDO_MSGF_ONEWAY) \
+	X(AUTH,		3, 32, 32, 0, 0, PANDO_MSGF_ONEWAY) \
+	X(READY,	4, 0, 0, 0, 0, PANDO_MSGF_ONEWAY) \
+	X(PING,		5, 0, 4096, 0, 4096, PANDO_MSGF_IDEM) \
+	X(GUESTS,	8, 8, PANDO_WIRE_PAYLOAD, 0, 0, PANDO_MSGF_IDEM) \
+	X(GONE,		9, 4, PANDO_WIRE_PAYLOAD, 0, 0, PANDO_MSGF_IDEM) \
+	X(LOCATE,	10, 4, 4, 4, 4, PANDO_MSGF_IDEM) \
+	X(CALL,		16, 152, PANDO_WIRE_PAYLOAD, 8, PANDO_WIRE_PAYLOAD, \
+	  PANDO_MSGF_SERVE) \
+	X(PROC_LIST,	32, 8, 8, 8, PANDO_WIRE_PAYLOAD, PANDO_MSGF_IDEM) \
+	X(PROC_STAT,	33, 120, 1024 + 4096, 32, 32, \
+	  PANDO_MSGF_IDEM | PANDO_MSGF_SERVE) \
+	X(PROC_READ,	34, 120, 1024 + 4096, 0, PANDO_WIRE_PAYLOAD, \
+	  PANDO_MSGF_IDEM | PANDO_MSGF_SERVE) \
+	X(PROC_READDIR,	35, 120, 1024 + 4096, 8, PANDO_WIRE_PAYLOAD, \
+	  PANDO_MSGF_IDEM | PANDO_MSGF_SERVE) \
+	X(PROC_READLINK, 36, 120, 1024 + 4096, 0, 4096, \
+	  PANDO_MSGF_IDEM | PANDO_MSGF_SERVE) \
+	X(PROC_WRITE,	37, 120, PANDO_WIRE_PAYLOAD, 8, 8, PANDO_MSGF_SERVE)
+
+enum pando_msg {
+#define X(name, nr, ...) PANDO_MSG_##name = nr,
+	PANDO_MESSAGES(X)
+#undef X
+	PANDO_MSG_LAST = 63
+};
+
+/* Flags of a message in flight. */
+#define PANDO_WIREF_REPLY	0x0001
+
+/**
+ * struct pando_wire_hdr - in front of every message
+ * @magic: PANDO_WIRE_MAGIC
+ * @type: enum pando_msg
+ * @flags: PANDO_WIREF_*
+ * @len: of the whole message, header included, bytes
+ * @status: in a reply: 0 or a negative errno of the *transport of the
+ *	request* (-ESTALE: older epoch; -EPROTO: malformed; -EOPNOTSUPP: no
+ *	such type; -EREMCHG: the process is elsewhere, payload is a
+ *	struct pando_wire_locate_reply; else the handler's); zero in a request
+ * @epoch: sender's epoch; 0 during the handshake
+ * @id: of the request, unique per pair of incarnations, growing; a reply
+ *	repeats it
+ * @acked: the sender has the replies of all its requests below this id
+ */
+struct pando_wire_hdr {
+	__le32 magic;
+	__le16 type;
+	__le16 flags;
+	__le32 len;
+	__le32 status;
+	__le64 epoch;
+	__le64 id;
+	__le64 acked;
+};
+
+/**
+ * struct pando_wire_hello - first message, from the initiator
+ * @version_min: oldest protocol version spoken
+ * @version_max: newest
+ * @features: PANDO_FEATURE_* bits offered
+ * @node: sender's node id
+ * @credits: messages the sender can receive before it must be asked again
+ * @incarnation: of the sender's namespace
+ * @epoch: sender's current epoch, for information
+ * @to: node id the initiator wants to reach
+ * @cluster: name, NUL padded
+ * @nonce: random
+ */
+struct pando_wire_hello {
+	__le16 version_min;
+	__le16 version_max;
+	__le32 features;
+	__le16 node;
+	__le16 to;
+	__le32 credits;
+	__le64 incarnation;
+	__le64 epoch;
+	__u8 cluster[PANDO_WIRE_NAME];
+	__u8 nonce[PANDO_WIRE_NONCE];
+	__u8 reserved[56];
+};
+
+/**
+ * struct pando_wire_challenge - the responder's answer
+ * @version: chosen
+ * @node: responder's node id
+ * @features: chosen, a subset of those offered
+ * @incarnation: of the responder's namespace
+ * @credits: as in the hello
+ * @nonce: random
+ * @mac: see above
+ */
+struct pando_wire_challenge {
+	__le16 version;
+	__le16 node;
+	__le32 features;
+	__le64 incarnation;
+	__le32 credits;
+	__le32 reserved0;
+	__u8 reserved[64];
+	__u8 nonce[PANDO_WIRE_NONCE];
+	__u8 mac[PANDO_WIRE_MAC];
+};
+
+struct pando_wire_auth {
+	__u8 mac[PANDO_WIRE_MAC];
+};
+
+/**
+ * struct pando_wire_guests - a node tells a home which of its PIDs run there
+ * @seq: 0 for the first message of a report, then 1, 2...; the home forgets
+ *	what this sender said before when @seq is 0
+ * @count: number of @pid
+ * @pid: the numbers, tasks and threads
+ */
+struct pando_wire_guests {
+	__le32 seq;
+	__le32 count;
+	__le32 pid[];
+};
+
+/**
+ * struct pando_wire_gone - guests of the receiver's leases have ended
+ * @count: number of @pid
+ * @pid: numbers that are free again
+ */
+struct pando_wire_gone {
+	__le32 count;
+	__le32 pid[];
+};
+
+struct pando_wire_locate {
+	__le32 pid;
+};
+
+/** @node: where the PID lives, 0 if the home knows of none */
+struct pando_wire_locate_reply {
+	__le16 node;
+	__le16 reserved;
+};
+
+/**
+ * struct pando_wire_cred - who asks, in the initial user namespace's ids
+ * @uid: real, effective, saved, file system
+ * @gid: likewise
+ * @cap_effective: capability sets; a requester in another user namespace
+ *	than the initial one sends them empty
+ * @ngroups: supplementary groups that follow the fixed part of the message
+ */
+struct pando_wire_cred {
+	__le32 uid[4];
+	__le32 gid[4];
+	__le64 cap_effective;
+	__le64 cap_permitted;
+	__le32 ngroups;
+	__le32 reserved;
+};
+
+#define PANDO_WIRE_GROUPS_MAX	1024
+
+/* Calls on a PID. The arguments are those of the system call, its PID apart. */
+enum pando_call {
+	PANDO_CALL_KILL = 1,		/* arg0 sig; data: siginfo or empty */
+	PANDO_CALL_TKILL,		/* arg0 sig; data: siginfo or empty */
+	PANDO_CALL_TGKILL,		/* arg0 sig, arg1 tgid; data likewise */
+	PANDO_CALL_GETPGID,
+	PANDO_CALL_GETSID,
+	PANDO_CALL_GETPRIORITY,		/* PRIO_PROCESS */
+	PANDO_CALL_SETPRIORITY,		/* arg0 nice */
+	PANDO_CALL_SCHED_GETAFFINITY,	/* arg0 bytes; reply data: mask */
+	PANDO_CALL_SCHED_SETAFFINITY,	/* arg0 bytes; data: mask */
+	PANDO_CALL_PRLIMIT64,		/* arg0 resource, arg1 bit 0: set, bit 1:
+					 * get; data and reply data: rlimit64
+					 */
+	PANDO_CALL_PIDFD_OPEN,		/* arg0 flags; reply data: u64 start, ns
+					 * of the cluster's clock
+					 */
+	PANDO_CALL_PIDFD_SIGNAL,	/* arg0 sig, arg1 start time; data:
+					 * siginfo or empty
+					 */
+	PANDO_CALL_SCHED_GETSCHEDULER,
+	PANDO_CALL_SCHED_GETPARAM,	/* reply data: le32 priority */
+	__PANDO_CALL_MAX
+};
+
+/**
+ * struct pando_wire_siginfo - what a signal carries, as the receiver sees it
+ * @signo: number; @code: si_code; @pid: global PID of the sender (tgid);
+ * @uid: of the sender; @value: sigval
+ */
+struct pando_wire_siginfo {
+	__le32 signo;
+	__le32 code;
+	__le32 pid;
+	__le32 uid;
+	__le32 err;
+	__le32 reserved;
+	__le64 value;
+};
+
+/**
+ * struct pando_wire_call - one by-pid system call
+ * @call: enum pando_call
+ * @pid: global PID it is about
+ * @cred: caller
+ * @arg: arguments, sign-extended
+ * @sender: global tgid of the caller
+ * @datalen: bytes of data behind the groups
+ *
+ * Followed by ngroups __le32, then datalen bytes.
+ */
+struct pando_wire_call {
+	__le32 call;
+	__le32 pid;
+	struct pando_wire_cred cred;
+	__le64 arg[5];
+	__le32 sender;
+	__le32 datalen;
+	__le64 reserved[5];
+};
+
+/** @ret: what the system call returned, negative errno included; data follows */
+struct pando_wire_call_reply {
+	__le64 ret;
+};
+
+/** PROC_LIST: thread group ids of the sender's own and guests, from @from on */
+struct pando_wire_proc_list {
+	__le32 from;
+	__le32 reserved;
+};
+
+/** @count PIDs in ascending order; @next: go on from there, 0 at the end */
+struct pando_wire_proc_list_reply {
+	__le32 count;
+	__le32 next;
+	__le32 pid[];
+};
+
+/**
+ * struct pando_wire_proc - STAT, READ, READDIR, READLINK and WRITE
+ * @cred: requester
+ * @pos: file position or directory cookie
+ * @len: bytes wanted, or bytes of data that follow the path
+ * @pathlen: of the path, no NUL, "70123/task/70124/stat": no empty, "." or
+ *	".." component, no leading slash; no component may be a link except
+ *	the last of READLINK and STAT
+ * @flags: zero
+ *
+ * Followed by ngroups __le32, the path, the data.
+ */
+struct pando_wire_proc {
+	struct pando_wire_cred cred;
+	__le64 pos;
+	__le64 reserved[6];
+	__le32 len;
+	__le16 pathlen;
+	__le16 flags;
+};
+
+/** Attributes of one file of /proc/PID */
+struct pando_wire_proc_stat {
+	__le32 mode;
+	__le32 uid;
+	__le32 gid;
+	__le32 nlink;
+	__le64 size;
+	__le64 ino;
+};
+
+/**
+ * struct pando_wire_proc_dir - reply to READDIR
+ * @next: cookie to go on from; 0 at the end
+ * @count: entries that follow, each a struct pando_wire_proc_dirent
+ */
+struct pando_wire_proc_dir {
+	__le32 next;
+	__le32 count;
+};
+
+/** followed by namelen bytes, padded to a multiple of 4; type is DT_* */
+struct pando_wire_proc_dirent {
+	__le16 namelen;
+	__u8 type;
+	__u8 reserved;
+};
+
+#define PANDO_WIRE_ASSERT(type, size) \
+	_Static_assert(sizeof(struct type) == (size), #type " is not " #size)
+
+PANDO_WIRE_ASSERT(pando_wire_hdr, 40);
+PANDO_WIRE_ASSERT(pando_wire_hello, 184);
+PANDO_WIRE_ASSERT(pando_wire_challenge, 152);
+PANDO_WIRE_ASSERT(pando_wire_auth, 32);
+PANDO_WIRE_ASSERT(pando_wire_cred, 56);
+PANDO_WIRE_ASSERT(pando_wire_siginfo, 32);
+PANDO_WIRE_ASSERT(pando_wire_call, 152);
+PANDO_WIRE_ASSERT(pando_wire_proc, 120);
+PANDO_WIRE_ASSERT(pando_wire_proc_stat, 32);
+PANDO_WIRE_ASSERT(pando_wire_proc_dir, 8);
+PANDO_WIRE_ASSERT(pando_wire_proc_dirent, 4);
+
+#endif /* _PANDO_WIRE_H */

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * Pando: one process tree over many hosts. The contract between the daemon
+ * and the kernel: generic netlink for membership, leases and moves, and one
+ * ioctl by which pando-init lends threads to the module.
+ *
+ * Generic netlink
+ * ===============
+ *
+ * Family PANDO_GENL_NAME, version PANDO_GENL_VERSION. Every command needs
+ * CAP_NET_ADMIN in the initial user namespace. Integers are in host byte
+ * order. A command is answered with an ACK (NLM_F_ACK) unless a reply is
+ * named. Errors are negative errnos, with a sentence in the extended ACK.
+ *
+ * The daemon decides, the kernel enforces. A change of membership is, as in
+ * dlm, STOP(epoch) -> MEMBERS(epoch, list) -> LEASES -> START(epoch), which
+ * the kernel answers with the event DONE(epoch) once its connections stand
+ * and every home knows its guests. A newer STOP may come at any step and
+ * overtakes what runs.
+ *
+ * PANDO_CMD_ATTACH: makes one PID namespace of this node the cluster
+ *   namespace. INIT_PID (u32, the PID of pando-init as the caller sees it),
+ *   NODE_ID (u16, 1..PANDO_NODE_MAX), NODE_NAME, CLUSTER_NAME (strings),
+ *   INCARNATION (u64, never zero, new each time the namespace is made),
+ *   KEY (binary, 16..4096 bytes, the cluster key), TRANSPORT (string: "tcp",
+ *   "rdma", "loop"), ADDR (struct sockaddr_in or sockaddr_in6: where to
+ *   listen), TIMEOUT (u32, ms, optional: the longest any request may wait).
+ *   Starts to listen. -EBUSY when attached already, -ESRCH for no such
+ *   process, -EINVAL when INIT_PID is not pid 1 of a namespace other than
+ *   the initial one, -ENOENT for a transport whose module is not loaded.
+ * PANDO_CMD_DETACH: ends it: closes connections, forgets directory and
+ *   leases. -EBUSY while the namespace has processes besides pando-init and
+ *   node-local ones. No-op (-ENOTCONN) if not attached.
+ * PANDO_CMD_STOP: EPOCH (u64). From now on requests wait for START. -ESTALE
+ *   for an epoch that is not newer than the last.
+ * PANDO_CMD_MEMBERS: EPOCH, NODES (nest of NODE nests: NODE_ID, NODE_NAME,
+ *   INCARNATION, ADDR). Self is one of them. Requests that wait on a node
+ *   that is not in the list fail. -ESTALE if EPOCH is not the stopped one.
+ * PANDO_CMD_LEASES: LEASE_VERSION (u64, grows), LEASE_MAP (binary,
+ *   PANDO_LEASE_BLOCKS u16: the owner's node id, 0 for nobody; with
+ *   PANDO_LEASE_HELD set the owner is home but must not hand numbers out).
+ *   May come at any time after ATTACH. -ESTALE for an older version.
+ * PANDO_CMD_START: EPOCH.
+ * PANDO_CMD_RESERVE: MOVE_ID (u64), PIDS (binary, u32 each). This node will
+ *   restore tasks with these numbers: set_tid of them is allowed until
+ *   UNRESERVE or MOVED. -EEXIST if one is in use here (reply: PID).
+ * PANDO_CMD_UNRESERVE: MOVE_ID. The move was called off.
+ * PANDO_CMD_MOVED: MOVE_ID, PIDS, FROM, TO (u16 node ids). The tasks now live
+ *   on TO. Every node is told, in the order of the group's messages: the home
+ *   notes it, the source will not report their end, hints are dropped.
+ * PANDO_CMD_LOCATE: PID (u32). Reply: PID, HOME, LOCATION (u16; 0: nobody).
+ *   May ask the home over the network; -ESRCH if there is no such process.
+ * PANDO_CMD_STATUS: no attributes. Reply: all that are known of NODE_ID,
+ *   NODE_NAME, CLUSTER_NAME, INCARNATION, INIT_PID, EPOCH, STATE (u32, enum
+ *   pando_state), TRANSPORT, LEASE_VERSION, PIDS_USED, PIDS_FREE (u32: of
+ *   the numbers this node may hand out), GUESTS (u32: tasks here whose home
+ *   is elsewhere), AWAY (u32: numbers of ours that live elsewhere), NODES
+ *   (per peer: NODE_ID, NODE_NAME, INCARNATION, ADDR, PEER_STATE, RTT).
+ *
+ * Events, multicast group PANDO_GENL_EVENTS:
+ * PANDO_EVENT_DONE: EPOCH.
+ * PANDO_EVENT_LEASE_LOW: PIDS_USED, PIDS_FREE. Few numbers are left; sent
+ *   again not more often than twice a second while it stays so.
+ * PANDO_EVENT_PEER: NODE_ID, PEER_STATE; NODE_ID is 0 for a stranger that
+ *   was refused.
+ */
+#ifndef _UAPI_LINUX_PANDO_H
+#define _UAPI_LINUX_PANDO_H
+
+#include <linux/types.h>
+#include <linux/ioctl.h>
+
+#define PANDO_GENL_NAME		"pando"
+#define PANDO_GENL_VERSION	1
+#define PANDO_GENL_EVENTS	"events"
+
+#define PANDO_NODE_MAX		1023	/* highest node id */
+#define PANDO_NAME_MAX		64	/* of nodes and clusters, with the NUL */
+#define PANDO_LEASE_SHIFT	10
+#define PANDO_LEASE_SIZE	(1 << PANDO_LEASE_SHIFT)	/* PIDs */
+#define PANDO_PID_MAX		(1 << 22)
+#define PANDO_LEASE_BLOCKS	(PANDO_PID_MAX >> PANDO_LEASE_SHIFT)
+#define PANDO_LEASE_HELD	0x8000	/* home, but hands nothing out */
+#define PANDO_LEASE_NODE	0x03ff
+#define PANDO_MOVE_PIDS_MAX	8192	/* tasks in one move */
+
+/* Numbers below this are node-local: pando-init and the tools around it. */
+#define PANDO_LOCAL_PIDS	PANDO_LEASE_SIZE
+
+enum pando_cmd {
+	PANDO_CMD_UNSPEC,
+	PANDO_CMD_ATTACH,
+	PANDO_CMD_DETACH,
+	PANDO_CMD_STOP,
+	PANDO_CMD_MEMBERS,
+	PANDO_CMD_LEASES,
+	PANDO_CMD_START,
+	PANDO_CMD_RESERVE,
+	PANDO_CMD_UNRESERVE,
+	PANDO_CMD_MOVED,
+	PANDO_CMD_LOCATE,
+	PANDO_CMD_STATUS,
+	PANDO_EVENT_DONE,
+	PANDO_EVENT_LEASE_LOW,
+	PANDO_EVENT_PEER,
+	__PANDO_CMD_MAX
+};
+#define PANDO_CMD_MAX (__PANDO_CMD_MAX - 1)
+
+enum pando_attr {
+	PANDO_A_UNSPEC,
+	PANDO_A_PAD,
+	PANDO_A_INIT_PID,	/* u32 */
+	PANDO_A_NODE_ID,	/* u16 */
+	PANDO_A_NODE_NAME,	/* string */
+	PANDO_A_CLUSTER_NAME,	/* string */
+	PANDO_A_INCARNATION,	/* u64 */
+	PANDO_A_KEY,		/* binary */
+	PANDO_A_TRANSPORT,	/* string */
+	PANDO_A_ADDR,		/* struct sockaddr_in or sockaddr_in6 */
+	PANDO_A_TIMEOUT,	/* u32, ms */
+	PANDO_A_EPOCH,		/* u64 */
+	PANDO_A_NODES,		/* nest of PANDO_A_NODE */
+	PANDO_A_NODE,		/* nest */
+	PANDO_A_LEASE_VERSION,	/* u64 */
+	PANDO_A_LEASE_MAP,	/* u16[PANDO_LEASE_BLOCKS] */
+	PANDO_A_MOVE_ID,	/* u64 */
+	PANDO_A_PIDS,		/* u32[] */
+	PANDO_A_FROM,		/* u16 */
+	PANDO_A_TO,		/* u16 */
+	PANDO_A_PID,		/* u32 */
+	PANDO_A_HOME,		/* u16 */
+	PANDO_A_LOCATION,	/* u16 */
+	PANDO_A_STATE,		/* u32, enum pando_state */
+	PANDO_A_PIDS_USED,	/* u32 */
+	PANDO_A_PIDS_FREE,	/* u32 */
+	PANDO_A_GUESTS,		/* u32 */
+	PANDO_A_AWAY,		/* u32 */
+	PANDO_A_PEER_STATE,	/* u32, enum pando_peer_state */
+	PANDO_A_RTT,		/* u32, us, smoothed; 0 if unknown */
+	__PANDO_A_MAX
+};
+#define PANDO_A_MAX (__PANDO_A_MAX - 1)
+
+enum pando_state {
+	PANDO_STATE_DETACHED,
+	PANDO_STATE_STOPPED,	/* attached, or between STOP and START */
+	PANDO_STATE_MEMBERS,	/* MEMBERS came, START did not */
+	PANDO_STATE_RECOVERING,	/* START came, DONE not yet sent */
+	PANDO_STATE_RUNNING,
+};
+
+enum pando_peer_state {
+	PANDO_PEER_DOWN,	/* no connection; being retried */
+	PANDO_PEER_CONNECTING,	/* transport or handshake under way */
+	PANDO_PEER_UP,
+	PANDO_PEER_REFUSED,	/* wrong key, version or cluster */
+	PANDO_PEER_SELF,
+};
+
+/*
+ * /dev/pando, mode 0600. PANDO_IOC_SERVE lends the calling thread, which must
+ * belong to pid 1 of the cluster namespace, to the module: it executes what
+ * other nodes ask of this namespace, under the requesters' credentials. The
+ * scratch buffer is the thread's own memory, used for system call arguments
+ * and results. Returns 0 when the node is detached, -EINTR on a signal (call
+ * again), -ENOTCONN when not attached, -EPERM for a thread of another process.
+ */
+#define PANDO_SERVE_BUF		65536
+
+struct pando_serve {
+	__aligned_u64 buf;	/* user address, page aligned */
+	__u32 len;		/* PANDO_SERVE_BUF */
+	__u32 flags;		/* must be zero */
+};
+
+#define PANDO_IOC_SERVE		_IOW(0xBA, 0x10, struct pando_serve)
+
+#endif /* _UAPI_LINUX_PANDO_H */

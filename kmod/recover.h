@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What recovery and the directory's messages need of each other: node.c runs
+ * the recovery, locate.c owns the directory (directory.c) and its lock.
+ */
+#ifndef _PANDO_RECOVER_H
+#define _PANDO_RECOVER_H
+
+#include <linux/types.h>
+
+/*
+ * Sends every home the list of its PIDs that run here (message GUESTS, in
+ * pieces). Called by the recovery worker after all connections stand; may
+ * sleep. -EINTR when pando_nodes_epoch() is no longer @epoch.
+ */
+int pando_locate_report(u64 epoch);
+
+/*
+ * A new MEMBERS list is in force: forget hints, and what was noted about
+ * incarnations that are gone for good.
+ */
+void pando_locate_members(u64 epoch);
+
+#endif
