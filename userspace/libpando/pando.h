@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * libpando: frames over a socket, and what all programs of Pando share.
+ * Functions return 0 or a count, or a negative errno, unless said otherwise.
+ */
+#ifndef PANDO_H
+#define PANDO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "pando.pb-c.h"
+
+#define PANDO_RUN_DIR		"/run/pando"
+#define PANDO_CONTROL_SOCKET	PANDO_RUN_DIR "/control"
+#define PANDO_INIT_SOCKET	PANDO_RUN_DIR "/init"
+#define PANDO_CONFIG		"/etc/pando/pando.conf"
+#define PANDO_FRAME_MAX		(1024u * 1024u)
+#define PANDO_FRAME_FDS		8
+
+/* --- frames, blocking (tools, pando-init, pando-move) ------------------- */
+
+/*
+ * Writes one whole frame with its descriptors (fds may be NULL, nfds 0).
+ * -EPIPE when the other side is gone; never raises SIGPIPE.
+ */
+int pando_send(int sock, const Pando__Frame *frame, const int *fds, int nfds);
+
+/*
+ * Reads one whole frame into a new message (pando_frame_free). @fds receives
+ * at most PANDO_FRAME_FDS descriptors (close-on-exec) and @nfds their count;
+ * NULL: any that come are closed. Returns 1, 0 at end of file, -EPROTO for
+ * garbage, -EMSGSIZE for a length out of range.
+ */
+int pando_recv(int sock, Pando__Frame **frame, int *fds, int *nfds);
+void pando_frame_free(Pando__Frame *frame);
+
+/* --- frames, not blocking (pandod): a buffer that bytes are fed to ------- */
+
+struct pando_stream;	/* one direction pair of a non-blocking socket */
+struct pando_stream *pando_stream_new(int sock);	/* owns sock */
+void pando_stream_free(struct pando_stream *s);
+int pando_stream_fd(const struct pando_stream *s);
+/*
+ * Reads what is there. Call pando_stream_next() until it returns 0. Returns
+ * 1 while the stream lives, 0 at end of file, or a negative errno.
+ */
+int pando_stream_fill(struct pando_stream *s);
+/* 1 and a frame (with fds as pando_recv()), 0 for none, -EPROTO, -EMSGSIZE */
+int pando_stream_next(struct pando_stream *s, Pando__Frame **frame,
+		      int *fds, int *nfds);
+/* Queues a frame (its fds are dup'ed); flush writes what the socket takes. */
+int pando_stream_queue(struct pando_stream *s, const Pando__Frame *frame,
+		       const int *fds, int nfds);
+/* 1: all is written; 0: wait for POLLOUT; negative errno. */
+int pando_stream_flush(struct pando_stream *s);
+/* Bytes queued and not written, for flow control. */
+size_t pando_stream_pending(const struct pando_stream *s);
+
+/* --- connecting ----------------------------------------------------------*/
+
+/*
+ * Connects to the daemon on this node (PANDO_CONTROL in the environment
+ * overrides the path). On failure prints one line that says what to do to
+ * stderr when @loud, and returns a negative errno.
+ */
+int pando_connect(bool loud);
+
+/*
+ * Mutual proof of a shared secret over a stream socket, blocking with
+ * @timeout_ms: HMAC-SHA256 over both nonces and @context. Used between daemons
+ * (cluster key) and between movers (token). 0, -EACCES, -ETIMEDOUT, -EPIPE.
+ */
+int pando_auth(int sock, bool initiator, const void *secret, size_t len,
+	       const char *context, int timeout_ms);
+
+#endif
