@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a node knows about numbers that do not simply run where their home is.
+ * Pure; the caller holds one lock around every call.
+ *
+ * Three kinds of facts, one entry per number:
+ *   AWAY    home is here, the task runs on @node. The number is in use. An
+ *           entry whose node has died stays until that node is known to have
+ *           come back empty (another incarnation): only then is it sure that
+ *           the task is gone.
+ *   LEAVING this node has given the task to another (MOVED came), the local
+ *           original is being removed: its end is nobody's business.
+ *   HINT    the task was last seen on @node; may be wrong, costs one message.
+ *   RESERVED a task with this number is about to be restored here.
+ */
+#ifndef _PANDO_DIRECTORY_H
+#define _PANDO_DIRECTORY_H
+
+#include "pure.h"
+
+enum pando_dir_kind {
+	PANDO_DIR_NONE,
+	PANDO_DIR_AWAY,
+	PANDO_DIR_LEAVING,
+	PANDO_DIR_HINT,
+	PANDO_DIR_RESERVED,
+	PANDO_DIR_KINDS
+};
+
+/**
+ * struct pando_dir_entry - one fact
+ * @next: in its chain
+ * @pid: the number
+ * @node: where, as the kind says
+ * @kind: enum pando_dir_kind
+ * @mark: report sequence it was last confirmed in (AWAY)
+ * @tag: incarnation of @node (AWAY) or move id (RESERVED)
+ */
+struct pando_dir_entry {
+	struct pando_dir_entry *next;
+	u32 pid;
+	u16 node;
+	u8 kind;
+	u8 mark;
+	u64 tag;
+};
+
+/**
+ * struct pando_directory - hash table that grows with what it holds
+ * @bucket: chains
+ * @bits: log2 of their number; 0: not allocated yet
+ * @count: entries of each kind
+ */
+struct pando_directory {
+	struct pando_dir_entry **bucket;
+	u32 bits;
+	u32 count[PANDO_DIR_KINDS];
+};
+
+/* Hints are dropped above this many, the oldest knowledge is as good as none */
+#define PANDO_DIR_HINTS_MAX	65536u
+
+void pando_dir_init(struct pando_directory *d);
+void pando_dir_destroy(struct pando_directory *d);
+
+/* NULL when nothing is known. Valid until the next change. */
+const struct pando_dir_entry *pando_dir_find(const struct pando_directory *d,
+					     u32 pid, enum pando_dir_kind kind);
+
+/*
+ * Notes a fact, or changes the one of this kind. -ENOMEM; never fails for a
+ * fact that is there already. AWAY and HINT exclude each other: AWAY wins.
+ */
+int pando_dir_set(struct pando_directory *d, u32 pid, enum pando_dir_kind kind,
+		  u16 node, u64 tag);
+
+/* Forgets it; returns whether there was one. */
+bool pando_dir_clear(struct pando_directory *d, u32 pid,
+		     enum pando_dir_kind kind);
+
+/* Forgets all of a kind for which @drop is true (NULL: all); returns how many */
+u32 pando_dir_purge(struct pando_directory *d, enum pando_dir_kind kind,
+		    bool (*drop)(const struct pando_dir_entry *e, void *ctx),
+		    void *ctx);
+
+#endif
