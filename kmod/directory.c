@@ -116,6 +116,27 @@ int pando_dir_set(struct pando_directory *d, u32 pid, enum pando_dir_kind kind,
 	return 0;
 }
 
+void pando_dir_mark(struct pando_directory *d, u32 pid,
+		    enum pando_dir_kind kind, u8 mark)
+{
+	struct pando_dir_entry **p = find(d, pid, kind);
+
+	if (p)
+		(*p)->mark = mark;
+}
+
+void pando_dir_mark_all(struct pando_directory *d, enum pando_dir_kind kind,
+			u16 node, u8 mark)
+{
+	struct pando_dir_entry *e;
+	u32 i;
+
+	for (i = 0; d->count[kind] && i < 1u << d->bits; i++)
+		for (e = d->bucket[i]; e; e = e->next)
+			if (e->kind == kind && e->node == node)
+				e->mark = mark;
+}
+
 bool pando_dir_clear(struct pando_directory *d, u32 pid,
 		     enum pando_dir_kind kind)
 {

@@ -3,7 +3,7 @@
  * What a node knows about numbers that do not simply run where their home is.
  * Pure; the caller holds one lock around every call.
  *
- * Three kinds of facts, one entry per number:
+ * Kinds of facts, at most one entry of each per number:
  *   AWAY    home is here, the task runs on @node. The number is in use. An
  *           entry whose node has died stays until that node is known to have
  *           come back empty (another incarnation): only then is it sure that
@@ -12,6 +12,8 @@
  *           original is being removed: its end is nobody's business.
  *   HINT    the task was last seen on @node; may be wrong, costs one message.
  *   RESERVED a task with this number is about to be restored here.
+ *   ARRIVED a task that runs here was restored here: its start time says
+ *           nothing about who it is.
  */
 #ifndef _PANDO_DIRECTORY_H
 #define _PANDO_DIRECTORY_H
@@ -24,6 +26,7 @@ enum pando_dir_kind {
 	PANDO_DIR_LEAVING,
 	PANDO_DIR_HINT,
 	PANDO_DIR_RESERVED,
+	PANDO_DIR_ARRIVED,
 	PANDO_DIR_KINDS
 };
 
@@ -33,7 +36,7 @@ enum pando_dir_kind {
  * @pid: the number
  * @node: where, as the kind says
  * @kind: enum pando_dir_kind
- * @mark: report sequence it was last confirmed in (AWAY)
+ * @mark: for the caller: confirmed by the report under way (AWAY)
  * @tag: incarnation of @node (AWAY) or move id (RESERVED)
  */
 struct pando_dir_entry {
@@ -73,6 +76,14 @@ const struct pando_dir_entry *pando_dir_find(const struct pando_directory *d,
  */
 int pando_dir_set(struct pando_directory *d, u32 pid, enum pando_dir_kind kind,
 		  u16 node, u64 tag);
+
+/* Sets the mark of a fact that is there. */
+void pando_dir_mark(struct pando_directory *d, u32 pid,
+		    enum pando_dir_kind kind, u8 mark);
+
+/* Sets the mark of all facts of a kind about @node. */
+void pando_dir_mark_all(struct pando_directory *d, enum pando_dir_kind kind,
+			u16 node, u8 mark);
 
 /* Forgets it; returns whether there was one. */
 bool pando_dir_clear(struct pando_directory *d, u32 pid,

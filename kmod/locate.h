@@ -3,6 +3,7 @@
 #ifndef _PANDO_LOCATE_H
 #define _PANDO_LOCATE_H
 
+#include <linux/notifier.h>
 #include <linux/types.h>
 #include <linux/uio.h>
 #include <pando/wire.h>
@@ -29,5 +30,66 @@ int pando_locate_call(u32 pid, enum pando_msg type,
 		      const struct kvec *vec, int nvec,
 		      void *reply, size_t reply_cap, size_t *reply_len,
 		      bool *here);
+
+
+/*
+ * The answer of a handler that was asked about a PID which does not live here:
+ * -EREMCHG when this node knows where it went (the asker then sends LOCATE),
+ * else -ESRCH.
+ */
+int pando_locate_miss(u32 pid);
+
+/* Neither about to arrive (RESERVED) nor gone already (LEAVING). Any context. */
+bool pando_locate_is_settled(u32 pid);
+
+/* Was the task restored here, so that its start time is not its own? */
+bool pando_locate_has_arrived(u32 pid);
+
+/*
+ * Told (blocking chain, process context) when a PID has moved: action is the
+ * PID, data points to the u16 id of its new node.
+ */
+int pando_locate_chain_register(struct notifier_block *nb);
+int pando_locate_chain_unregister(struct notifier_block *nb);
+
+/* --- for alloc.c ---------------------------------------------------------- */
+
+/*
+ * The next number to try for a new task. 0: all of this node's numbers are in
+ * use (or it has none). @tries counts the caller's attempts, from 0.
+ */
+u32 pando_locate_next(u32 tries);
+
+/* May a restored or chosen number be used here? 0, or -EEXIST. */
+int pando_locate_may_use(u32 pid);
+
+/* Numbers of ours that were taken and given back; any context. */
+void pando_locate_taken(u32 pid);
+void pando_locate_freed(u32 pid);
+
+/* --- for netlink.c: process context, under pando_cmd_mutex ------------------ */
+int pando_locate_leases(u16 self, u64 version, const u16 *map);
+int pando_locate_reserve(u64 move, const u32 *pids, u32 n, u32 *busy);
+void pando_locate_unreserve(u64 move);
+int pando_locate_moved(u64 move, const u32 *pids, u32 n, u16 from, u16 to);
+/* 0 and the nodes, or -ESRCH; may ask the home. */
+int pando_locate_where(u32 pid, u16 *home, u16 *location);
+
+/**
+ * struct pando_locate_info - counts for STATUS
+ * @version: of the lease map; @used, @free: of the numbers this node hands out
+ * @guests: tasks here with another home; @away: ours that run elsewhere
+ */
+struct pando_locate_info {
+	u64 version;
+	u32 used, free, guests, away;
+};
+void pando_locate_info(struct pando_locate_info *info);
+
+/* Forgets everything (DETACH). */
+void pando_locate_reset(void);
+
+int pando_locate_init(void);
+void pando_locate_exit(void);
 
 #endif

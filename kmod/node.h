@@ -67,7 +67,8 @@ u64 pando_nodes_epoch(void);
 enum pando_state pando_nodes_state(void);
 bool pando_nodes_is_member(u16 id);	/* self included */
 u16 pando_nodes_self(void);		/* 0 when not attached */
-u64 pando_nodes_incarnation(void);
+u64 pando_nodes_incarnation(void);	/* of this node; 0: not attached */
+u64 pando_nodes_incarnation_of(u16 id);	/* 0: not a member */
 
 /*
  * Fills @ids with up to @max ids of the other members in ascending order and

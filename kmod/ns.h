@@ -15,9 +15,29 @@ struct pid_namespace *pando_ns(void);
 bool pando_ns_has_current(void);
 
 /**
- * pando_ns_has_pid - is @nr a task or thread of the cluster namespace here?
+ * pando_ns_has_pid - does @nr, a task or thread, live here?
+ *
+ * False also for a task that is being restored here (it lives at the source
+ * until the move is committed) and for the remains of one that has left.
  * Takes the RCU read lock itself; any context.
  */
 bool pando_ns_has_pid(u32 nr);
+
+/* Is there a struct pid of that number, whatever it is? Any context. */
+bool pando_ns_has_number(u32 nr);
+
+/*
+ * Attach and detach, process context, under pando_cmd_mutex. Attach finds the
+ * namespace whose pid 1 is @init_pid in current's eyes. Detach waits until no
+ * hook uses it; may_detach gives -EBUSY while cluster processes are left in it.
+ */
+int pando_ns_attach(pid_t init_pid, struct netlink_ext_ack *extack);
+int pando_ns_may_detach(struct netlink_ext_ack *extack);
+void pando_ns_detach(void);
+
+/* PID of pando-init in the reader's namespace, 0 when gone or detached. */
+pid_t pando_ns_init_pid(void);
+/* Is current a thread of pando-init? */
+bool pando_ns_current_is_init(void);
 
 #endif

@@ -8,6 +8,8 @@
 #define _PANDO_SERVE_H
 
 #include <linux/cred.h>
+#include <linux/list.h>
+#include <linux/sched/signal.h>
 #include <linux/types.h>
 #include <pando/wire.h>
 
@@ -36,6 +38,30 @@ struct cred *pando_serve_cred(const struct pando_wire_cred *cred,
  * group list (kfree). Caps are empty outside the initial user namespace.
  */
 int pando_serve_fill_cred(struct pando_wire_cred *cred, __le32 **groups);
+
+/**
+ * struct pando_server - a thread that serves
+ * @list: in serve.c's list
+ * @task: the thread
+ * @buf: its scratch memory
+ * @info: what a signal it sends on another's behalf shall carry, or NULL
+ */
+struct pando_server {
+	struct list_head list;
+	struct task_struct *task;
+	void __user *buf;
+	struct kernel_siginfo *info;
+};
+
+/* current's own, NULL if it does not serve. Any context that may spin. */
+struct pando_server *pando_server_current(void);
+
+/*
+ * Attach opens; close refuses what is queued, sends all threads home and
+ * returns when none is left. Process context, under pando_cmd_mutex.
+ */
+void pando_serve_open(void);
+void pando_serve_close(void);
 
 int pando_serve_init(void);
 void pando_serve_exit(void);

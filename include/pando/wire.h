@@ -158,9 +158,9 @@ struct pando_wire_auth {
 
 /**
  * struct pando_wire_guests - a node tells a home which of its PIDs run there
- * @seq: 0 for the first message of a report, then 1, 2...; the home forgets
- *	what this sender said before when @seq is 0
- * @count: number of @pid
+ * @seq: 0 for the first message of a report, then 1, 2...
+ * @count: number of @pid; a message with 0 ends the report, and what the sender
+ *	had said before and did not repeat is forgotten
  * @pid: the numbers, tasks and threads
  */
 struct pando_wire_guests {
@@ -210,9 +210,13 @@ struct pando_wire_cred {
 
 /* Calls on a PID. The arguments are those of the system call, its PID apart. */
 enum pando_call {
-	PANDO_CALL_KILL = 1,		/* arg0 sig; data: siginfo or empty */
-	PANDO_CALL_TKILL,		/* arg0 sig; data: siginfo or empty */
-	PANDO_CALL_TGKILL,		/* arg0 sig, arg1 tgid; data likewise */
+	PANDO_CALL_KILL,		/* arg0 sig, arg1: 1 if it is a group's
+					 * number; data: siginfo
+					 */
+	PANDO_CALL_TKILL,		/* arg0 sig; data: siginfo */
+	PANDO_CALL_TGKILL,		/* arg0 sig, arg1 tgid; data: siginfo */
+	PANDO_CALL_SIGQUEUE,		/* as KILL; rt_sigqueueinfo() */
+	PANDO_CALL_TGSIGQUEUE,		/* as TGKILL; rt_tgsigqueueinfo() */
 	PANDO_CALL_GETPGID,
 	PANDO_CALL_GETSID,
 	PANDO_CALL_GETPRIORITY,		/* PRIO_PROCESS */
@@ -222,14 +226,16 @@ enum pando_call {
 	PANDO_CALL_PRLIMIT64,		/* arg0 resource, arg1 bit 0: set, bit 1:
 					 * get; data and reply data: rlimit64
 					 */
-	PANDO_CALL_PIDFD_OPEN,		/* arg0 flags; reply data: u64 start, ns
+	PANDO_CALL_SCHED_GETSCHEDULER,
+	PANDO_CALL_SCHED_GETPARAM,	/* reply data: le32 priority */
+	PANDO_CALL_SYSCALLS,		/* those above have a system call each */
+	PANDO_CALL_PIDFD_OPEN = PANDO_CALL_SYSCALLS,
+					/* arg0 flags; reply data: u64 start, ns
 					 * of the cluster's clock
 					 */
 	PANDO_CALL_PIDFD_SIGNAL,	/* arg0 sig, arg1 start time; data:
 					 * siginfo or empty
 					 */
-	PANDO_CALL_SCHED_GETSCHEDULER,
-	PANDO_CALL_SCHED_GETPARAM,	/* reply data: le32 priority */
 	__PANDO_CALL_MAX
 };
 

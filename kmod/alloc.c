@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Numbers for new tasks of the cluster namespace come from this node's leases.
+ * alloc_pid() is asked for the number we chose (set_tid); the kernel's own
+ * allocator stays the judge of what is free, under its own lock.
+ *
+ * Tasks of a node-local process (a number below PANDO_LOCAL_PIDS, pando-init
+ * itself apart) get node-local numbers: the tools around the namespace are not
+ * part of the cluster.
+ */
+#include <linux/cred.h>
+#include <linux/idr.h>
+#include <linux/module.h>
+#include <linux/pid.h>
+#include <linux/pid_namespace.h>
+#include <linux/sched.h>
+
+#include <uapi/linux/pando.h>
+
+#include "alloc.h"
+#include "hooks.h"
+#include "locate.h"
+#include "ns.h"
+
+#define LOCAL_FIRST	300	/* as the kernel's RESERVED_PIDS: daemons go first */
+
+static const struct cred *kernel_cred;	/* set once at load */
+static atomic_t local_cursor;
+
+typedef struct pid *(*alloc_pid_t)(struct pid_namespace *ns, pid_t *set_tid,
+				   size_t n);
+typedef void (*free_pid_t)(struct pid *pid);
+
+enum { HOOK_ALLOC, HOOK_FREE };
+
+/* Levels from @ns up to the cluster's namespace; -1 when @ns is not below it */
+static int depth_below(struct pid_namespace *ns, struct pid_namespace *cluster)
+{
+	int depth = 0;
+
+	while (ns && ns != cluster) {
+		ns = ns->parent;
+		depth++;
+	}
+	return ns ? depth : -1;
+}
+
+/*
+ * A number for a namespace nested in the cluster's: what the kernel's cyclic
+ * allocator would try next. Only a proposal: -EEXIST makes the caller ask again.
+ */
+static pid_t nested_next(struct pid_namespace *ns)
+{
+	unsigned int nr, i;
+
+	if (!READ_ONCE(ns->child_reaper))
+		return 1;
+	nr = max_t(unsigned int, idr_get_cursor(&ns->idr), 2);
+	for (i = 0; i < PANDO_PID_MAX; i++, nr++) {
+		if (nr >= PANDO_PID_MAX)
+			nr = LOCAL_FIRST;
+		if (!find_pid_ns(nr, ns))
+			break;
+	}
+	idr_set_cursor(&ns->idr, nr + 1);
+	return nr;
+}
+
+/* The original, allowed to choose numbers whoever the caller is. */
+static struct pid *alloc_as_kernel(struct pid_namespace *ns, pid_t *tids,
+				   size_t n)
+{
+	unsigned int superpriv = current->flags & PF_SUPERPRIV;
+	const struct cred *old = override_creds(kernel_cred);
+	struct pid *pid;
+
+	pid = ((alloc_pid_t)pando_alloc_hooks[HOOK_ALLOC].orig)(ns, tids, n);
+	revert_creds(old);
+	/* using our capability is not the caller's doing */
+	if (!superpriv)
+		current->flags &= ~PF_SUPERPRIV;
+	return pid;
+}
+
+/* Node-local numbers for what a node-local process starts. */
+static u32 local_next(u32 tries)
+{
+	const u32 n = PANDO_LOCAL_PIDS - LOCAL_FIRST;
+
+	if (tries >= n)
+		return 0;
+	return LOCAL_FIRST + (u32)atomic_inc_return(&local_cursor) % n;
+}
+
+static bool current_is_local(struct pid_namespace *cluster)
+{
+	pid_t nr = task_tgid_nr_ns(current, cluster);
+
+	return nr > 1 && nr < PANDO_LOCAL_PIDS;
+}
+
+/*
+ * @tids holds the caller's own choices for its innermost @given levels; the
+ * levels above, up to the cluster's at @depth, are chosen here.
+ */
+static struct pid *alloc_next(struct pid_namespace *ns,
+			      struct pid_namespace *cluster, int depth,
+			      pid_t *tids, int given)
+{
+	bool local = current_is_local(cluster);
+	struct pid_namespace *level;
+	struct pid *pid;
+	u32 tries, nr;
+	int i;
+
+	for (tries = 0;; tries++) {
+		nr = local ? local_next(tries) : pando_locate_next(tries);
+		if (!nr)
+			return ERR_PTR(-EAGAIN);
+		if (pando_ns_has_number(nr))
+			continue;
+		rcu_read_lock();
+		for (i = 0, level = ns; i < depth; i++, level = level->parent)
+			if (i >= given)
+				tids[i] = nested_next(level);
+		rcu_read_unlock();
+		tids[depth] = nr;
+		pid = alloc_as_kernel(ns, tids, depth + 1);
+		if (pid != ERR_PTR(-EEXIST)) {
+			if (!IS_ERR(pid))
+				pando_locate_taken(nr);
+			return pid;
+		}
+		/* a choice of the caller's own may be what is taken */
+		for (i = 0, level = ns; i < given; i++, level = level->parent) {
+			bool taken;
+
+			rcu_read_lock();
+			taken = find_pid_ns(tids[i], level);
+			rcu_read_unlock();
+			if (taken)
+				return pid;
+		}
+	}
+}
+
+/* The check that alloc_pid() makes of those who choose numbers themselves. */
+static bool may_choose(struct pid_namespace *ns, int levels)
+{
+	for (; levels; levels--, ns = ns->parent)
+		if (!checkpoint_restore_ns_capable(ns->user_ns))
+			return false;
+	return true;
+}
+
+static struct pid *cluster_alloc(struct pid_namespace *ns,
+				 struct pid_namespace *cluster, int depth,
+				 pid_t *set_tid, size_t n)
+{
+	pid_t tids[MAX_PID_NS_LEVEL + 1];
+	struct pid *pid;
+	int err;
+
+	if (n > depth) {
+		err = pando_locate_may_use(set_tid[depth]);
+		if (err)
+			return ERR_PTR(err);
+		pid = ((alloc_pid_t)pando_alloc_hooks[HOOK_ALLOC].orig)(ns,
+								set_tid, n);
+		if (!IS_ERR(pid))
+			pando_locate_taken(set_tid[depth]);
+		return pid;
+	}
+	if (depth > MAX_PID_NS_LEVEL)
+		return ERR_PTR(-EINVAL);
+	if (n) {
+		if (!may_choose(ns, n))
+			return ERR_PTR(-EPERM);
+		memcpy(tids, set_tid, n * sizeof(*tids));
+	}
+	return alloc_next(ns, cluster, depth, tids, n);
+}
+
+static struct pid *hook_alloc_pid(struct pid_namespace *ns, pid_t *set_tid,
+				  size_t n)
+{
+	struct pid_namespace *cluster;
+	struct pid *pid;
+	int depth;
+
+	pando_hook_enter();
+	cluster = pando_ns();
+	depth = cluster ? depth_below(ns, cluster) : -1;
+	if (depth < 0 || !READ_ONCE(cluster->child_reaper))
+		pid = ((alloc_pid_t)pando_alloc_hooks[HOOK_ALLOC].orig)(ns,
+								set_tid, n);
+	else
+		pid = cluster_alloc(ns, cluster, depth, set_tid, n);
+	pando_hook_leave();
+	return pid;
+}
+
+/* Under tasklist_lock held for writing, interrupts off; or on fork's way back. */
+static void hook_free_pid(struct pid *pid)
+{
+	struct pid_namespace *cluster;
+	pid_t nr = 0;
+
+	pando_hook_enter();
+	cluster = pando_ns();
+	if (cluster)
+		nr = pid_nr_ns(pid, cluster);
+	((free_pid_t)pando_alloc_hooks[HOOK_FREE].orig)(pid);
+	if (nr >= PANDO_LOCAL_PIDS)
+		pando_locate_freed(nr);
+	pando_hook_leave();
+}
+
+struct pando_hook pando_alloc_hooks[] = {
+	[HOOK_ALLOC] = { .name = "alloc_pid", .fn = hook_alloc_pid },
+	[HOOK_FREE] = { .name = "free_pid", .fn = hook_free_pid },
+};
+
+const int pando_alloc_nhooks = ARRAY_SIZE(pando_alloc_hooks);
+
+int pando_alloc_init(void)
+{
+	kernel_cred = prepare_kernel_cred(NULL);
+	return kernel_cred ? 0 : -ENOMEM;
+}
+
+void pando_alloc_exit(void)
+{
+	put_cred(kernel_cred);
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * System calls by PID on processes of other nodes. One row a call in calls.c;
+ * what each row packs and executes is in call_rows.c; pidfd.c joins in.
+ */
+#ifndef _PANDO_CALLS_H
+#define _PANDO_CALLS_H
+
+#include <linux/signal_types.h>
+#include <linux/types.h>
+#include <pando/wire.h>
+
+struct pando_server;
+
+#define PANDO_CALL_DATA		1024	/* largest argument or result */
+
+/**
+ * struct pando_call_out - a call on its way out, and its result
+ * @msg: header of the message
+ * @data: in memory arguments; then results
+ * @reply: what came back
+ */
+struct pando_call_out {
+	struct pando_wire_call msg;
+	u8 data[PANDO_CALL_DATA];
+	struct {
+		struct pando_wire_call_reply head;
+		u8 data[PANDO_CALL_DATA];
+	} reply;
+	size_t reply_len;	/* of reply.data */
+};
+
+/**
+ * struct pando_call_in - a call that came in, while it is executed
+ * @msg: header, checked
+ * @data: memory arguments, @len bytes
+ * @server: the thread that executes
+ * @out: results, @out_len bytes (at most PANDO_CALL_DATA)
+ */
+struct pando_call_in {
+	const struct pando_wire_call *msg;
+	const void *data;
+	size_t len;
+	struct pando_server *server;
+	void *out;
+	size_t out_len;
+};
+
+/**
+ * struct pando_call_row - one system call
+ * @call: number on the wire
+ * @pidarg: which argument is the PID
+ * @pack: fills msg.arg and data from the arguments (in kernel form); 0 or a
+ *	negative errno that the caller gets
+ * @unpack: stores results in the caller's memory; NULL: there are none.
+ *	Gets and returns what the system call returns
+ * @exec: does it at the owner; returns what the system call returns. Runs
+ *	under the caller's credentials in a thread of pando-init
+ */
+struct pando_call_row {
+	enum pando_call call;
+	u8 pidarg;
+	int (*pack)(struct pando_call_out *out, const u64 *args, bool compat);
+	long (*unpack)(struct pando_call_out *out, const u64 *args, long ret);
+	long (*exec)(struct pando_call_in *in);
+};
+
+/* call_rows.c */
+extern const struct pando_call_row pando_call_rows[__PANDO_CALL_MAX];
+void pando_call_pack_info(struct pando_call_out *out,
+			  const struct kernel_siginfo *info);
+void pando_call_user_info(struct kernel_siginfo *info, int sig, int code);
+
+/*
+ * Runs the original of a 64-bit system call in this thread. @nr: its place in
+ * pando_call_hooks (enum pando_call).
+ */
+long pando_call_original(enum pando_call call, unsigned long a0,
+			 unsigned long a1, unsigned long a2, unsigned long a3);
+
+/*
+ * Sends @out to the node where @pid lives and waits. The return value is the
+ * system call's; @here as in pando_locate_call().
+ */
+long pando_call_send(struct pando_call_out *out, enum pando_call call, u32 pid,
+		     bool *here);
+
+int pando_calls_init(void);
+void pando_calls_exit(void);
+
+#endif

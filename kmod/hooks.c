@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Hooks: ftrace operations that redirect a function to ours (IPMODIFY), which
+ * calls the original behind its ftrace call. PERMANENT, so that nobody can
+ * switch them off below us by a sysctl.
+ */
+#include <linux/delay.h>
+#include <linux/kprobes.h>
+#include <linux/module.h>
+#include <linux/rcupdate.h>
+
+#include "hooks.h"
+
+DEFINE_PER_CPU(long, pando_hook_busy);
+
+static struct {
+	struct pando_hook *hooks;
+	const int *n;
+} groups[] = {
+	{ pando_alloc_hooks, &pando_alloc_nhooks },
+	{ pando_signal_hooks, &pando_signal_nhooks },
+	{ pando_call_hooks, &pando_call_nhooks },
+	{ pando_pidfd_hooks, &pando_pidfd_nhooks },
+};
+
+static void notrace redirect(unsigned long ip, unsigned long parent_ip,
+			     struct ftrace_ops *ops, struct ftrace_regs *fregs)
+{
+	struct pando_hook *h = container_of(ops, struct pando_hook, ops);
+
+	ftrace_instruction_pointer_set(fregs, (unsigned long)h->fn);
+}
+
+/*
+ * Where the original goes on: behind the call at its start. kprobes know the
+ * address of a symbol; the probe is never armed for longer than this call.
+ */
+static int resolve(struct pando_hook *h)
+{
+	struct kprobe probe = { .symbol_name = h->name };
+	unsigned long addr;
+	int err;
+
+	err = register_kprobe(&probe);
+	if (err)
+		return err;
+	addr = (unsigned long)probe.addr;
+	unregister_kprobe(&probe);
+#ifdef CONFIG_X86_KERNEL_IBT
+	if (is_endbr(*(u32 *)addr))
+		addr += 4;
+#endif
+	h->orig = addr + MCOUNT_INSN_SIZE;
+	return 0;
+}
+
+static int install(struct pando_hook *h)
+{
+	int err;
+
+	err = resolve(h);
+	if (err) {
+		pr_err("pando: this kernel has no function %s to hook (%d)\n",
+		       h->name, err);
+		return err;
+	}
+	h->ops.func = redirect;
+	h->ops.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT;
+	err = ftrace_set_filter(&h->ops, (unsigned char *)h->name,
+				strlen(h->name), 1);
+	if (err)
+		goto err;
+	err = register_ftrace_function(&h->ops);
+	if (err)
+		goto err_filter;
+	return 0;
+
+err_filter:
+	ftrace_free_filter(&h->ops);
+err:
+	pr_err("pando: cannot hook %s (%d); is it live-patched, or ftrace off?\n",
+	       h->name, err);
+	return err;
+}
+
+static void remove(struct pando_hook *h)
+{
+	unregister_ftrace_function(&h->ops);
+	ftrace_free_filter(&h->ops);
+}
+
+/* Removes the first @n hooks of group @g and all of the groups before it. */
+static void remove_upto(int g, int n)
+{
+	for (;;) {
+		while (n--)
+			remove(&groups[g].hooks[n]);
+		if (!g--)
+			break;
+		n = *groups[g].n;
+	}
+}
+
+void pando_hooks_drain(void)
+{
+	long sum;
+	int cpu;
+
+	for (;;) {
+		/* nobody is between the trampoline and pando_hook_enter() */
+		synchronize_rcu_tasks();
+		sum = 0;
+		for_each_possible_cpu(cpu)
+			sum += per_cpu(pando_hook_busy, cpu);
+		if (!sum)
+			break;
+		msleep(20);
+	}
+	/* nobody is between pando_hook_leave() and the return */
+	synchronize_rcu_tasks();
+}
+
+int pando_hooks_init(void)
+{
+	int g, i, err;
+
+	for (g = 0; g < ARRAY_SIZE(groups); g++) {
+		for (i = 0; i < *groups[g].n; i++) {
+			err = install(&groups[g].hooks[i]);
+			if (err) {
+				remove_upto(g, i);
+				pando_hooks_drain();
+				return err;
+			}
+		}
+	}
+	return 0;
+}
+
+void pando_hooks_exit(void)
+{
+	remove_upto(ARRAY_SIZE(groups) - 1,
+		    *groups[ARRAY_SIZE(groups) - 1].n);
+	pando_hooks_drain();
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The hooks into the kernel: which functions are replaced, by what, and how
+ * the originals are called. All of them are installed in hooks.c, by ftrace,
+ * by name.
+ */
+#ifndef _PANDO_HOOKS_H
+#define _PANDO_HOOKS_H
+
+#include <linux/ftrace.h>
+#include <linux/percpu.h>
+
+/**
+ * struct pando_hook - one replaced function
+ * @name: symbol
+ * @fn: what runs in its place, with the same signature; it must stand between
+ *	pando_hook_enter() and pando_hook_leave()
+ * @orig: where the original goes on behind its ftrace call; calling it runs
+ *	the original and no hook
+ */
+struct pando_hook {
+	const char *name;
+	void *fn;
+	unsigned long orig;
+	struct ftrace_ops ops;
+};
+
+/*
+ * How many tasks are inside hooks, summed over the CPUs: what unloading and
+ * detaching wait for. A task may sleep in a hook and leave on another CPU.
+ */
+DECLARE_PER_CPU(long, pando_hook_busy);
+
+static inline void pando_hook_enter(void)
+{
+	this_cpu_inc(pando_hook_busy);
+}
+
+static inline void pando_hook_leave(void)
+{
+	this_cpu_dec(pando_hook_busy);
+}
+
+/*
+ * Returns when every task that was inside a hook at the call has left it.
+ * Process context, sleeps; whoever waits inside a hook must have been woken.
+ */
+void pando_hooks_drain(void);
+
+int pando_hooks_init(void);	/* -ENOENT names what the kernel lacks */
+void pando_hooks_exit(void);
+
+/* alloc.c */
+extern struct pando_hook pando_alloc_hooks[];
+extern const int pando_alloc_nhooks;
+/* calls.c, pidfd.c: system calls by PID */
+extern struct pando_hook pando_call_hooks[];
+extern const int pando_call_nhooks;
+extern struct pando_hook pando_pidfd_hooks[];
+extern const int pando_pidfd_nhooks;
+/* signal.c */
+extern struct pando_hook pando_signal_hooks[];
+extern const int pando_signal_nhooks;
+
+#endif

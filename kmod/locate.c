@@ -1,0 +1,776 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Where does a PID live? The lease map says who its home is, the home's
+ * directory says where it has gone. This file holds both for this node, keeps
+ * them true (moves, recovery, the end of guests) and asks other nodes.
+ */
+#include <linux/llist.h>
+#include <linux/module.h>
+#include <linux/pid_namespace.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+
+#include <uapi/linux/pando.h>
+
+#include "directory.h"
+#include "locate.h"
+#include "netlink.h"
+#include "node.h"
+#include "ns.h"
+#include "pidspace.h"
+#include "recover.h"
+#include "rpc.h"
+
+/* Replaced as a whole under pando_cmd_mutex, read under RCU. */
+static struct pando_pidspace __rcu *space;
+static atomic_t cursor;
+static atomic_t used;	/* numbers of ours that have a struct pid here */
+
+/* Process context only; node.c's lock may be taken inside it. */
+static DEFINE_SPINLOCK(dir_lock);
+static struct pando_directory dir;	/* dir_lock */
+
+static BLOCKING_NOTIFIER_HEAD(moved_chain);
+
+/* Below this many free numbers the daemon is asked for another lease. */
+#define LOW_WATER(size)		max(256u, (size) / 4)
+#define LOW_INTERVAL		(HZ / 2)
+
+/* --- the lease map ------------------------------------------------------- */
+
+static u16 home_of(u32 pid)
+{
+	struct pando_pidspace *ps;
+	u16 home = 0;
+
+	rcu_read_lock();
+	ps = rcu_dereference(space);
+	if (ps)
+		home = pando_pidspace_home(ps, pid);
+	rcu_read_unlock();
+	return home;
+}
+
+static u32 my_size(void)
+{
+	struct pando_pidspace *ps;
+	u32 size = 0;
+
+	rcu_read_lock();
+	ps = rcu_dereference(space);
+	if (ps)
+		size = pando_pidspace_size(ps);
+	rcu_read_unlock();
+	return size;
+}
+
+static bool is_kind(u32 pid, enum pando_dir_kind kind)
+{
+	bool found;
+
+	if (!READ_ONCE(dir.count[kind]))
+		return false;
+	spin_lock(&dir_lock);
+	found = pando_dir_find(&dir, pid, kind);
+	spin_unlock(&dir_lock);
+	return found;
+}
+
+int pando_locate_leases(u16 self, u64 version, const u16 *map)
+{
+	struct pando_pidspace *new, *old;
+	int err;
+
+	old = rcu_dereference_protected(space, 1);
+	if (old && version < old->version)
+		return -ESTALE;
+	new = kvmalloc(sizeof(*new), GFP_KERNEL);
+	if (!new)
+		return -ENOMEM;
+	err = pando_pidspace_set(new, self, version, map);
+	if (err) {
+		kvfree(new);
+		return err;
+	}
+	rcu_assign_pointer(space, new);
+	synchronize_rcu();
+	kvfree(old);
+	return 0;
+}
+
+/* --- numbers for new tasks ------------------------------------------------ */
+
+static void low_work_fn(struct work_struct *work)
+{
+	struct pando_locate_info info;
+
+	pando_locate_info(&info);
+	if (info.free < LOW_WATER(info.used + info.free))
+		pando_netlink_lease_low(info.used, info.free);
+}
+
+static DECLARE_DELAYED_WORK(low_work, low_work_fn);
+
+u32 pando_locate_next(u32 tries)
+{
+	struct pando_pidspace *ps;
+	u32 size, nr = 0;
+
+	rcu_read_lock();
+	ps = rcu_dereference(space);
+	size = ps ? pando_pidspace_size(ps) : 0;
+	while (tries < size) {
+		nr = pando_pidspace_at(ps, atomic_inc_return(&cursor));
+		if (!is_kind(nr, PANDO_DIR_AWAY) &&
+		    !is_kind(nr, PANDO_DIR_RESERVED))
+			break;
+		nr = 0;
+		tries++;
+	}
+	rcu_read_unlock();
+	if (!nr)
+		queue_delayed_work(system_wq, &low_work, LOW_INTERVAL);
+	return nr;
+}
+
+int pando_locate_may_use(u32 pid)
+{
+	struct pando_pidspace *ps;
+	bool mine = false;
+
+	if (pid < PANDO_LOCAL_PIDS || pid >= PANDO_PID_MAX ||
+	    is_kind(pid, PANDO_DIR_RESERVED))
+		return 0;
+	rcu_read_lock();
+	ps = rcu_dereference(space);
+	if (ps)
+		mine = pando_pidspace_mine(ps, pid);
+	rcu_read_unlock();
+	return mine && !is_kind(pid, PANDO_DIR_AWAY) ? 0 : -EEXIST;
+}
+
+void pando_locate_taken(u32 pid)
+{
+	u32 size, inuse;
+
+	if (pid < PANDO_LOCAL_PIDS || home_of(pid) != pando_nodes_self())
+		return;
+	inuse = atomic_inc_return(&used) + READ_ONCE(dir.count[PANDO_DIR_AWAY]);
+	size = my_size();
+	if (size - min(inuse, size) < LOW_WATER(size))
+		queue_delayed_work(system_wq, &low_work,
+				   inuse == size ? LOW_INTERVAL : 0);
+}
+
+/* --- the end of guests ----------------------------------------------------- */
+
+struct gone {
+	struct llist_node node;
+	u32 pid;
+};
+
+static LLIST_HEAD(gone_list);
+
+static void tell_gone(u16 home, const u32 *pids, u32 n)
+{
+	struct pando_wire_gone head = { .count = cpu_to_le32(n) };
+	__le32 *list;
+	u32 i;
+	int err;
+
+	list = kmalloc_array(n, sizeof(*list), GFP_KERNEL);
+	if (!list)
+		return;	/* the next recovery's report tells the home */
+	for (i = 0; i < n; i++)
+		list[i] = cpu_to_le32(pids[i]);
+	err = pando_rpc_call(home, PANDO_MSG_GONE,
+			     (struct kvec[]){ { &head, sizeof(head) },
+					      { list, n * sizeof(*list) } },
+			     2, NULL, 0, NULL);
+	if (err)
+		pr_debug("pando: node %u was not told of %u ended guests: %d\n",
+			 home, n, err);
+	kfree(list);
+}
+
+#define GONE_BATCH	512
+
+/* Hands the ended guests of one home at a time to it. */
+static void gone_work_fn(struct work_struct *work)
+{
+	struct llist_node *all = llist_del_all(&gone_list);
+	struct llist_node *rest;
+	struct gone *g, *next;
+	bool left, arrived;
+	u32 *pids;
+	u32 n;
+	u16 home, h;
+
+	pids = kmalloc_array(GONE_BATCH, sizeof(*pids), GFP_KERNEL | __GFP_NOFAIL);
+	while (all) {
+		home = 0;
+		n = 0;
+		rest = NULL;
+		llist_for_each_entry_safe(g, next, all, node) {
+			h = home_of(g->pid);
+			if ((home && h != home) || n == GONE_BATCH) {
+				g->node.next = rest;
+				rest = &g->node;
+				continue;
+			}
+			home = h;
+			spin_lock(&dir_lock);
+			left = pando_dir_clear(&dir, g->pid, PANDO_DIR_LEAVING);
+			arrived = pando_dir_clear(&dir, g->pid,
+						  PANDO_DIR_ARRIVED);
+			spin_unlock(&dir_lock);
+			if (!left && home && home != pando_nodes_self())
+				pids[n++] = g->pid;
+			kfree(g);
+		}
+		if (n)
+			tell_gone(home, pids, n);
+		all = rest;
+	}
+	kfree(pids);
+}
+
+static DECLARE_WORK(gone_work, gone_work_fn);
+
+/* Called with tasklist_lock held for writing: no sleeping, no work. */
+void pando_locate_freed(u32 pid)
+{
+	u16 self = pando_nodes_self();
+	struct gone *g;
+
+	if (home_of(pid) == self) {
+		if (atomic_read(&used) > 0)
+			atomic_dec(&used);
+		if (!READ_ONCE(dir.count[PANDO_DIR_ARRIVED]) &&
+		    !READ_ONCE(dir.count[PANDO_DIR_LEAVING]))
+			return;
+	}
+	g = kmalloc(sizeof(*g), GFP_ATOMIC);
+	if (!g)
+		return;	/* as in tell_gone() */
+	g->pid = pid;
+	llist_add(&g->node, &gone_list);
+	queue_work(system_unbound_wq, &gone_work);
+}
+
+static int handle_gone(struct pando_rpc_req *req)
+{
+	const struct pando_wire_gone *msg = req->data;
+	const struct pando_dir_entry *e;
+	u32 i, n = le32_to_cpu(msg->count);
+
+	if (req->len != struct_size(msg, pid, n))
+		return -EPROTO;
+	for (i = 0; i < n; i++) {
+		u32 pid = le32_to_cpu(msg->pid[i]);
+
+		spin_lock(&dir_lock);
+		e = pando_dir_find(&dir, pid, PANDO_DIR_AWAY);
+		/* it may have moved on since: only its present place may say so */
+		if (e && e->node == req->node)
+			pando_dir_clear(&dir, pid, PANDO_DIR_AWAY);
+		spin_unlock(&dir_lock);
+	}
+	return 0;
+}
+
+/* --- moves ----------------------------------------------------------------- */
+
+int pando_locate_reserve(u64 move, const u32 *pids, u32 n, u32 *busy)
+{
+	int err = 0;
+	u32 i;
+
+	for (i = 0; i < n; i++) {
+		*busy = pids[i];
+		if (pids[i] < PANDO_LOCAL_PIDS || pids[i] >= PANDO_PID_MAX)
+			err = -EINVAL;
+		else if (pando_ns_has_number(pids[i]) ||
+			 is_kind(pids[i], PANDO_DIR_RESERVED))
+			err = -EEXIST;
+		if (err)
+			goto err_undo;
+		spin_lock(&dir_lock);
+		err = pando_dir_set(&dir, pids[i], PANDO_DIR_RESERVED,
+				    pando_nodes_self(), move);
+		spin_unlock(&dir_lock);
+		if (err)
+			goto err_undo;
+	}
+	return 0;
+
+err_undo:
+	pando_locate_unreserve(move);
+	return err;
+}
+
+static bool is_of_move(const struct pando_dir_entry *e, void *move)
+{
+	return e->tag == *(u64 *)move;
+}
+
+void pando_locate_unreserve(u64 move)
+{
+	spin_lock(&dir_lock);
+	pando_dir_purge(&dir, PANDO_DIR_RESERVED, is_of_move, &move);
+	spin_unlock(&dir_lock);
+}
+
+static int moved_one(u32 pid, u16 from, u16 to, u64 incarnation)
+{
+	u16 self = pando_nodes_self();
+	int err = 0;
+
+	spin_lock(&dir_lock);
+	pando_dir_clear(&dir, pid, PANDO_DIR_HINT);
+	if (to == self) {
+		pando_dir_clear(&dir, pid, PANDO_DIR_RESERVED);
+		pando_dir_clear(&dir, pid, PANDO_DIR_AWAY);
+		pando_dir_clear(&dir, pid, PANDO_DIR_LEAVING);
+		err = pando_dir_set(&dir, pid, PANDO_DIR_ARRIVED, self, 0);
+	} else {
+		if (home_of(pid) == self)
+			err = pando_dir_set(&dir, pid, PANDO_DIR_AWAY, to,
+					    incarnation);
+		if (from == self && !err)
+			err = pando_dir_set(&dir, pid, PANDO_DIR_LEAVING, to,
+					    0);
+	}
+	spin_unlock(&dir_lock);
+	return err;
+}
+
+int pando_locate_moved(u64 move, const u32 *pids, u32 n, u16 from, u16 to)
+{
+	u64 incarnation = pando_nodes_incarnation_of(to);
+	int err = 0;
+	u32 i;
+
+	for (i = 0; i < n; i++) {
+		int e = moved_one(pids[i], from, to, incarnation);
+
+		if (e)
+			err = e;
+	}
+	for (i = 0; i < n; i++)
+		blocking_notifier_call_chain(&moved_chain, pids[i], &to);
+	return err;
+}
+
+bool pando_locate_is_settled(u32 pid)
+{
+	return !is_kind(pid, PANDO_DIR_RESERVED) &&
+	       !is_kind(pid, PANDO_DIR_LEAVING);
+}
+
+bool pando_locate_has_arrived(u32 pid)
+{
+	return is_kind(pid, PANDO_DIR_ARRIVED);
+}
+
+/**
+ * pando_locate_chain_register - be told of moved PIDs
+ * @nb: called in process context, action is the PID, data its new node's id
+ *
+ * Return: 0 or a negative errno.
+ */
+int pando_locate_chain_register(struct notifier_block *nb)
+{
+	return blocking_notifier_chain_register(&moved_chain, nb);
+}
+EXPORT_SYMBOL_GPL(pando_locate_chain_register);
+
+/**
+ * pando_locate_chain_unregister - no longer
+ * @nb: what was registered
+ *
+ * Return: 0 or a negative errno.
+ */
+int pando_locate_chain_unregister(struct notifier_block *nb)
+{
+	return blocking_notifier_chain_unregister(&moved_chain, nb);
+}
+EXPORT_SYMBOL_GPL(pando_locate_chain_unregister);
+
+/* --- recovery --------------------------------------------------------------- */
+
+/*
+ * An AWAY entry whose node is back with another incarnation: that task died
+ * with the old one. While the node is merely gone the number stays in use.
+ */
+static bool is_of_the_dead(const struct pando_dir_entry *e, void *unused)
+{
+	u64 now = pando_nodes_incarnation_of(e->node);
+
+	return now && now != e->tag;
+}
+
+void pando_locate_members(u64 epoch)
+{
+	u32 n;
+
+	spin_lock(&dir_lock);
+	pando_dir_purge(&dir, PANDO_DIR_HINT, NULL, NULL);
+	n = pando_dir_purge(&dir, PANDO_DIR_AWAY, is_of_the_dead, NULL);
+	spin_unlock(&dir_lock);
+	if (n)
+		pr_info("pando: epoch %llu: %u PIDs died with their node\n",
+			epoch, n);
+}
+
+struct report {
+	u32 seq;
+	struct pando_wire_guests head;
+	__le32 pid[GONE_BATCH];
+};
+
+static int report_send(u16 home, struct report *r, u32 n)
+{
+	r->head.seq = cpu_to_le32(r->seq++);
+	r->head.count = cpu_to_le32(n);
+	return pando_rpc_call(home, PANDO_MSG_GUESTS,
+			      (struct kvec[]){ { &r->head, sizeof(r->head) },
+					       { r->pid, n * sizeof(*r->pid) } },
+			      2, NULL, 0, NULL);
+}
+
+/* Collects up to GONE_BATCH guests of @home from *@nr on. */
+static u32 report_collect(u16 home, u32 *nr, struct report *r)
+{
+	struct pid_namespace *ns = pando_ns();
+	struct pid *pid;
+	u32 n = 0;
+
+	rcu_read_lock();
+	while (ns && n < GONE_BATCH && (pid = find_ge_pid(*nr, ns))) {
+		u32 p = pid_nr_ns(pid, ns);
+
+		*nr = p + 1;
+		if (home_of(p) == home && pando_locate_is_settled(p))
+			r->pid[n++] = cpu_to_le32(p);
+	}
+	rcu_read_unlock();
+	return n;
+}
+
+static int report_to(u16 home, u64 epoch, struct report *r)
+{
+	u32 nr = PANDO_LOCAL_PIDS, n;
+	int err;
+
+	r->seq = 0;
+	do {
+		if (pando_nodes_epoch() != epoch)
+			return -EINTR;
+		n = report_collect(home, &nr, r);
+		err = report_send(home, r, n);
+	} while (!err && n);
+	return err;
+}
+
+int pando_locate_report(u64 epoch)
+{
+	struct report *r;
+	u16 *ids;
+	int i, n, err = 0;
+
+	ids = kmalloc_array(PANDO_NODE_MAX, sizeof(*ids), GFP_KERNEL);
+	r = kmalloc(sizeof(*r), GFP_KERNEL);
+	if (!ids || !r) {
+		err = -ENOMEM;
+		goto out;
+	}
+	n = pando_nodes_others(ids, PANDO_NODE_MAX);
+	for (i = 0; i < n && !err; i++)
+		err = report_to(ids[i], epoch, r);
+out:
+	kfree(r);
+	kfree(ids);
+	return err;
+}
+
+static bool is_unconfirmed(const struct pando_dir_entry *e, void *node)
+{
+	return e->node == *(u16 *)node && !e->mark;
+}
+
+static int handle_guests(struct pando_rpc_req *req)
+{
+	const struct pando_wire_guests *msg = req->data;
+	u32 i, n = le32_to_cpu(msg->count);
+	u16 self = pando_nodes_self();
+	int err = 0;
+
+	if (req->len != struct_size(msg, pid, n))
+		return -EPROTO;
+	spin_lock(&dir_lock);
+	if (!msg->seq)
+		pando_dir_mark_all(&dir, PANDO_DIR_AWAY, req->node, 0);
+	for (i = 0; i < n && !err; i++) {
+		u32 pid = le32_to_cpu(msg->pid[i]);
+
+		if (home_of(pid) != self)
+			continue;
+		err = pando_dir_set(&dir, pid, PANDO_DIR_AWAY, req->node,
+				    pando_nodes_incarnation_of(req->node));
+		pando_dir_mark(&dir, pid, PANDO_DIR_AWAY, 1);
+	}
+	if (!n)
+		pando_dir_purge(&dir, PANDO_DIR_AWAY, is_unconfirmed,
+				&req->node);
+	spin_unlock(&dir_lock);
+	return err;
+}
+
+/* --- asking ------------------------------------------------------------------ */
+
+/* Where this node believes the PID lives: 0 if nobody can have it. */
+static u16 believed(u32 pid, u16 home)
+{
+	const struct pando_dir_entry *e;
+	u16 node = home;
+
+	spin_lock(&dir_lock);
+	e = pando_dir_find(&dir, pid, PANDO_DIR_AWAY);
+	if (!e)
+		e = pando_dir_find(&dir, pid, PANDO_DIR_LEAVING);
+	if (!e)
+		e = pando_dir_find(&dir, pid, PANDO_DIR_HINT);
+	if (e)
+		node = e->node;
+	spin_unlock(&dir_lock);
+	return node;
+}
+
+static void set_hint(u32 pid, u16 node)
+{
+	spin_lock(&dir_lock);
+	if (node)
+		pando_dir_set(&dir, pid, PANDO_DIR_HINT, node, 0);
+	else
+		pando_dir_clear(&dir, pid, PANDO_DIR_HINT);
+	spin_unlock(&dir_lock);
+}
+
+/**
+ * pando_locate_may_be_remote - cheap test before anything is sent
+ * @pid: a global PID
+ *
+ * Return: false for numbers of block 0, of nobody's lease, and of our own
+ * leases that have not moved away.
+ */
+bool pando_locate_may_be_remote(u32 pid)
+{
+	u16 home = home_of(pid);
+
+	return home && (home != pando_nodes_self() ||
+			is_kind(pid, PANDO_DIR_AWAY));
+}
+EXPORT_SYMBOL_GPL(pando_locate_may_be_remote);
+
+/**
+ * pando_locate_miss - answer for a PID that does not live here
+ * @pid: what was asked for
+ *
+ * Return: -EREMCHG when this node knows where it went, else -ESRCH.
+ */
+int pando_locate_miss(u32 pid)
+{
+	return is_kind(pid, PANDO_DIR_AWAY) || is_kind(pid, PANDO_DIR_LEAVING) ?
+	       -EREMCHG : -ESRCH;
+}
+EXPORT_SYMBOL_GPL(pando_locate_miss);
+
+static int handle_locate(struct pando_rpc_req *req)
+{
+	const struct pando_wire_locate *msg = req->data;
+	struct pando_wire_locate_reply *reply = req->reply;
+	u32 pid = le32_to_cpu(msg->pid);
+	u16 node;
+
+	if (pando_ns_has_pid(pid))
+		node = pando_nodes_self();
+	else
+		node = believed(pid, 0);
+	reply->node = cpu_to_le16(node);
+	reply->reserved = 0;
+	req->reply_len = sizeof(*reply);
+	return 0;
+}
+
+/* Asks @node where @pid went. A node id, 0 for unknown, or a negative errno. */
+static int ask_where(u16 node, u32 pid)
+{
+	struct pando_wire_locate msg = { .pid = cpu_to_le32(pid) };
+	struct pando_wire_locate_reply reply;
+	size_t len;
+	int err;
+
+	err = pando_rpc_call(node, PANDO_MSG_LOCATE,
+			     &(struct kvec){ &msg, sizeof(msg) }, 1,
+			     &reply, sizeof(reply), &len);
+	if (err)
+		return err;
+	return len == sizeof(reply) ? le16_to_cpu(reply.node) : -EPROTO;
+}
+
+/* A hop that leads nowhere new is the last: nobody is asked in circles. */
+#define MAX_HOPS	4
+
+/**
+ * pando_locate_call - ask the node where a PID lives
+ * @pid: global PID
+ * @type: message type, its handler answers pando_locate_miss() for strangers
+ * @vec: request in @nvec pieces
+ * @nvec: their number
+ * @reply: buffer for the reply's payload
+ * @reply_cap: its size
+ * @reply_len: out, may be NULL
+ * @here: out: it turned out to live on this node, nothing was asked
+ *
+ * Context: process, may sleep, killable.
+ * Return: the handler's status, -ESRCH when nobody has it, or an error of
+ * pando_rpc_call().
+ */
+int pando_locate_call(u32 pid, enum pando_msg type,
+		      const struct kvec *vec, int nvec,
+		      void *reply, size_t reply_cap, size_t *reply_len,
+		      bool *here)
+{
+	u16 home = home_of(pid), self = pando_nodes_self();
+	u16 node = believed(pid, home);
+	int hops, err;
+
+	*here = false;
+	for (hops = 0; hops < MAX_HOPS; hops++) {
+		if (!node || node == self) {
+			*here = pando_ns_has_pid(pid);
+			return -ESRCH;
+		}
+		err = pando_rpc_call(node, type, vec, nvec, reply, reply_cap,
+				     reply_len);
+		if (err == -EREMCHG) {
+			err = ask_where(node, pid);
+			if (err < 0)
+				return err == -EHOSTDOWN ? -ESRCH : err;
+			if (err == node)
+				return -ESRCH;
+			node = err;
+			if (node && node != self && node != home)
+				set_hint(pid, node);
+		} else if ((err == -ESRCH || err == -EHOSTDOWN) &&
+			   node != home) {
+			/* a hint was wrong: back to who must know */
+			set_hint(pid, 0);
+			if (home == self)
+				return -ESRCH;
+			node = home;
+		} else {
+			return err == -EHOSTDOWN ? -ESRCH : err;
+		}
+	}
+	return -ESRCH;
+}
+EXPORT_SYMBOL_GPL(pando_locate_call);
+
+int pando_locate_where(u32 pid, u16 *home, u16 *location)
+{
+	u16 self = pando_nodes_self(), node;
+	int hops, where;
+
+	*home = home_of(pid);
+	*location = 0;
+	if (pando_ns_has_pid(pid)) {
+		*location = self;
+		return 0;
+	}
+	node = believed(pid, *home);
+	for (hops = 0; hops < MAX_HOPS && node && node != self; hops++) {
+		where = ask_where(node, pid);
+		if (where < 0)
+			return where == -EHOSTDOWN ? -ESRCH : where;
+		if (where == node) {
+			*location = node;
+			return 0;
+		}
+		node = where;
+	}
+	return -ESRCH;
+}
+
+/* --- counts, life ------------------------------------------------------------- */
+
+void pando_locate_info(struct pando_locate_info *info)
+{
+	struct pid_namespace *ns = pando_ns();
+	u32 size = my_size(), nr = PANDO_LOCAL_PIDS;
+	u16 self = pando_nodes_self();
+	struct pando_pidspace *ps;
+	struct pid *pid;
+
+	memset(info, 0, sizeof(*info));
+	info->away = READ_ONCE(dir.count[PANDO_DIR_AWAY]);
+	info->used = min_t(u32, size, atomic_read(&used) + info->away);
+	info->free = size - info->used;
+	rcu_read_lock();
+	ps = rcu_dereference(space);
+	info->version = ps ? ps->version : 0;
+	while (ns && (pid = find_ge_pid(nr, ns))) {
+		nr = pid_nr_ns(pid, ns) + 1;
+		if (home_of(nr - 1) != self)
+			info->guests++;
+	}
+	rcu_read_unlock();
+}
+
+void pando_locate_reset(void)
+{
+	struct pando_pidspace *old = rcu_dereference_protected(space, 1);
+
+	RCU_INIT_POINTER(space, NULL);
+	synchronize_rcu();
+	kvfree(old);
+	cancel_delayed_work_sync(&low_work);
+	flush_work(&gone_work);
+	spin_lock(&dir_lock);
+	pando_dir_destroy(&dir);
+	spin_unlock(&dir_lock);
+	atomic_set(&used, 0);
+}
+
+int pando_locate_init(void)
+{
+	int err;
+
+	pando_dir_init(&dir);
+	err = pando_rpc_register(PANDO_MSG_GONE, handle_gone, THIS_MODULE);
+	if (err)
+		return err;
+	err = pando_rpc_register(PANDO_MSG_GUESTS, handle_guests, THIS_MODULE);
+	if (err)
+		goto err_gone;
+	err = pando_rpc_register(PANDO_MSG_LOCATE, handle_locate, THIS_MODULE);
+	if (err)
+		goto err_guests;
+	return 0;
+
+err_guests:
+	pando_rpc_unregister(PANDO_MSG_GUESTS);
+err_gone:
+	pando_rpc_unregister(PANDO_MSG_GONE);
+	return err;
+}
+
+void pando_locate_exit(void)
+{
+	pando_rpc_unregister(PANDO_MSG_LOCATE);
+	pando_rpc_unregister(PANDO_MSG_GUESTS);
+	pando_rpc_unregister(PANDO_MSG_GONE);
+	pando_locate_reset();
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pando: one process tree over many hosts. This module makes the numbers of
+ * one PID namespace unique in the cluster and carries calls on them to where
+ * they live; what it does not know it is told by the daemon (netlink.c).
+ */
+#include <linux/module.h>
+
+#include "alloc.h"
+#include "calls.h"
+#include "debugfs.h"
+#include "hooks.h"
+#include "locate.h"
+#include "loop.h"
+#include "netlink.h"
+#include "node.h"
+#include "rpc.h"
+#include "serve.h"
+
+static int __init pando_init(void)
+{
+	int err;
+
+	err = pando_alloc_init();
+	if (err)
+		goto err_alloc;
+	err = pando_rpc_init();
+	if (err)
+		goto err_rpc;
+	err = pando_nodes_init();
+	if (err)
+		goto err_nodes;
+	err = pando_loop_init();
+	if (err)
+		goto err_loop;
+	err = pando_locate_init();
+	if (err)
+		goto err_locate;
+	err = pando_calls_init();
+	if (err)
+		goto err_calls;
+	err = pando_serve_init();
+	if (err)
+		goto err_serve;
+	err = pando_hooks_init();
+	if (err)
+		goto err_hooks;
+	err = pando_netlink_init();
+	if (err)
+		goto err_netlink;
+	pando_debugfs_init();
+	return 0;
+
+err_netlink:
+	pando_hooks_exit();
+err_hooks:
+	pando_serve_exit();
+err_serve:
+	pando_calls_exit();
+err_calls:
+	pando_locate_exit();
+err_locate:
+	pando_loop_exit();
+err_loop:
+	pando_nodes_exit();
+err_nodes:
+	pando_rpc_exit();
+err_rpc:
+	pando_alloc_exit();
+err_alloc:
+	return err;
+}
+
+/* Attached nodes hold a reference on the module: here nothing is attached. */
+static void __exit pando_exit(void)
+{
+	pando_debugfs_exit();
+	pando_netlink_exit();
+	pando_hooks_exit();
+	pando_serve_exit();
+	pando_calls_exit();
+	pando_locate_exit();
+	pando_loop_exit();
+	pando_nodes_exit();
+	pando_rpc_exit();
+	pando_alloc_exit();
+}
+
+module_init(pando_init);
+module_exit(pando_exit);
+MODULE_DESCRIPTION("Pando: one process tree over many hosts");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A signal that a serving thread sends for a process of another node carries
+ * that process's siginfo. The thread calls the ordinary system call, so that
+ * the kernel's own permission checks decide; where the signal is about to be
+ * queued (do_send_sig_info()) its siginfo is replaced.
+ */
+#include <linux/module.h>
+#include <linux/sched/signal.h>
+
+#include "hooks.h"
+#include "ns.h"
+#include "serve.h"
+
+typedef int (*send_t)(int sig, struct kernel_siginfo *info,
+		      struct task_struct *task, enum pid_type type);
+
+static int hook_do_send_sig_info(int sig, struct kernel_siginfo *info,
+				 struct task_struct *task, enum pid_type type)
+{
+	struct pando_server *server;
+	int ret;
+
+	pando_hook_enter();
+	/* an interrupt may send signals too, on nobody's behalf */
+	if (in_task() && unlikely(pando_ns_current_is_init())) {
+		server = pando_server_current();
+		if (server && server->info)
+			info = server->info;
+	}
+	ret = ((send_t)pando_signal_hooks[0].orig)(sig, info, task, type);
+	pando_hook_leave();
+	return ret;
+}
+
+struct pando_hook pando_signal_hooks[] = {
+	{ .name = "do_send_sig_info", .fn = hook_do_send_sig_info },
+};
+
+const int pando_signal_nhooks = ARRAY_SIZE(pando_signal_hooks);
