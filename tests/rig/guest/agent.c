@@ -114,6 +114,8 @@ static void close_stdin(struct chan *c)
 
 static void chan_free(struct chan *c)
 {
+	if (!c->used)
+		return;
 	close_fd(&c->in);
 	close_fd(&c->out);
 	close_fd(&c->err);
@@ -268,10 +270,8 @@ static void on_exec(int id, char *data, uint32_t len)
 		argv[n] = p;
 		p = nul + 1;
 	}
-	if (n != req.argc || n < 2) {
-		chans[id].used = 0;
+	if (n != req.argc || n < 2)
 		return send_exit(id, 126);
-	}
 	argv[n] = NULL;
 	start_command(id, &req, argv);
 }
@@ -282,15 +282,19 @@ static void on_hello(const char *data)
 		int bits, size;
 		uint8_t seed[32];
 	} entropy = { .bits = 256, .size = 32 };
+	static uint64_t nonce;
 	struct hello h;
 	struct timespec ts;
 	int fd, i;
 
 	memcpy(&h, data, sizeof(h));
-	for (i = 0; i < CHANNELS_MAX; i++)
+	/* The same again is one that rigd repeated while we booted. */
+	for (i = 0; h.nonce != nonce && i < CHANNELS_MAX; i++)
 		if (chans[i].used)
 			chan_abandon(&chans[i]);
-	to_host.len = 0;
+	if (h.nonce != nonce)
+		to_host.len = 0;
+	nonce = h.nonce;
 	ts.tv_sec = h.sec;
 	ts.tv_nsec = h.nsec;
 	clock_settime(CLOCK_REALTIME, &ts);
@@ -317,7 +321,7 @@ static void feed_stdin(int id)
 		n = write(fd, c->stdin_buf.data, c->stdin_buf.len);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
-		done = n < 0 ? c->stdin_buf.len : n;
+		done = n < 0 ? c->stdin_buf.len : (size_t)n;
 		if (n < 0)
 			close_fd(&c->in);
 	}
