@@ -3,7 +3,7 @@
 # Pando. `make help` lists the targets. Everything that is built goes to build/.
 
 VERSION := 0.1.0
-O	?= build
+BUILD	?= build
 RIG	:= tests/rig/rig
 PREFIX	?= /usr
 
@@ -11,11 +11,11 @@ PREFIX	?= /usr
 # that is installed (a build host need not run Debian's kernel).
 KDIR	?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
 	$(shell ls -d /lib/modules/*-amd64/build 2>/dev/null | sort -rV))
-KREL	= $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
-KMOD	= $(O)/kmod-$(KREL)
+KREL	= $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h 2>/dev/null)
+KMOD	= $(BUILD)/kmod-$(KREL)
 KCONF	= $(firstword $(wildcard $(KDIR)/scripts/kconfig/conf \
 	/usr/lib/linux-kbuild-*/scripts/kconfig/conf))
-STAGE	?= $(O)/stage
+STAGE	?= $(BUILD)/stage
 
 export VERSION
 
@@ -61,10 +61,10 @@ modules_install: modules
 		$(shell grep -h '^CONFIG_PANDO' .config 2>/dev/null) modules_install
 
 userspace:
-	$(MAKE) -C userspace B=$(abspath $(O))/userspace PREFIX=$(PREFIX)
+	$(MAKE) -C userspace B=$(abspath $(BUILD))/userspace PREFIX=$(PREFIX)
 
 install: userspace
-	$(MAKE) -C userspace B=$(abspath $(O))/userspace PREFIX=$(PREFIX) \
+	$(MAKE) -C userspace B=$(abspath $(BUILD))/userspace PREFIX=$(PREFIX) \
 		DESTDIR=$(abspath $(DESTDIR)) install
 
 # What a node of the rig gets: DESTDIR trees for the stock and debug kernels.
@@ -72,13 +72,13 @@ stage:
 	@rm -rf $(STAGE)
 	$(MAKE) install DESTDIR=$(STAGE) PREFIX=/usr
 	$(MAKE) modules_install DESTDIR=$(STAGE) KDIR=$$($(RIG) kernel-build-dir)
-	$(MAKE) -C tests/progs B=$(abspath $(O))/progs DESTDIR=$(abspath $(STAGE)) install
+	$(MAKE) -C tests/progs B=$(abspath $(BUILD))/progs DESTDIR=$(abspath $(STAGE)) install
 
 stage-debug:
-	$(MAKE) install DESTDIR=$(O)/stage-debug PREFIX=/usr
-	$(MAKE) modules_install DESTDIR=$(O)/stage-debug \
+	$(MAKE) install DESTDIR=$(BUILD)/stage-debug PREFIX=/usr
+	$(MAKE) modules_install DESTDIR=$(BUILD)/stage-debug \
 		KDIR=$$($(RIG) kernel-build-dir --kernel debug)
-	$(MAKE) -C tests/progs B=$(abspath $(O))/progs DESTDIR=$(abspath $(O)/stage-debug) install
+	$(MAKE) -C tests/progs B=$(abspath $(BUILD))/progs DESTDIR=$(abspath $(BUILD)/stage-debug) install
 
 # --- try and test ------------------------------------------------------------------
 
@@ -86,7 +86,7 @@ deps:
 	tests/deps
 
 demo: deps
-	$(MAKE) -s stage >$(O)/stage.log 2>&1 || { cat $(O)/stage.log; exit 1; }
+	$(MAKE) -s stage >$(BUILD)/stage.log 2>&1 || { cat $(BUILD)/stage.log; exit 1; }
 	tests/demo
 
 check: deps
@@ -104,14 +104,14 @@ bench: deps
 
 SEEDS ?= 1-200
 sim:
-	$(MAKE) -C tests/sim B=$(abspath $(O))/sim
-	$(O)/sim/sim --seeds $(SEEDS)
+	$(MAKE) -C tests/sim B=$(abspath $(BUILD))/sim
+	$(BUILD)/sim/sim --seeds $(SEEDS)
 
 lint:
 	tests/lint
 
 clean:
-	rm -rf $(O)
+	rm -rf $(BUILD)
 
 .PHONY: all help modules modules_install userspace install stage stage-debug \
 	deps demo check check-unit check-debug bench sim lint clean

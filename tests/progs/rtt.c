@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * rtt WHAT N [PID]: median microseconds of one operation, over N.
+ *   kill PID    kill(PID, 0)
+ *   self        kill(getpid(), 0), 1000 a sample
+ *   fork        fork, exit, wait
+ *   pipe        a byte there and back between two processes
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1e6 + t.tv_nsec / 1e3;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int there[2], back[2];
+
+static int once(const char *what, pid_t pid)
+{
+	int i, status;
+	char c = 0;
+
+	if (!strcmp(what, "kill"))
+		return kill(pid, 0);
+	if (!strcmp(what, "self")) {
+		for (i = 0; i < 1000; i++)
+			if (kill(getpid(), 0))
+				return -1;
+		return 0;
+	}
+	if (!strcmp(what, "fork")) {
+		pid = fork();
+		if (!pid)
+			_exit(0);
+		return pid < 0 || waitpid(pid, &status, 0) != pid;
+	}
+	if (write(there[1], &c, 1) != 1 || read(back[0], &c, 1) != 1)
+		return -1;
+	return 0;
+}
+
+static void echo(void)
+{
+	char c;
+
+	close(there[1]);
+	while (read(there[0], &c, 1) == 1)
+		if (write(back[1], &c, 1) != 1)
+			break;
+	_exit(0);
+}
+
+int main(int argc, char **argv)
+{
+	int i, n = argc > 2 ? atoi(argv[2]) : 0;
+	pid_t pid = argc > 3 ? atoi(argv[3]) : 0;
+	double *us, t;
+
+	us = n > 0 ? calloc(n, sizeof(*us)) : NULL;
+	if (!us)
+		return 2;
+	if (!strcmp(argv[1], "pipe")) {
+		if (pipe(there) || pipe(back))
+			return 1;
+		if (!fork())
+			echo();
+	}
+	once(argv[1], pid);
+	for (i = 0; i < n; i++) {
+		t = now();
+		if (once(argv[1], pid)) {
+			perror(argv[1]);
+			return 1;
+		}
+		us[i] = now() - t;
+	}
+	qsort(us, n, sizeof(*us), compare);
+	printf("%.3f\n", us[n / 2]);
+	return 0;
+}
