@@ -13,6 +13,7 @@
 
 struct module;
 struct pando_conn;
+struct pando_wire_hdr;
 
 /**
  * struct pando_transport - operations of one kind of link
@@ -63,5 +64,7 @@ void pando_conn_established(struct pando_conn *conn);
 void pando_conn_receive(struct pando_conn *conn, const void *msg, size_t len);
 void pando_conn_error(struct pando_conn *conn, int err);
 size_t pando_conn_limit(struct pando_conn *conn);
+int pando_conn_length(struct pando_conn *conn,
+		      const struct pando_wire_hdr *hdr);
 
 #endif
