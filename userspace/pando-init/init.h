@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * pando-init: pid 1 of the cluster's PID namespace on one node. It reaps,
+ * starts what pandod asks for, and lends threads to the kernel module. It
+ * lives as long as the namespace does; pandod may come and go.
+ */
+#ifndef PANDO_INIT_H
+#define PANDO_INIT_H
+
+#include <linux/pando.h>
+
+#include "pando.h"
+
+#define LOCAL_FIRST	300	/* as the kernel's RESERVED_PIDS */
+#define CHILD_FDS	4	/* 0, 1, 2, and a mover's socket */
+
+/* One line to stderr: "LEVEL pando-init: ...". */
+void say(const char *level, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* mounts.c: gives the namespace its own /proc; the plain one as descriptor. */
+int mounts_setup(void);
+
+/* serve.c: threads that wait for serve_go(), then serve until detached. */
+int serve_start(unsigned int threads);
+void serve_go(void);
+
+/* spawn.c */
+struct child {
+	struct child *next;
+	pid_t pid;
+	uint32_t id;		/* of the frame to answer */
+	unsigned int client;	/* whom: pandod's connections are counted */
+	int error_fd;		/* -1 once it is known to have been executed */
+	int master;		/* of its pty, until handed over, or -1 */
+};
+
+/* What went wrong before exec, as the child writes it to error_fd. */
+struct failure {
+	int error;
+	char what[60];
+};
+
+/*
+ * Starts a process. @fds: the first become 0, 1, 2, ... of the child; they
+ * stay the caller's. Returns the child or NULL, with @f filled in.
+ */
+struct child *spawn(const Pando__Spawn *s, const int *fds, int nfds,
+		    struct failure *f);
+
+#endif

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The receiving side of a move. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "cluster.h"
+#include "init.h"
+#include "kernel.h"
+#include "log.h"
+#include "move.h"
+#include "serve.h"
+
+#define LOG_NAME	"target"
+#define SPARE_KIB	16384	/* stays free when a process has arrived */
+
+struct target {
+	struct target *next;
+	uint64_t id;
+	uint16_t from;
+	struct request *request;	/* MovePrepare; NULL: the leader is gone */
+	struct mover *mover;
+	uint32_t *pids, npids;
+	bool reserved;
+	bool ready;			/* restored, held: COMMIT may be on its way */
+	bool decided;
+};
+
+static struct target *targets;
+
+static struct target *find(uint64_t id)
+{
+	for (struct target *t = targets; t; t = t->next)
+		if (t->id == id)
+			return t;
+	return NULL;
+}
+
+static void target_free(struct target *t)
+{
+	for (struct target **p = &targets; *p; p = &(*p)->next) {
+		if (*p == t) {
+			*p = t->next;
+			break;
+		}
+	}
+	if (t->mover)
+		mover_drop(t->mover);
+	free(t->pids);
+	free(t);
+}
+
+/* Nothing of it stays here; the leader is told why, if it did not say so. */
+static void abort_move(struct target *t, int err, const char *reason)
+{
+	log_info("move=%016llx called off: %s", (unsigned long long)t->id,
+		 reason);
+	if (t->mover)
+		mover_verdict(t->mover, false);
+	if (t->reserved && kernel_present())
+		kernel_unreserve(t->id);
+	if (t->request)
+		request_fail(t->request, err, "%s", reason);
+	target_free(t);
+}
+
+static void on_event(void *data, Pando__MoveEvent *e)
+{
+	Pando__Frame f = frame_of(PANDO__FRAME__BODY_MOVE_EVENT);
+	struct target *t = data;
+
+	log_debug("move=%016llx phase=%s %s", (unsigned long long)t->id,
+		  e->phase, e->text);
+	if (!strcmp(e->phase, "failed") && !t->decided && !t->ready) {
+		char text[600];
+
+		snprintf(text, sizeof(text), "%s: %s", pandod.name, e->text);
+		abort_move(t, ECANCELED, text);
+		return;
+	}
+	if (!strcmp(e->phase, "ready"))
+		t->ready = true;
+	f.move_event = e;
+	if (t->request)
+		request_reply(t->request, &f);
+}
+
+static void on_mover_gone(void *data)
+{
+	struct target *t = data;
+
+	t->mover = NULL;
+	if (t->decided) {
+		if (t->request)
+			request_end(t->request, NULL);
+		target_free(t);
+	} else if (!t->ready) {
+		abort_move(t, ECANCELED, "pando-move ended without a word; see "
+			   "the target's log");
+	} else {
+		/*
+		 * What it held died with it. If COMMIT is not on its way yet,
+		 * the leader can still keep its own.
+		 */
+		log_err("move=%016llx: pando-move died before the verdict",
+			(unsigned long long)t->id);
+		if (t->request) {
+			struct request *r = t->request;
+
+			t->request = NULL;
+			request_fail(r, ECANCELED, "pando-move died on node %s",
+				     pandod.name);
+		}
+	}
+}
+
+static void on_gone(struct request *r)
+{
+	struct target *t = r->data;
+
+	t->request = NULL;
+	/* ready: COMMIT may have been sent, the group will tell */
+	if (!t->ready && !t->decided)
+		abort_move(t, ECONNRESET, "the source's daemon is gone");
+}
+
+static bool take_pids(struct target *t, const Pando__MovePrepare *q)
+{
+	uint32_t *pids = malloc((q->n_pids + 1) * sizeof(*pids));
+
+	if (!pids)
+		return false;
+	memcpy(pids, q->pids, q->n_pids * sizeof(*pids));
+	free(t->pids);
+	t->pids = pids;
+	t->npids = q->n_pids;
+	return true;
+}
+
+/* NULL, or what stands against it, in @text. */
+static const char *check(const Pando__MovePrepare *q, char *text, size_t len)
+{
+	struct state *s = cluster_state();
+	struct member *self = state_member(s, pandod.self);
+	uint64_t total, available = load_memory_kib(&total);
+	struct utsname u;
+
+	uname(&u);
+	if (!s->quorate || !self || !self->attached || !init_alive()) {
+		snprintf(text, len, "node %s is not ready: it is joining, or "
+			 "has no quorum", pandod.name);
+		return text;
+	}
+	if (q->memory_kib + SPARE_KIB > available) {
+		snprintf(text, len, "node %s is full: the process needs %llu "
+			 "MiB, %llu MiB are available", pandod.name,
+			 (unsigned long long)q->memory_kib / 1024,
+			 (unsigned long long)available / 1024);
+		return text;
+	}
+	return NULL;
+}
+
+static int reserve(struct target *t, char *text, size_t len)
+{
+	uint32_t taken;
+	int err;
+
+	if (!kernel_present())
+		return 0;
+	err = kernel_reserve(t->id, t->pids, t->npids, &taken);
+	t->reserved = !err;
+	if (err == -EEXIST && taken)
+		snprintf(text, len, "PID %u is in use on node %s", taken,
+			 pandod.name);
+	else if (err)
+		snprintf(text, len, "node %s cannot reserve its PIDs: %s",
+			 pandod.name, strerror(-err));
+	return err;
+}
+
+/* The tree grew before it was frozen: its numbers are reserved anew. */
+static void prepare_again(struct target *t, struct request *r,
+			  const Pando__MovePrepare *q)
+{
+	Pando__Frame f = frame_of(PANDO__FRAME__BODY_MOVE_PREPARED);
+	Pando__MovePrepared p = PANDO__MOVE_PREPARED__INIT;
+	char text[200];
+
+	if (t->ready || !take_pids(t, q)) {
+		request_fail(r, EBUSY, "too late");
+		return;
+	}
+	if (t->reserved)
+		kernel_unreserve(t->id);
+	if (reserve(t, text, sizeof(text))) {
+		request_fail(r, EEXIST, "%s", text);
+		abort_move(t, EEXIST, text);
+		return;
+	}
+	p.move = t->id;
+	f.move_prepared = &p;
+	request_end(r, &f);
+}
+
+static bool start_mover(struct target *t, const Pando__MovePrepare *q)
+{
+	Pando__MoveStart order = PANDO__MOVE_START__INIT;
+	char workdir[64];
+
+	snprintf(workdir, sizeof(workdir), PANDO_RUN_DIR "/move-%016llx-target",
+		 (unsigned long long)t->id);
+	order.move = t->id;
+	order.root = q->root;
+	order.pids = t->pids;
+	order.n_pids = t->npids;
+	order.fabric = q->fabric;
+	order.peer_addr = q->source_addr;
+	order.peer_port = q->source_port;
+	order.token = q->token;
+	order.workdir = workdir;
+	order.timeout_ms = bound_ms(pandod.config.move_timeout_ms);
+	t->mover = mover_start(&order, on_event, on_mover_gone, t);
+	return t->mover != NULL;
+}
+
+void move_peer_prepare(struct request *r, const Pando__MovePrepare *q)
+{
+	Pando__Frame f = frame_of(PANDO__FRAME__BODY_MOVE_PREPARED);
+	Pando__MovePrepared p = PANDO__MOVE_PREPARED__INIT;
+	struct target *t = find(q->move);
+	const char *against;
+	char text[256];
+
+	if (!q->n_pids || q->n_pids > PANDO_MOVE_PIDS_MAX) {
+		request_fail(r, E2BIG, "a tree of %zu tasks cannot be moved; "
+			     "the limit is %d", q->n_pids, PANDO_MOVE_PIDS_MAX);
+		return;
+	}
+	if (t) {
+		prepare_again(t, r, q);
+		return;
+	}
+	against = check(q, text, sizeof(text));
+	if (against) {
+		request_fail(r, EAGAIN, "%s", against);
+		return;
+	}
+	t = calloc(1, sizeof(*t));
+	if (!t || !take_pids(t, q)) {
+		free(t);
+		request_fail(r, ENOMEM, "out of memory");
+		return;
+	}
+	t->id = q->move;
+	t->from = link_cred(r->link)->node;
+	t->next = targets;
+	targets = t;
+	t->request = r;
+	r->data = t;
+	if (reserve(t, text, sizeof(text))) {
+		abort_move(t, EEXIST, text);
+		return;
+	}
+	if (!start_mover(t, q)) {
+		abort_move(t, EIO, "pando-move cannot be started at the target");
+		return;
+	}
+	r->gone = on_gone;
+	p.move = t->id;
+	f.move_prepared = &p;
+	request_reply(r, &f);
+}
+
+void move_peer_abort(uint16_t node, const Pando__MoveAbort *a)
+{
+	struct target *t = find(a->move);
+
+	if (!t || t->from != node || t->decided)
+		return;
+	/* it knows already */
+	if (t->request)
+		request_end(t->request, NULL);
+	t->request = NULL;
+	abort_move(t, ECANCELED, a->reason);
+}
+
+/* --- what the group says ---------------------------------------------------------------*/
+
+void target_round(void)
+{
+	for (struct target *t = targets, *next; t; t = next) {
+		next = t->next;
+		if (!t->ready && !t->decided)
+			abort_move(t, ECANCELED, "the cluster changed during "
+				   "the move; try again");
+	}
+}
+
+void target_void(uint64_t move)
+{
+	struct target *t = find(move);
+
+	if (t && !t->decided)
+		abort_move(t, ECANCELED, "the cluster changed during the move; "
+			   "try again");
+}
+
+void target_view(bool quorate)
+{
+	for (struct target *t = targets, *next; t && quorate; t = next) {
+		next = t->next;
+		if (!t->decided && !state_committed(cluster_state(), t->id))
+			target_void(t->id);
+	}
+}
+
+bool target_pids(uint64_t move, const uint32_t **pids, uint32_t *n)
+{
+	struct target *t = find(move);
+
+	if (!t)
+		return false;
+	*pids = t->pids;
+	*n = t->npids;
+	return true;
+}
+
+void target_decided(uint64_t move)
+{
+	struct target *t = find(move);
+
+	if (!t || t->decided)
+		return;
+	t->decided = true;
+	if (t->mover) {
+		mover_verdict(t->mover, true);
+		return;
+	}
+	log_err("move=%016llx: the process was lost with pando-move",
+		(unsigned long long)move);
+	target_free(t);
+}
+
+bool target_in_flight(uint64_t move)
+{
+	struct target *t = find(move);
+
+	return t && !t->decided;
+}

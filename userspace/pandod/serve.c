@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* From frames to those who answer them. */
+#include <errno.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "move.h"
+#include "serve.h"
+
+#define LOG_NAME	"serve"
+
+static void close_all(int *fds, int nfds)
+{
+	for (int i = 0; i < nfds; i++)
+		close(fds[i]);
+}
+
+static void garbage(struct link *l, const char *who, Pando__Frame *f)
+{
+	log_warn("garbage from %s uid=%u node=%u frame=%d", who,
+		 link_cred(l)->uid, link_cred(l)->node, f->body_case);
+	link_close(l, -EPROTO);
+}
+
+void serve_control(struct link *l, Pando__Frame *f, int *fds, int nfds)
+{
+	struct request *r;
+
+	switch (f->body_case) {
+	case PANDO__FRAME__BODY_NODES_REQUEST:
+	case PANDO__FRAME__BODY_PS_REQUEST:
+	case PANDO__FRAME__BODY_RUN_REQUEST:
+	case PANDO__FRAME__BODY_MOVE_REQUEST:
+	case PANDO__FRAME__BODY_SHUTDOWN_REQUEST:
+		break;
+	case PANDO__FRAME__BODY_DATA:
+	case PANDO__FRAME__BODY_WINDOW:
+	case PANDO__FRAME__BODY_SIGNAL:
+		/* for a run that has just ended */
+		close_all(fds, nfds);
+		return;
+	default:
+		close_all(fds, nfds);
+		garbage(l, "a tool", f);
+		return;
+	}
+	r = request_new(l, f->id);
+	if (!r) {
+		close_all(fds, nfds);
+		garbage(l, "a tool: too many requests", f);
+		return;
+	}
+	if (f->body_case == PANDO__FRAME__BODY_RUN_REQUEST) {
+		run_request(r, f->run_request, fds, nfds);
+		return;
+	}
+	close_all(fds, nfds);
+	if (f->body_case == PANDO__FRAME__BODY_NODES_REQUEST)
+		load_nodes(r);
+	else if (f->body_case == PANDO__FRAME__BODY_PS_REQUEST)
+		ps_request(r, f->ps_request);
+	else if (f->body_case == PANDO__FRAME__BODY_MOVE_REQUEST)
+		move_request(r, f->move_request);
+	else
+		shutdown_request(r, f->shutdown_request);
+}
+
+void serve_peer(struct link *l, Pando__Frame *f)
+{
+	struct request *r;
+
+	switch (f->body_case) {
+	case PANDO__FRAME__BODY_PEER_PS:
+	case PANDO__FRAME__BODY_PEER_LOAD:
+	case PANDO__FRAME__BODY_PEER_RUN:
+	case PANDO__FRAME__BODY_PEER_MOVE:
+	case PANDO__FRAME__BODY_MOVE_PREPARE:
+		break;
+	case PANDO__FRAME__BODY_PEER_EXIT:
+		run_peer_exit(f->peer_exit);
+		return;
+	case PANDO__FRAME__BODY_MOVE_ABORT:
+		move_peer_abort(link_cred(l)->node, f->move_abort);
+		return;
+	case PANDO__FRAME__BODY_DATA:
+	case PANDO__FRAME__BODY_WINDOW:
+	case PANDO__FRAME__BODY_SIGNAL:
+		return;		/* for a run that has just ended */
+	default:
+		garbage(l, "a daemon", f);
+		return;
+	}
+	r = request_new(l, f->id);
+	if (!r) {
+		garbage(l, "a daemon: too many requests", f);
+		return;
+	}
+	if (f->body_case == PANDO__FRAME__BODY_PEER_PS)
+		ps_peer(r, f->peer_ps);
+	else if (f->body_case == PANDO__FRAME__BODY_PEER_LOAD)
+		load_peer(r);
+	else if (f->body_case == PANDO__FRAME__BODY_PEER_RUN)
+		run_peer(r, f->peer_run);
+	else if (f->body_case == PANDO__FRAME__BODY_PEER_MOVE)
+		move_peer(r, f->peer_move);
+	else
+		move_peer_prepare(r, f->move_prepare);
+}

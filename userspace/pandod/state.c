@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What all daemons of a cluster agree on; the rules are told in state.h. */
+#include <string.h>
+
+#include "state.h"
+
+void state_init(struct state *s, uint16_t self)
+{
+	memset(s, 0, sizeof(*s));
+	s->self = self;
+}
+
+struct member *state_member(struct state *s, uint16_t id)
+{
+	for (unsigned int i = 0; i < s->nmembers; i++)
+		if (s->member[i].id == id)
+			return &s->member[i];
+	return NULL;
+}
+
+/* Members with a namespace can be home or owner, others only listen. */
+static struct member *attached(struct state *s, uint16_t id)
+{
+	struct member *m = id ? state_member(s, id) : NULL;
+
+	return m && m->attached ? m : NULL;
+}
+
+unsigned int state_config(struct state *s, const uint16_t *ids, size_t n)
+{
+	struct member old[STATE_MEMBERS_MAX];
+	unsigned int nold = s->nmembers;
+
+	memcpy(old, s->member, sizeof(old));
+	s->nmembers = 0;
+	for (size_t i = 0; i < n && s->nmembers < STATE_MEMBERS_MAX; i++) {
+		unsigned int at = s->nmembers++;
+
+		for (; at && s->member[at - 1].id > ids[i]; at--)
+			s->member[at] = s->member[at - 1];
+		memset(&s->member[at], 0, sizeof(s->member[at]));
+		s->member[at].id = ids[i];
+		/* names and addresses serve until the SYNC is there */
+		for (unsigned int o = 0; o < nold; o++)
+			if (old[o].id == ids[i])
+				s->member[at] = old[o];
+		s->member[at].synced = false;
+		s->member[at].ready = false;
+		s->member[at].quorate = false;
+		s->member[at].acked = 0;
+	}
+	s->phase = PHASE_SYNC;
+	s->quorate = false;
+	s->effective = 0;
+	s->seen++;
+	memset(&s->best, 0, sizeof(s->best));
+	s->best_from = 0;
+	s->zero_from = 0;
+	s->proposed = 0;
+	s->version = 0;
+	return DO_STOP;
+}
+
+void state_make_sync(const struct state *s, struct sync *sync)
+{
+	sync->proposed = s->seen;
+	sync->lineage = s->line;
+}
+
+static bool newer(const struct lineage *a, const struct lineage *b)
+{
+	return a->epoch != b->epoch ? a->epoch > b->epoch :
+				      a->delivered > b->delivered;
+}
+
+/* Holders are spread by the number of the block: all compute alike. */
+static uint16_t heir(const struct state *s, unsigned int block)
+{
+	unsigned int n = 0, pick;
+
+	for (unsigned int i = 0; i < s->nmembers; i++)
+		n += s->member[i].attached;
+	if (!n)
+		return 0;
+	pick = block % n;
+	for (unsigned int i = 0; i < s->nmembers; i++)
+		if (s->member[i].attached && !pick--)
+			return s->member[i].id;
+	return 0;
+}
+
+static void pass_on(struct state *s, unsigned int block)
+{
+	struct lease *l = &s->best.lease[block];
+	struct member *owner, *home;
+
+	l->granting = 0;	/* the round itself tells everybody */
+	if (!l->owner)
+		return;
+	owner = attached(s, l->owner);
+	home = attached(s, l->home);
+	if (owner && owner->incarnation == l->incarnation) {
+		l->home = l->owner;
+	} else if (owner) {
+		/* a new life of that node: whoever is home becomes owner */
+		if (!home)
+			home = owner;
+		l->home = home->id;
+		l->owner = home->id;
+		l->incarnation = home->incarnation;
+	} else if (!home) {
+		uint16_t h = heir(s, block);
+
+		if (h)
+			l->home = h;
+	}
+}
+
+unsigned int state_blocks(const struct state *s, uint16_t id)
+{
+	const struct lineage *line = s->phase == PHASE_SYNCED ? &s->best :
+								 &s->line;
+	unsigned int n = 0;
+
+	for (unsigned int b = 1; b < PANDO_LEASE_BLOCKS; b++)
+		n += line->lease[b].owner == id;
+	return n;
+}
+
+/* The lowest free blocks; returns how many there were. Block 0 is no lease. */
+static unsigned int grant(struct lineage *line, const struct member *m,
+			  unsigned int blocks, uint32_t op)
+{
+	unsigned int given = 0;
+
+	for (unsigned int b = 1; b < PANDO_LEASE_BLOCKS && given < blocks; b++) {
+		struct lease *l = &line->lease[b];
+
+		if (l->owner)
+			continue;
+		l->home = m->id;
+		l->owner = m->id;
+		l->incarnation = m->incarnation;
+		l->granting = op;
+		given++;
+	}
+	return given;
+}
+
+/* Every SYNC is there: the view follows. */
+static unsigned int compute(struct state *s)
+{
+	struct lineage *v = &s->best;
+
+	for (unsigned int b = 1; b < PANDO_LEASE_BLOCKS; b++)
+		pass_on(s, b);
+	s->epoch = s->proposed;
+	s->phase = PHASE_SYNCED;
+	for (unsigned int i = 0; i < s->nmembers; i++) {
+		struct member *m = &s->member[i];
+
+		if (m->attached && !state_blocks(s, m->id))
+			grant(v, m, m->lease_blocks, 0);
+	}
+	if (!v->epoch)
+		v->zero_ns = s->zero_ns;
+	v->epoch = s->epoch;
+	v->delivered = 1;
+	v->lease_version = s->version + 1;
+	/* what some member had noted is committed by the view itself */
+	for (uint32_t i = 0; i < v->nmoves; i++)
+		v->move[i].op = v->move[i].op ? 1 : 0;
+	if (s->epoch < s->seen)
+		return DO_ROUND;	/* late SYNCs made it: too low for us */
+	s->seen = s->epoch;
+	return DO_PREPARE;
+}
+
+unsigned int state_sync(struct state *s, uint16_t from, const struct sync *in)
+{
+	struct member *m = state_member(s, from);
+
+	if (!m || s->phase != PHASE_SYNC || in->self.id != from)
+		return 0;
+	*m = in->self;
+	m->synced = true;
+	m->ready = m->quorate = false;
+	m->acked = 0;
+	if (in->proposed > s->proposed)
+		s->proposed = in->proposed;
+	if (in->lineage.lease_version > s->version)
+		s->version = in->lineage.lease_version;
+	if (!s->best_from || newer(&in->lineage, &s->best) ||
+	    (!newer(&s->best, &in->lineage) && from < s->best_from)) {
+		s->best = in->lineage;
+		s->best_from = from;
+	}
+	if (!s->zero_from || from < s->zero_from) {
+		s->zero_ns = in->zero_ns;
+		s->zero_from = from;
+	}
+	for (unsigned int i = 0; i < s->nmembers; i++)
+		if (!s->member[i].synced)
+			return 0;
+	return compute(s);
+}
+
+void state_adopt(struct state *s, bool quorate)
+{
+	if (s->phase != PHASE_SYNCED)
+		return;
+	if (quorate)
+		s->line = s->best;
+	s->phase = PHASE_ADOPTED;
+}
+
+uint32_t state_noted(const struct state *s)
+{
+	/* without quorum there is the view and nothing else */
+	return s->line.epoch == s->epoch ? s->line.delivered : 1;
+}
+
+/* What became effective beyond the view itself. */
+static unsigned int advance(struct state *s)
+{
+	unsigned int todo = 0;
+
+	for (unsigned int b = 1; b < PANDO_LEASE_BLOCKS; b++) {
+		struct lease *l = &s->line.lease[b];
+
+		if (l->granting && l->granting <= s->effective) {
+			l->granting = 0;
+			todo |= DO_LEASES;
+		}
+	}
+	if (todo)
+		s->line.lease_version++;
+	for (uint32_t i = 0; i < s->line.nmoves; i++) {
+		uint32_t op = s->line.move[i].op;
+
+		if (op && op <= s->effective)
+			todo |= DO_MOVES;
+	}
+	return todo;
+}
+
+unsigned int state_ack(struct state *s, uint16_t from, uint64_t epoch,
+		       uint32_t noted, bool quorate)
+{
+	struct member *m = state_member(s, from);
+	unsigned int all = 0, todo = 0;
+	uint32_t least = UINT32_MAX;
+
+	if (!m || epoch != s->epoch ||
+	    (s->phase != PHASE_ADOPTED && s->phase != PHASE_ACTIVE &&
+	     s->phase != PHASE_SYNCED))
+		return 0;
+	if (noted > m->acked)
+		m->acked = noted;
+	m->quorate = quorate;
+	for (unsigned int i = 0; i < s->nmembers; i++) {
+		if (s->member[i].acked < least)
+			least = s->member[i].acked;
+		all += s->member[i].quorate;
+	}
+	if (!least || least <= s->effective || s->phase == PHASE_SYNCED)
+		return 0;
+	s->effective = least;
+	if (s->phase == PHASE_ADOPTED) {
+		if (all && all < s->nmembers)
+			return DO_ROUND;
+		s->phase = PHASE_ACTIVE;
+		s->quorate = all;
+		todo |= DO_START;
+	}
+	return s->quorate ? todo | advance(s) : todo;
+}
+
+unsigned int state_ask(struct state *s, uint16_t from, uint64_t epoch,
+		       unsigned int blocks)
+{
+	struct member *m = attached(s, from);
+
+	/* noted only in an active view: there, all members note the same */
+	if (!m || epoch != s->epoch || s->phase != PHASE_ACTIVE || !s->quorate)
+		return DO_VOID;
+	s->line.delivered++;
+	if (!grant(&s->line, m, blocks, s->line.delivered))
+		return DO_ACK | DO_VOID;
+	s->line.lease_version++;
+	return DO_ACK | DO_LEASES;
+}
+
+unsigned int state_commit(struct state *s, uint64_t epoch, uint64_t move,
+			  uint16_t from, uint16_t to)
+{
+	struct lineage *line = &s->line;
+
+	if (epoch != s->epoch || s->phase != PHASE_ACTIVE || !s->quorate ||
+	    !attached(s, from) || !attached(s, to) || from == to)
+		return DO_VOID;
+	line->delivered++;
+	if (line->nmoves == STATE_MOVES_MAX)
+		return DO_ACK | DO_VOID;
+	line->move[line->nmoves++] = (struct move_note){
+		.id = move, .from = from, .to = to, .op = line->delivered,
+	};
+	return DO_ACK;
+}
+
+void state_ready(struct state *s, uint16_t from, uint64_t epoch)
+{
+	struct member *m = state_member(s, from);
+
+	if (m && epoch == s->epoch && s->phase >= PHASE_SYNCED)
+		m->ready = true;
+}
+
+void state_settled(struct state *s, uint16_t from, uint64_t epoch,
+		   uint64_t move)
+{
+	struct lineage *line = &s->line;
+
+	/* outside of an active view it is said again in the next one */
+	if (epoch != s->epoch || s->phase != PHASE_ACTIVE || !s->quorate)
+		return;
+	for (uint32_t i = 0; i < line->nmoves; i++) {
+		struct move_note *m = &line->move[i];
+
+		if (m->id != move || m->op)
+			continue;
+		m->from_knows |= m->from == from;
+		m->to_knows |= m->to == from;
+		if (m->from_knows && m->to_knows) {
+			line->nmoves--;
+			memmove(m, m + 1, (line->nmoves - i) * sizeof(*m));
+		}
+		return;
+	}
+}
+
+bool state_next_decided(struct state *s, struct move_note *move)
+{
+	for (uint32_t i = 0; i < s->line.nmoves; i++) {
+		struct move_note *m = &s->line.move[i];
+
+		if (m->op && m->op <= s->effective) {
+			m->op = 0;
+			*move = *m;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool state_next_unsettled(const struct state *s, uint32_t *at,
+			  struct move_note *move)
+{
+	for (; *at < s->line.nmoves; (*at)++) {
+		const struct move_note *m = &s->line.move[*at];
+
+		if (!m->op && ((m->from == s->self && !m->from_knows) ||
+			       (m->to == s->self && !m->to_knows))) {
+			*move = *m;
+			(*at)++;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool state_committed(const struct state *s, uint64_t move)
+{
+	for (uint32_t i = 0; i < s->line.nmoves; i++)
+		if (s->line.move[i].id == move)
+			return !s->line.move[i].op ||
+			       s->line.move[i].op <= s->effective;
+	return false;
+}
+
+void state_map(const struct state *s, uint16_t *map)
+{
+	const struct lineage *line = s->phase == PHASE_SYNCED ? &s->best :
+								&s->line;
+
+	map[0] = 0;
+	for (unsigned int b = 1; b < PANDO_LEASE_BLOCKS; b++) {
+		const struct lease *l = &line->lease[b];
+
+		map[b] = l->home;
+		if (l->home && (l->home != l->owner || l->granting))
+			map[b] |= PANDO_LEASE_HELD;
+	}
+}
+
+uint16_t state_home(const struct state *s, uint32_t pid)
+{
+	uint32_t b = pid >> PANDO_LEASE_SHIFT;
+
+	return b && b < PANDO_LEASE_BLOCKS ? s->line.lease[b].home : 0;
+}
+
+bool state_sane(const struct state *s)
+{
+	if (s->line.lease[0].home || s->line.lease[0].owner)
+		return false;
+	for (unsigned int b = 1; b < PANDO_LEASE_BLOCKS; b++)
+		if (!s->line.lease[b].home != !s->line.lease[b].owner)
+			return false;
+	return true;
+}

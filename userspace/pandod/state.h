@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What all daemons of a cluster agree on: the view (epoch, members), who may
+ * hand out which PIDs, and which moves happened. Pure: no I/O, no clock, no
+ * allocation; the daemon, the unit tests and a simulator feed it the same
+ * messages in the same order, and every member comes to the same state.
+ *
+ * The group's order is total but not safe: one member may see a message that
+ * others, cut off a moment later, never see. So nothing takes effect by being
+ * delivered. A message is *delivered* (noted), every member *acknowledges* how
+ * many it has noted, and it is *effective* once all have: then whoever
+ * survives any partition knows of it and carries it into the next view.
+ *
+ * A round, started by every change of the group or of the quorum:
+ *
+ *   config   seen += 1, the kernel is stopped; each member multicasts SYNC:
+ *            itself, the epoch it proposes (seen), and the last view it
+ *            adopted, with leases and moves
+ *   synced   every SYNC is there: the view follows from them by rules alone
+ *            (epoch: the highest proposed; leases: the newest lineage)
+ *   adopted  this node's kernel knows members and leases, its quorum is known:
+ *            it multicasts ACK. It adopts the view only if it has quorum.
+ *   active   every ACK is there. All with quorum: START, life goes on. None:
+ *            START with members only; no grants, no moves. Some: a new round.
+ *
+ * A lease has an owner (node and incarnation), who alone may hand its numbers
+ * out, and a home, which knows where they run. When the owner is lost another
+ * member becomes home and *holds* the block: it hands nothing out, for the
+ * owner may be alive beyond a partition. The owner gets the block back when it
+ * returns with the same incarnation. When its node returns with a new one the
+ * old processes are gone, and the holder becomes owner.
+ */
+#ifndef PANDOD_STATE_H
+#define PANDOD_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <linux/pando.h>
+
+#define STATE_MEMBERS_MAX	128	/* corosync is sound to a few dozen */
+#define STATE_MOVES_MAX		64
+#define STATE_ADDR_MAX		46
+
+/* What a member says of itself. */
+struct member {
+	uint16_t id;
+	bool attached;		/* has a cluster namespace */
+	uint16_t lease_blocks;	/* wanted at join */
+	uint16_t kernel_port, daemon_port;
+	uint64_t incarnation;	/* of its namespace */
+	char name[PANDO_NAME_MAX];
+	char addr[STATE_ADDR_MAX];
+	/* agreed on, not said */
+	bool synced, ready, quorate;
+	uint32_t acked;
+};
+
+/* One block. Free: home and owner 0. Held: home is not the owner. */
+struct lease {
+	uint16_t home;
+	uint16_t owner;
+	uint32_t granting;	/* number of the message that grants it, or 0 */
+	uint64_t incarnation;	/* the owner's */
+};
+
+/* A committed move, kept until source and target both said that they know. */
+struct move_note {
+	uint64_t id;
+	uint16_t from, to;
+	bool from_knows, to_knows;
+	uint32_t op;		/* number of its message; 0 once effective */
+};
+
+/* What is handed on from view to view. */
+struct lineage {
+	uint64_t epoch;		/* of the last adopted view; 0: none yet */
+	uint32_t delivered;	/* messages noted in it; the view is the first */
+	uint32_t nmoves;
+	uint64_t lease_version;
+	int64_t zero_ns;	/* wall clock at the cluster clock's zero */
+	struct lease lease[PANDO_LEASE_BLOCKS];
+	struct move_note move[STATE_MOVES_MAX];
+};
+
+struct sync {
+	struct member self;
+	uint64_t proposed;
+	int64_t zero_ns;	/* proposed; used when nobody has a lineage */
+	struct lineage lineage;
+};
+
+enum state_phase { PHASE_IDLE, PHASE_SYNC, PHASE_SYNCED, PHASE_ADOPTED,
+		   PHASE_ACTIVE };
+
+struct state {
+	uint16_t self;
+	enum state_phase phase;
+	bool quorate;		/* the view is active and has quorum */
+	uint64_t seen;		/* highest epoch proposed or heard of */
+	uint64_t epoch;		/* of the round's view, from PHASE_SYNCED on */
+	uint32_t effective;	/* messages that all members have noted */
+	unsigned int nmembers;
+	struct member member[STATE_MEMBERS_MAX];	/* ascending by id */
+	struct lineage line;	/* ours */
+	/* in a round */
+	struct lineage best;	/* the newest of the SYNCs; then the new view's */
+	uint16_t best_from;
+	uint64_t proposed, version;
+	int64_t zero_ns;
+	uint16_t zero_from;
+};
+
+/* What the caller is to do after an input; a set of bits. */
+enum state_effect {
+	DO_STOP		= 1,	/* kernel: STOP(seen); then send SYNC */
+	DO_PREPARE	= 2,	/* kernel: MEMBERS, LEASES; then state_adopt() */
+	DO_START	= 4,	/* kernel: decided moves, START(epoch) */
+	DO_ACK		= 8,	/* send ACK(state_noted()) */
+	DO_LEASES	= 16,	/* kernel: LEASES */
+	DO_MOVES	= 32,	/* state_next_decided() has something */
+	DO_ROUND	= 64,	/* ask the group for another round, soon */
+	DO_VOID		= 128,	/* the message came too late: it has no effect */
+};
+
+void state_init(struct state *s, uint16_t self);
+
+/* The group's members changed (or a round was asked for). Ids in any order. */
+unsigned int state_config(struct state *s, const uint16_t *ids, size_t n);
+
+/* Fills in lineage and proposal; the caller has set @sync->self and zero_ns. */
+void state_make_sync(const struct state *s, struct sync *sync);
+
+/* Inputs, in the group's order; @from is a member of the configuration. */
+unsigned int state_sync(struct state *s, uint16_t from, const struct sync *in);
+unsigned int state_ack(struct state *s, uint16_t from, uint64_t epoch,
+		       uint32_t noted, bool quorate);
+unsigned int state_ask(struct state *s, uint16_t from, uint64_t epoch,
+		       unsigned int blocks);
+unsigned int state_commit(struct state *s, uint64_t epoch, uint64_t move,
+			  uint16_t from, uint16_t to);
+void state_ready(struct state *s, uint16_t from, uint64_t epoch);
+/* @from has acted on this move: it need not be told any more. */
+void state_settled(struct state *s, uint16_t from, uint64_t epoch,
+		   uint64_t move);
+
+/* This node's kernel is prepared for the view, and its quorum is known. */
+void state_adopt(struct state *s, bool quorate);
+/* How many messages of this epoch we have noted, for ACK. */
+uint32_t state_noted(const struct state *s);
+
+/* The next move that has become effective, or false. */
+bool state_next_decided(struct state *s, struct move_note *move);
+/*
+ * Is this move known to have been committed? For a move that was undecided
+ * when a view ended; asked after DO_START of a view with quorum.
+ */
+bool state_committed(const struct state *s, uint64_t move);
+/* The first move from place *@at on that this node has not settled. */
+bool state_next_unsettled(const struct state *s, uint32_t *at,
+			  struct move_note *move);
+
+struct member *state_member(struct state *s, uint16_t id);
+/* The kernel's map, PANDO_LEASE_BLOCKS entries: of the view being prepared, or
+ * of the adopted one. */
+void state_map(const struct state *s, uint16_t *map);
+/* Home of a PID in the adopted view; 0 for nobody. */
+uint16_t state_home(const struct state *s, uint32_t pid);
+/* Blocks that @id owns. */
+unsigned int state_blocks(const struct state *s, uint16_t id);
+/* What holds after every input; for tests. */
+bool state_sane(const struct state *s);
+
+#endif
