@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "nodes.h"
+
+static int by_id(const void *a, const void *b)
+{
+	const Pando__Node *const *x = a, *const *y = b;
+
+	return (*x)->id < (*y)->id ? -1 : (*x)->id > (*y)->id;
+}
+
+void nodes_ask(int sock, uint32_t id)
+{
+	Pando__NodesRequest request = PANDO__NODES_REQUEST__INIT;
+	Pando__Frame frame = PANDO__FRAME__INIT;
+
+	frame.id = id;
+	frame.body_case = PANDO__FRAME__BODY_NODES_REQUEST;
+	frame.nodes_request = &request;
+	cli_send(sock, &frame, NULL, 0);
+}
+
+Pando__NodesReply *nodes_take(Pando__Frame *frame)
+{
+	Pando__NodesReply *reply = frame->nodes_reply;
+
+	if (frame->body_case == PANDO__FRAME__BODY_ERROR)
+		cli_die("%s", cli_error_text(frame->error));
+	if (frame->body_case != PANDO__FRAME__BODY_NODES_REPLY)
+		cli_die("pandod answered something else; are tools and daemon of one version?");
+	qsort(reply->nodes, reply->n_nodes, sizeof(*reply->nodes), by_id);
+	/* what was taken out of a frame lives as long as the command */
+	return reply;
+}
+
+Pando__NodesReply *nodes_get(void)
+{
+	int sock = cli_connect();
+	Pando__NodesReply *reply;
+
+	nodes_ask(sock, 1);
+	reply = nodes_take(cli_recv(sock));
+	close(sock);
+	return reply;
+}
+
+const Pando__Node *nodes_find(const Pando__NodesReply *nodes, uint32_t id)
+{
+	for (size_t i = 0; i < nodes->n_nodes; i++)
+		if (nodes->nodes[i]->id == id)
+			return nodes->nodes[i];
+	return NULL;
+}

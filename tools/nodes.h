@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The list of nodes, which most commands need for names. */
+#ifndef PANDO_NODES_H
+#define PANDO_NODES_H
+
+#include "pando.h"
+
+/* Asks on @sock under @id; the reply is to be taken with nodes_take(). */
+void nodes_ask(int sock, uint32_t id);
+/* Of a frame that answers it: the nodes in the order of their ids. */
+Pando__NodesReply *nodes_take(Pando__Frame *frame);
+/* Both, over a connection of its own. */
+Pando__NodesReply *nodes_get(void);
+const Pando__Node *nodes_find(const Pando__NodesReply *nodes, uint32_t id);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A program in the cluster that seems to run here: cluster-run, cluster-shell. */
+#ifndef PANDO_RUN_H
+#define PANDO_RUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pando.h"
+
+/* What podman, env and nohup say of themselves, beside the child's status. */
+enum { RUN_FAILED = 125, RUN_NOT_EXECUTABLE = 126, RUN_NOT_FOUND = 127 };
+
+enum run_tty { RUN_TTY_AUTO, RUN_TTY_ALWAYS, RUN_TTY_NEVER };
+
+struct run {
+	const char *node;
+	bool login;		/* a login shell; no argv: the user's own */
+	const char *cwd;	/* NULL: the caller's, or home at a login */
+	char **argv;
+	int argc;
+	char **env;		/* NAME=VALUE, beside the caller's */
+	size_t envs;
+	bool detach, json;
+	enum run_tty tty;
+};
+
+/* Options that both commands have; false: not one of them. */
+#define RUN_OPTIONS "n:w:e:tT"
+#define RUN_LONG_OPTIONS \
+	{ "node", required_argument, NULL, 'n' }, \
+	{ "workdir", required_argument, NULL, 'w' }, \
+	{ "env", required_argument, NULL, 'e' }, \
+	{ "tty", no_argument, NULL, 't' }, \
+	{ "no-tty", no_argument, NULL, 'T' }
+bool run_option(struct run *r, int opt, char *arg);
+
+/* Runs it and returns the status to exit with. */
+int run(struct run *r);
+
+/* --- run_request.c ---------------------------------------------------------*/
+
+/*
+ * Sends the request. @tty: the program gets a terminal of its own. @direct: it
+ * starts on this node and gets our descriptors.
+ */
+void run_request(int sock, uint32_t id, const struct run *r, bool tty,
+		 bool direct);
+
+/* --- run_relay.c -----------------------------------------------------------*/
+
+/*
+ * Passes bytes, signals and window sizes until the program has ended: then 1
+ * and its Exit in *@frame. 0: the terminal is gone, the program was told.
+ * Else a negative errno: the daemon is gone. Takes @sock.
+ */
+int run_relay(int sock, uint32_t id, bool tty, bool direct,
+	      Pando__Frame **frame);
+
+#endif
