@@ -56,7 +56,7 @@ modules: .config
 		$(shell grep -h '^CONFIG_PANDO' .config 2>/dev/null) modules
 
 modules_install: modules
-	$(MAKE) -C $(KDIR) M=$(abspath $(KMOD))/kmod INSTALL_MOD_DIR=updates/pando \
+	$(MAKE) -C $(KDIR) M=$(abspath $(KMOD))/kmod INSTALL_MOD_DIR=updates/pando CONFIG_MODULE_SIG_ALL= \
 		$(if $(DESTDIR),INSTALL_MOD_PATH=$(abspath $(DESTDIR)) DEPMOD=true) \
 		$(shell grep -h '^CONFIG_PANDO' .config 2>/dev/null) modules_install
 

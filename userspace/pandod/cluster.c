@@ -359,6 +359,17 @@ static void send_leases(void)
 			strerror(-err));
 }
 
+/*
+ * Does this view know our namespace? Not if it was made after we had told the
+ * others about ourselves: then the kernel waits for the next view.
+ */
+static bool known(void)
+{
+	const struct member *m = state_member(&state, pandod.self);
+
+	return attached && m && m->attached && m->incarnation == incarnation;
+}
+
 static void prepare(void)
 {
 	uint16_t ids[STATE_MEMBERS_MAX];
@@ -372,7 +383,7 @@ static void prepare(void)
 	if (quorate < 0)
 		return;		/* membership will call again */
 	preparing = false;
-	if (attached) {
+	if (known()) {
 		stop_kernel(state.epoch);
 		err = kernel(kernel_members(state.epoch, state.member,
 					    state.nmembers));
@@ -434,7 +445,9 @@ static void start(void)
 	move_on_view(state.quorate);
 	decide_moves();
 	run_view();
-	if (attached) {
+	if (attached && !known())
+		ask_round(0);
+	if (known()) {
 		err = kernel(kernel_start(state.epoch));
 		if (err)
 			log_err("START epoch=%llu: %s",
