@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* criu over its RPC; see criu.h for what is asked when. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "criu.h"
+#include "rpc.pb-c.h"
+
+#define MESSAGE_MAX	65536
+#define LOG_ERRORS	1
+#define LOG_ALL		4
+#define END_MS		5000
+#define LEAST_MS	60000
+
+int criu_start(struct move *m, struct criu *c)
+{
+	bool source = m->start->source;
+	char number[16];
+	int sk[2], fd;
+	pid_t self = getpid();
+
+	*c = (struct criu){ .sock = -1 };
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sk))
+		return move_fail(m, "socketpair: %s", strerror(errno));
+	c->pid = fork();
+	if (c->pid < 0) {
+		close(sk[0]);
+		close(sk[1]);
+		return move_fail(m, "fork: %s", strerror(errno));
+	}
+	if (!c->pid) {
+		/*
+		 * At the source nobody but criu holds the tasks, and with us
+		 * gone nobody would tell it to let go. At the target it must
+		 * outlive us, to clear away what it has built.
+		 */
+		if (source) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			if (getppid() != self)
+				_exit(1);
+		}
+		setsid();
+		signal(SIGPIPE, SIG_DFL);
+		signal(SIGHUP, SIG_DFL);
+		fd = open("/dev/null", O_RDWR);
+		for (int i = 0; i < 3; i++)
+			dup2(fd, i);
+		/* dup2 to another number clears close-on-exec */
+		fd = fcntl(sk[1], F_DUPFD, 10);
+		snprintf(number, sizeof(number), "%d", fd);
+		setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
+		execlp("criu", "criu", "swrk", number, NULL);
+		_exit(127);
+	}
+	close(sk[1]);
+	c->sock = sk[0];
+	return 0;
+}
+
+static int request(struct move *m, struct criu *c, CriuReq *req)
+{
+	uint8_t buf[4096];
+	size_t len = criu_req__get_packed_size(req);
+
+	if (len > sizeof(buf))
+		return -EMSGSIZE;
+	criu_req__pack(req, buf);
+	if (send(c->sock, buf, len, MSG_NOSIGNAL) != (ssize_t)len)
+		return move_fail(m, "cannot start criu: is it installed on this node?");
+	c->deadline_ms = now_ms() + (4 * m->timeout_ms > LEAST_MS ?
+				     4 * m->timeout_ms : LEAST_MS);
+	return 0;
+}
+
+static void common(struct move *m, CriuOpts *o)
+{
+	o->images_dir_fd = m->dir;
+	o->has_work_dir_fd = true;
+	o->work_dir_fd = m->dir;
+	o->has_log_level = true;
+	/* a log of everything takes its time, while the tasks are frozen */
+	o->log_level = secure_getenv("PANDO_MOVE_DEBUG") ? LOG_ALL : LOG_ERRORS;
+	o->has_lazy_pages = o->lazy_pages = true;
+	o->has_notify_scripts = o->notify_scripts = true;
+	o->has_file_locks = o->file_locks = true;
+	/* the tasks stay in, and come to, the group the daemon put them in */
+	o->has_manage_cgroups_mode = true;
+	o->manage_cgroups_mode = CRIU_CG_MODE__IGNORE;
+	/* no rules are made without established connections; iptables may lack */
+	o->has_network_lock = true;
+	o->network_lock = CRIU_NETWORK_LOCK_METHOD__NFTABLES;
+}
+
+int criu_dump(struct move *m, struct criu *c, pid_t root)
+{
+	CriuOpts opts = CRIU_OPTS__INIT;
+	CriuReq req = CRIU_REQ__INIT;
+
+	common(m, &opts);
+	opts.has_pid = true;
+	opts.pid = root;
+	opts.log_file = (char *)"dump.log";
+	opts.has_timeout = true;
+	opts.timeout = m->timeout_ms / 1000 + 1;
+	req.type = CRIU_REQ_TYPE__DUMP;
+	req.opts = &opts;
+	return request(m, c, &req);
+}
+
+int criu_restore(struct move *m, struct criu *c)
+{
+	CriuOpts opts = CRIU_OPTS__INIT;
+	CriuReq req = CRIU_REQ__INIT;
+
+	common(m, &opts);
+	opts.log_file = (char *)"restore.log";
+	/* our child first and, when we are gone, that of pando-init */
+	opts.has_rst_sibling = opts.rst_sibling = true;
+	req.type = CRIU_REQ_TYPE__RESTORE;
+	req.opts = &opts;
+	return request(m, c, &req);
+}
+
+int criu_event(struct criu *c, struct criu_event *ev)
+{
+	uint8_t buf[MESSAGE_MAX];
+	CriuResp *resp;
+	ssize_t n;
+
+	*ev = (struct criu_event){ 0 };
+	n = recv(c->sock, buf, sizeof(buf), MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n <= 0) {
+		ev->type = CRIU_FAILED;
+		return 0;
+	}
+	resp = criu_resp__unpack(NULL, n, buf);
+	if (!resp)
+		return -EPROTO;
+	if (resp->type == CRIU_REQ_TYPE__NOTIFY && resp->notify) {
+		ev->type = CRIU_ASKS;
+		snprintf(ev->script, sizeof(ev->script), "%s",
+			 resp->notify->script ? resp->notify->script : "");
+		ev->pid = resp->notify->pid;
+		c->asked = true;
+	} else {
+		ev->type = resp->success ? CRIU_DONE : CRIU_FAILED;
+	}
+	criu_resp__free_unpacked(resp, NULL);
+	return 0;
+}
+
+int criu_answer(struct criu *c, bool yes)
+{
+	CriuReq req = CRIU_REQ__INIT;
+	uint8_t buf[64];
+	size_t len;
+
+	req.type = CRIU_REQ_TYPE__NOTIFY;
+	req.has_notify_success = true;
+	req.notify_success = yes;
+	len = criu_req__pack(&req, buf);
+	c->asked = false;
+	return send(c->sock, buf, len, MSG_NOSIGNAL) == (ssize_t)len ? 0 : -EPIPE;
+}
+
+void criu_reason(const struct move *m, const char *log, char *buf, size_t size)
+{
+	int fd = m->dir < 0 ? -1 : openat(m->dir, log, O_RDONLY | O_CLOEXEC);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+	char line[1024];
+
+	snprintf(buf, size, "it gave no reason");
+	while (f && fgets(line, sizeof(line), f)) {
+		char *s = strstr(line, "Error (");
+
+		s = s ? strstr(s, "): ") : NULL;
+		if (!s)
+			continue;
+		s += 3;
+		s[strcspn(s, "\n")] = 0;
+		snprintf(buf, size, "%s", s);
+		break;	/* the first is the cause, the rest its echo */
+	}
+	if (f)
+		fclose(f);
+}
+
+static bool wait_for(struct criu *c, int ms)
+{
+	int64_t deadline = now_ms() + ms;
+	struct timespec nap = { 0, 1000000 };
+
+	while (waitpid(c->pid, NULL, WNOHANG) == 0) {
+		if (now_ms() >= deadline)
+			return false;
+		nanosleep(&nap, NULL);
+		if (nap.tv_nsec < 50000000)
+			nap.tv_nsec *= 2;
+	}
+	return true;
+}
+
+void criu_kill(struct criu *c)
+{
+	if (c->sock >= 0)
+		close(c->sock);
+	c->sock = -1;
+	if (c->pid <= 0)
+		return;
+	kill(c->pid, SIGKILL);
+	wait_for(c, END_MS);
+	c->pid = 0;
+}
+
+void criu_finish(struct criu *c)
+{
+	if (c->sock >= 0)
+		close(c->sock);
+	c->sock = -1;
+	if (c->pid > 0 && wait_for(c, END_MS))
+		c->pid = 0;
+	criu_kill(c);
+}

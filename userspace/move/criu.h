@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * criu, spoken to over its RPC (`criu swrk`): one request, in the course of
+ * which it asks us at named points and waits for the answer.
+ *
+ *	dump	pre-dump	nothing is frozen yet
+ *		network-lock	all tasks are stopped
+ *		post-dump	all images are complete, the tasks still stopped
+ *	restore	post-restore	all is rebuilt; the tasks wait within criu's code
+ *		pre-resume	too late to call it off
+ *		post-resume	the tasks run
+ *
+ * We let it wait at post-dump and at post-restore until the cluster has
+ * decided. Neither answer is needed then to abort: a dump ends with SIGKILL
+ * to criu, which lets go of the tasks as they were. At post-restore the tasks
+ * are not traced and wait for a word of criu's that never comes; a restore
+ * ends with SIGKILL to criu and then to them. If instead we die, criu gets an
+ * error at that point and kills what it has built. At pre-resume it would not.
+ */
+#ifndef CRIU_H
+#define CRIU_H
+
+#include "move.h"
+
+struct criu {
+	pid_t pid;
+	int sock;
+	int64_t deadline_ms;		/* it hangs where tasks die under it */
+	bool asked;			/* it waits for criu_answer() */
+};
+
+enum criu_event_type {
+	CRIU_NOTHING, CRIU_ASKS, CRIU_DONE, CRIU_FAILED,
+};
+
+struct criu_event {
+	enum criu_event_type type;
+	char script[32];		/* CRIU_ASKS: at which point */
+	int pid;			/* ... post-restore: the root */
+};
+
+/* Starts it, so that it is warm when it is needed. */
+int criu_start(struct move *m, struct criu *c);
+int criu_dump(struct move *m, struct criu *c, pid_t root);
+int criu_restore(struct move *m, struct criu *c);
+/* Where its socket is readable: the next event. */
+int criu_event(struct criu *c, struct criu_event *ev);
+int criu_answer(struct criu *c, bool yes);
+/* Why it failed: the first error in its log, without its decoration. */
+void criu_reason(const struct move *m, const char *log, char *buf, size_t size);
+/* SIGKILL, and wait for it. */
+void criu_kill(struct criu *c);
+/* It is done and goes by itself; SIGKILL when it does not. */
+void criu_finish(struct criu *c);
+
+#endif

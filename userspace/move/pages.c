@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The page protocol; see pages.h for who says what. */
+#include <endian.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "pages.h"
+
+#define RUN_BYTES	(PAGES_RUN * (size_t)PAGE)
+
+enum { P_OFFER = 0x5001, P_WANT, P_HERE, P_RELEASE };
+
+struct offer {
+	uint16_t type;
+	uint16_t slots;
+	uint32_t key;
+	uint64_t addr;
+	uint32_t page;		/* bytes */
+	uint32_t run;		/* pages a slot */
+};
+
+struct want {
+	uint16_t type;
+	uint16_t id;
+	uint32_t pid;
+	uint64_t addr;
+	uint32_t n;
+	uint32_t pad;
+};
+
+struct here {
+	uint16_t type;
+	uint16_t id;
+	uint16_t slot;
+	uint16_t error;
+	uint64_t zero;
+};
+
+struct release {
+	uint16_t type;
+	uint16_t slot;
+	uint32_t pad;
+};
+
+_Static_assert(sizeof(struct offer) == 24 && sizeof(struct want) == 24 &&
+	       sizeof(struct here) == 16 && sizeof(struct release) == 8,
+	       "wire structs");
+_Static_assert(2 * PAGES_SLOTS + 2 <= FABRIC_MSGS, "receives posted");
+_Static_assert(PAGES_RUN * PAGE <= FABRIC_READ_MAX, "a run is one read");
+
+static uint16_t type_of(const uint8_t *msg, size_t len)
+{
+	uint16_t type;
+
+	if (len < sizeof(type))
+		return 0;
+	memcpy(&type, msg, sizeof(type));
+	return le16toh(type);
+}
+
+static uint8_t *map(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/* --- source ----------------------------------------------------------------*/
+
+int page_server_start(struct page_server *s, struct fabric *f,
+		      page_reader reader, void *arg)
+{
+	struct offer o = { .type = htole16(P_OFFER),
+			   .slots = htole16(PAGES_SLOTS),
+			   .page = htole32(PAGE), .run = htole32(PAGES_RUN) };
+	int err;
+
+	*s = (struct page_server){ .fabric = f, .reader = reader, .arg = arg };
+	s->size = PAGES_SLOTS * RUN_BYTES;
+	s->slots = map(s->size);
+	if (!s->slots)
+		return -ENOMEM;
+	err = f->ops->reg(f, s->slots, s->size, true, &s->region);
+	if (err)
+		return err;
+	o.key = htole32(s->region.key);
+	o.addr = htole64(s->region.addr);
+	return f->ops->send(f, &o, sizeof(o));
+}
+
+static bool all_zero(const uint8_t *page)
+{
+	const uint64_t *w = (const uint64_t *)page;
+
+	/* most pages differ at once */
+	for (size_t i = 0; i < PAGE / sizeof(*w); i += 8)
+		if (w[i] | w[i + 1] | w[i + 2] | w[i + 3] | w[i + 4] |
+		    w[i + 5] | w[i + 6] | w[i + 7])
+			return false;
+	return true;
+}
+
+/* Drops the pages of zeros; returns which they were. */
+static uint64_t pack(uint8_t *slot, unsigned int n)
+{
+	uint8_t *to = slot;
+	uint64_t zero = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		uint8_t *from = slot + (size_t)i * PAGE;
+
+		if (all_zero(from)) {
+			zero |= 1ull << i;
+			continue;
+		}
+		if (to != from)
+			memcpy(to, from, PAGE);
+		to += PAGE;
+	}
+	return zero;
+}
+
+static bool run_valid(uint64_t addr, uint64_t n)
+{
+	return n && n <= PAGES_RUN && !(addr % PAGE) &&
+	       addr < (1ull << 63) && addr + n * PAGE < (1ull << 63);
+}
+
+static int serve(struct page_server *s, const struct want *w)
+{
+	struct here h = { .type = htole16(P_HERE), .id = w->id };
+	uint64_t addr = le64toh(w->addr);
+	uint32_t n = le32toh(w->n), pid = le32toh(w->pid);
+	unsigned int slot = __builtin_ctz(~s->busy);
+	uint8_t *mem;
+	int err;
+
+	if (!run_valid(addr, n) || slot >= PAGES_SLOTS || !pid ||
+	    pid > INT32_MAX)
+		return -EPROTO;
+	mem = s->slots + slot * RUN_BYTES;
+	err = s->reader(s->arg, pid, addr, n, mem);
+	if (err) {
+		h.error = htole16(-err);
+	} else {
+		uint64_t zero = pack(mem, n);
+
+		s->pages += n;
+		s->bytes += (n - __builtin_popcountll(zero)) * (uint64_t)PAGE;
+		s->busy |= 1u << slot;
+		h.slot = htole16(slot);
+		h.zero = htole64(zero);
+	}
+	return s->fabric->ops->send(s->fabric, &h, sizeof(h));
+}
+
+int page_server_message(struct page_server *s, const uint8_t *msg, size_t len)
+{
+	struct want w;
+	struct release r;
+	unsigned int slot;
+
+	switch (type_of(msg, len)) {
+	case P_WANT:
+		if (len != sizeof(w))
+			return -EPROTO;
+		memcpy(&w, msg, len);
+		return serve(s, &w);
+	case P_RELEASE:
+		if (len != sizeof(r))
+			return -EPROTO;
+		memcpy(&r, msg, len);
+		slot = le16toh(r.slot);
+		if (slot >= PAGES_SLOTS || !(s->busy & 1u << slot))
+			return -EPROTO;
+		s->busy &= ~(1u << slot);
+		return 0;
+	}
+	return -EPROTO;
+}
+
+void page_server_free(struct page_server *s)
+{
+	if (s->slots)
+		munmap(s->slots, s->size);
+	s->slots = NULL;
+}
+
+/* --- target ----------------------------------------------------------------*/
+
+int page_puller_start(struct page_puller *p, struct fabric *f,
+		      page_store store, void *arg)
+{
+	struct fabric_limits l;
+
+	*p = (struct page_puller){ .fabric = f, .store = store, .arg = arg };
+	f->ops->limits(f, &l);
+	p->reads_max = l.reads < PAGES_SLOTS ? l.reads : PAGES_SLOTS;
+	p->size = PAGES_SLOTS * RUN_BYTES;
+	p->land = map(p->size);
+	if (!p->land)
+		return -ENOMEM;
+	return f->ops->reg(f, p->land, p->size, false, NULL);
+}
+
+bool page_puller_ready(const struct page_puller *p)
+{
+	return p->offered && p->busy < p->slots;
+}
+
+int page_puller_want(struct page_puller *p, uint64_t cookie, pid_t pid,
+		     uint64_t addr, unsigned int n)
+{
+	struct want w = { .type = htole16(P_WANT), .pid = htole32(pid),
+			  .addr = htole64(addr), .n = htole32(n) };
+	unsigned int i;
+
+	if (!page_puller_ready(p))
+		return -EBUSY;
+	if (!run_valid(addr, n))
+		return -EINVAL;
+	for (i = 0; p->run[i].state != RUN_FREE; i++)
+		;
+	p->run[i] = (struct page_run){ .state = RUN_WANTED, .cookie = cookie,
+				       .addr = addr, .n = n };
+	p->busy++;
+	w.id = htole16(i);
+	return p->fabric->ops->send(p->fabric, &w, sizeof(w));
+}
+
+/* READs wait for each other where the fabric takes fewer than there are runs */
+static int start_reads(struct page_puller *p)
+{
+	for (unsigned int i = 0; i < PAGES_SLOTS; i++) {
+		struct page_run *r = &p->run[i];
+		unsigned int full;
+		int err;
+
+		if (r->state != RUN_HERE)
+			continue;
+		if (p->reads == p->reads_max)
+			return 0;
+		full = r->n - __builtin_popcountll(r->zero);
+		err = p->fabric->ops->read(p->fabric, i,
+					   p->land + i * RUN_BYTES,
+					   p->addr + r->slot * RUN_BYTES,
+					   p->key, (size_t)full * PAGE);
+		if (err)
+			return err;
+		r->state = RUN_READING;
+		p->reads++;
+	}
+	return 0;
+}
+
+static int finish(struct page_puller *p, unsigned int i)
+{
+	struct page_run *r = &p->run[i];
+	struct release rel = { .type = htole16(P_RELEASE),
+			       .slot = htole16(r->slot) };
+	int err;
+
+	/* what we hold is our own copy: the slot is wanted again */
+	err = p->fabric->ops->send(p->fabric, &rel, sizeof(rel));
+	if (err)
+		return err;
+	p->pages += r->n;
+	p->bytes += (r->n - __builtin_popcountll(r->zero)) * (uint64_t)PAGE;
+	err = p->store(p->arg, r->cookie, r->addr, r->n, r->zero,
+		       p->land + i * RUN_BYTES);
+	r->state = RUN_FREE;
+	p->busy--;
+	return err;
+}
+
+static int arrived(struct page_puller *p, const struct here *h)
+{
+	unsigned int i = le16toh(h->id), slot = le16toh(h->slot);
+	uint64_t zero = le64toh(h->zero), mask;
+	struct page_run *r;
+
+	if (i >= PAGES_SLOTS || p->run[i].state != RUN_WANTED)
+		return -EPROTO;
+	r = &p->run[i];
+	if (h->error)
+		return -(int)le16toh(h->error);
+	mask = r->n == 64 ? ~0ull : (1ull << r->n) - 1;
+	if (slot >= p->slots || zero & ~mask)
+		return -EPROTO;
+	for (unsigned int j = 0; j < PAGES_SLOTS; j++)
+		if ((p->run[j].state == RUN_HERE ||
+		     p->run[j].state == RUN_READING) && p->run[j].slot == slot)
+			return -EPROTO;
+	r->slot = slot;
+	r->zero = zero;
+	r->state = RUN_HERE;
+	if (zero == mask)
+		return finish(p, i);
+	return start_reads(p);
+}
+
+static int offered(struct page_puller *p, const struct offer *o)
+{
+	unsigned int slots = le16toh(o->slots);
+
+	if (p->offered || le32toh(o->page) != PAGE ||
+	    le32toh(o->run) != PAGES_RUN || !slots || slots > PAGES_SLOTS)
+		return -EPROTO;
+	p->addr = le64toh(o->addr);
+	p->key = le32toh(o->key);
+	p->slots = slots;
+	p->offered = true;
+	return 0;
+}
+
+int page_puller_event(struct page_puller *p, const struct fabric_event *ev)
+{
+	union { struct offer o; struct here h; } m;
+	int err;
+
+	if (ev->type == FABRIC_READ) {
+		if (ev->cookie >= PAGES_SLOTS ||
+		    p->run[ev->cookie].state != RUN_READING)
+			return -EPROTO;
+		p->reads--;
+		err = finish(p, ev->cookie);
+		return err ? err : start_reads(p);
+	}
+	if (ev->type != FABRIC_MESSAGE)
+		return ev->type == FABRIC_CLOSED ? -EPIPE : 0;
+	if (type_of(ev->msg, ev->len) == P_OFFER && ev->len == sizeof(m.o)) {
+		memcpy(&m.o, ev->msg, sizeof(m.o));
+		return offered(p, &m.o);
+	}
+	if (type_of(ev->msg, ev->len) == P_HERE && ev->len == sizeof(m.h)) {
+		memcpy(&m.h, ev->msg, sizeof(m.h));
+		return arrived(p, &m.h);
+	}
+	return -EPROTO;
+}
+
+void page_puller_free(struct page_puller *p)
+{
+	if (p->land)
+		munmap(p->land, p->size);
+	p->land = NULL;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The page protocol, on top of a fabric: the target asks for runs of pages of
+ * a frozen process and gets each into its hands once.
+ *
+ *	target				source
+ *				<-	OFFER  slots, their memory and key
+ *	WANT   id, pid, addr, n	->
+ *					reads them into a free slot
+ *				<-	HERE   id, slot, which are all zero
+ *	(fabric read of the slot)
+ *	RELEASE slot		->
+ *
+ * A run is at most PAGES_RUN pages, and at most `slots` are under way, so that
+ * the source always has a slot free for what is asked. Pages of zeros do not
+ * travel: HERE has a bit for each, and the others stand packed in the slot.
+ * A run that cannot be read comes as HERE with an errno.
+ */
+#ifndef PAGES_H
+#define PAGES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "fabric.h"
+
+#define PAGES_RUN	64u		/* one bit each in HERE */
+#define PAGES_SLOTS	16u
+#define PAGE		4096u
+
+/* --- source ----------------------------------------------------------------*/
+
+/* Fills @dst with @n pages at @addr of @pid: 0 or a negative errno. */
+typedef int (*page_reader)(void *arg, pid_t pid, uint64_t addr, unsigned int n,
+			   uint8_t *dst);
+
+struct page_server {
+	struct fabric *fabric;
+	page_reader reader;
+	void *arg;
+	uint8_t *slots;
+	size_t size;
+	struct fabric_region region;
+	uint32_t busy;			/* one bit a slot */
+	uint64_t pages;			/* that were asked for */
+	uint64_t bytes;			/* that were put on offer */
+};
+
+/* Registers the slots and offers them. */
+int page_server_start(struct page_server *s, struct fabric *f,
+		      page_reader reader, void *arg);
+/* A message of the fabric: 0, or -EPROTO when it is not to be believed. */
+int page_server_message(struct page_server *s, const uint8_t *msg, size_t len);
+void page_server_free(struct page_server *s);
+
+/* --- target ----------------------------------------------------------------*/
+
+/*
+ * Takes what arrived: @n pages that were at @addr there. @cookie is what was
+ * given when they were asked for. Bit i of @zero: page i is zeros; the others
+ * follow each other in @data.
+ */
+typedef int (*page_store)(void *arg, uint64_t cookie, uint64_t addr,
+			  unsigned int n, uint64_t zero, const uint8_t *data);
+
+struct page_run {
+	enum { RUN_FREE, RUN_WANTED, RUN_HERE, RUN_READING } state;
+	uint64_t cookie;
+	uint64_t addr;
+	unsigned int n;
+	uint64_t zero;
+	unsigned int slot;
+};
+
+struct page_puller {
+	struct fabric *fabric;
+	page_store store;
+	void *arg;
+	uint8_t *land;			/* where reads land, a run each */
+	size_t size;
+	bool offered;
+	uint64_t addr;			/* the source's slots */
+	uint32_t key;
+	unsigned int slots;
+	unsigned int reads;		/* under way */
+	unsigned int reads_max;
+	unsigned int busy;		/* runs under way */
+	struct page_run run[PAGES_SLOTS];
+	uint64_t pages;			/* that came, zeros too */
+	uint64_t bytes;			/* that travelled */
+};
+
+int page_puller_start(struct page_puller *p, struct fabric *f,
+		      page_store store, void *arg);
+/* Can another run be asked for now? */
+bool page_puller_ready(const struct page_puller *p);
+int page_puller_want(struct page_puller *p, uint64_t cookie, pid_t pid,
+		     uint64_t addr, unsigned int n);
+/* An event of the fabric. */
+int page_puller_event(struct page_puller *p, const struct fabric_event *ev);
+void page_puller_free(struct page_puller *p);
+
+#endif

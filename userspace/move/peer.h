@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The control connection between the two movers of one move.
+ *
+ *	source					target
+ *	PLAN  tasks, files, memory, offers ->
+ *					<-	PLAN_OK, or ABORT with the reason
+ *					<-	TRY fabric
+ *	(accept)				(connect)
+ *	UP or DOWN with the reason	->
+ *					<-	READY_TO_FREEZE
+ *	  ... criu freezes and dumps ...
+ *	IMAGE name, bytes		->	as many as there are
+ *	STATE stamps, tasks		->
+ *	  ... restore; pages over the fabric ...
+ *					<-	HELD
+ *	  ... both daemons say commit ...
+ *	COMMITTED			->
+ *					<-	RESUMED
+ *
+ * PING goes both ways whenever nothing else has been said for a while: the
+ * silence of a peer is then its death.
+ *
+ * ABORT is an order until HELD. After it each side waits for its own daemon,
+ * and ABORT is a question, which a side that has lost its daemon asks the
+ * other: ABORTED says "nor did I commit, and now I never will"; COMMITTED and
+ * RESUMED say the opposite. So neither acts on a guess while one of the two
+ * daemons lives.
+ */
+#ifndef PEER_H
+#define PEER_H
+
+#include "move.h"
+
+enum peer_type {
+	PEER_PLAN = 1, PEER_PLAN_OK, PEER_TRY, PEER_UP, PEER_DOWN,
+	PEER_READY_TO_FREEZE, PEER_IMAGE, PEER_STATE, PEER_HELD,
+	PEER_COMMITTED, PEER_RESUMED, PEER_ABORT, PEER_ABORTED, PEER_PING,
+};
+
+struct peer_message {
+	enum peer_type type;
+	size_t len;
+	uint8_t *data;		/* NUL behind it; peer_free() */
+};
+
+/* STATE, followed by the tasks' numbers, le32 each */
+struct peer_state {
+	uint64_t frozen_ns;	/* CLOCK_MONOTONIC of the cluster */
+	uint32_t images;
+	uint32_t tasks;
+};
+
+int peer_listen(struct move *m, uint16_t *port);	/* returns the socket */
+int peer_accept(struct move *m, int listener);
+int peer_connect(struct move *m);
+
+int peer_send(struct move *m, enum peer_type type, const void *data,
+	      size_t len);
+int peer_say(struct move *m, enum peer_type type, const char *text);
+/* Only the header: what follows is @len bytes that the caller sends. */
+int peer_send_header(struct move *m, enum peer_type type, uint64_t len);
+/*
+ * One message. An IMAGE comes with its data unread: len says how much there
+ * is.
+ */
+int peer_recv(struct move *m, struct peer_message *msg);
+void peer_free(struct peer_message *msg);
+/*
+ * Waits for one message of @type, or of any with 0. ABORT and the daemon's
+ * word end the wait.
+ */
+int peer_expect(struct move *m, enum peer_type type, struct peer_message *msg);
+
+/* Takes one message of those that may come once the tree is frozen. */
+int peer_hear(struct move *m);
+/*
+ * Waits for the cluster's decision, for @limit_ms at most: 0 is commit. Who
+ * gets none asks the other side. @pump waits a while and takes what comes.
+ */
+int peer_decide(struct move *m, int limit_ms, int (*pump)(void *arg),
+		void *arg);
+
+/* Ping where due. -ETIMEDOUT when the peer has been silent for too long. */
+int peer_tick(struct move *m);
+/* How long to sleep at most, so that peer_tick() comes in time. */
+int peer_tick_ms(const struct move *m);
+
+#endif

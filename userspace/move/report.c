@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The daemon's side of a move: what it orders, and what it is told. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "move.h"
+
+/* The daemon starts us and speaks at once; a minute is a hung node. */
+#define START_MS	60000
+#define TIMEOUT_MIN_MS	1000
+#define TIMEOUT_DEFAULT	30000
+
+int report_start(struct move *m)
+{
+	struct pollfd p = { m->daemon, POLLIN, 0 };
+	Pando__Frame *frame;
+	int n;
+
+	if (poll(&p, 1, START_MS) <= 0)
+		return -ETIMEDOUT;
+	n = pando_recv(m->daemon, &frame, NULL, NULL);
+	if (n <= 0)
+		return n ? n : -EPIPE;
+	if (frame->body_case != PANDO__FRAME__BODY_MOVE_START) {
+		pando_frame_free(frame);
+		return -EPROTO;
+	}
+	m->start = frame->move_start;
+	/* the frame is kept whole for as long as we live */
+	m->timeout_ms = m->start->timeout_ms ? m->start->timeout_ms :
+					       TIMEOUT_DEFAULT;
+	if (m->timeout_ms < TIMEOUT_MIN_MS)
+		m->timeout_ms = TIMEOUT_MIN_MS;
+	return 0;
+}
+
+int report(struct move *m, const char *phase, Pando__MoveEvent *ev)
+{
+	Pando__Frame frame = PANDO__FRAME__INIT;
+	Pando__MoveEvent plain = PANDO__MOVE_EVENT__INIT;
+	int err;
+
+	if (!ev)
+		ev = &plain;
+	ev->phase = (char *)phase;
+	if (!ev->text)
+		ev->text = (char *)"";
+	frame.body_case = PANDO__FRAME__BODY_MOVE_EVENT;
+	frame.move_event = ev;
+	if (getenv("PANDO_MOVE_DEBUG"))
+		fprintf(stderr, "pando-move[%d] %lld ms %s %s\n", getpid(),
+			(long long)now_ms(), phase, ev->text);
+	if (m->daemon < 0)
+		return -EPIPE;
+	err = pando_send(m->daemon, &frame, NULL, 0);
+	if (err) {
+		close(m->daemon);
+		m->daemon = -1;
+		if (m->verdict == VERDICT_NONE)
+			m->verdict = VERDICT_LOST;
+	}
+	return err;
+}
+
+void report_phase(struct move *m, const char *phase)
+{
+	report(m, phase, NULL);
+}
+
+/*
+ * A verdict stands: the daemon has it from the one total order, and nobody
+ * may talk it back.
+ */
+void report_listen(struct move *m)
+{
+	struct pollfd p = { m->daemon, POLLIN, 0 };
+	Pando__Frame *frame;
+	int n;
+
+	if (m->daemon < 0 || poll(&p, 1, 0) <= 0)
+		return;
+	n = pando_recv(m->daemon, &frame, NULL, NULL);
+	if (n <= 0) {
+		close(m->daemon);
+		m->daemon = -1;
+		if (m->verdict == VERDICT_NONE) {
+			m->verdict = VERDICT_LOST;
+			move_fail(m, "the daemon of this node went away");
+		}
+		return;
+	}
+	if (frame->body_case == PANDO__FRAME__BODY_MOVE_VERDICT &&
+	    m->verdict == VERDICT_NONE) {
+		if (frame->move_verdict->commit) {
+			m->verdict = VERDICT_COMMIT;
+		} else {
+			m->verdict = VERDICT_ABORT;
+			move_fail(m, "the cluster called the move off");
+		}
+	}
+	pando_frame_free(frame);
+}

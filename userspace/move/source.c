@@ -1,0 +1,602 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The source's side of a move: look at the tree, let criu freeze and describe
+ * it, hand its pages out while it is frozen, and end it or let it go on.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "criu.h"
+#include "images.h"
+#include "pages.h"
+#include "peer.h"
+#include "tree.h"
+
+#define OFFERS		4
+#define REPORT_MS	200
+
+struct source {
+	struct move *m;
+	struct tree tree;		/* as it was found, then as it is frozen */
+	struct tree before;		/* to know who was stopped already */
+	struct criu criu;
+	struct fabric *offer[OFFERS];	/* listening */
+	uint16_t port[OFFERS];
+	struct fabric *fabric;		/* the one in use */
+	struct page_server server;
+	int64_t frozen_ns;
+	int64_t reported_ms;
+	bool frozen, dumped;
+};
+
+/* --- what stands before the freeze ------------------------------------------*/
+
+static int look(struct source *s)
+{
+	struct move *m = s->m;
+	Pando__MoveEvent ev = PANDO__MOVE_EVENT__INIT;
+	struct words why = { 0 };
+	pid_t root = m->start->root;
+	int err = 0;
+
+	if (root <= 1 || root == getpid())
+		return move_fail(m, "process %d cannot be moved", root);
+	if (tree_collect(&s->tree, root))
+		return move_fail(m, "no process %d runs on this node", root);
+	tree_blockers(&s->tree, &why);
+	if (m->start->check_only || why.n) {
+		ev.n_blockers = why.n;
+		ev.blockers = why.v;
+		report(m, "blockers", &ev);
+	}
+	if (why.n > 1)
+		err = move_fail(m, "%s (and %zu more)", why.v[0], why.n - 1);
+	else if (why.n)
+		err = move_fail(m, "%s", why.v[0]);
+	words_free(&why);
+	return m->start->check_only ? 0 : err;
+}
+
+static int offer_fabrics(struct source *s)
+{
+	struct move *m = s->m;
+	const char *wish = m->start->fabric;
+	bool any = !wish || !wish[0] || !strcmp(wish, "auto");
+	int n = 0;
+
+	if (!any && !fabric_find(wish))
+		return move_fail(m, "no page fabric is called \"%s\"", wish);
+	for (int i = 0; fabric_table[i] && n < OFFERS; i++) {
+		struct fabric *f;
+		uint16_t port = 0;
+
+		if (!any && strcmp(wish, fabric_table[i]->name))
+			continue;
+		f = fabric_new(fabric_table[i], m->start->token.data,
+			       m->start->token.len);
+		if (!f)
+			return -ENOMEM;
+		if (f->ops->probe(f, m->start->peer_addr) ||
+		    f->ops->listen(f, m->start->peer_addr, &port)) {
+			if (!any)
+				move_fail(m, "the %s fabric cannot be used here: %s",
+					  wish, f->error);
+			fabric_free(f);
+			continue;
+		}
+		s->offer[n] = f;
+		s->port[n++] = port;
+	}
+	return n ? 0 : move_fail(m, "no page fabric can be used on this node");
+}
+
+static int send_plan(struct source *s)
+{
+	struct move *m = s->m;
+	Pando__MovePrepare plan = PANDO__MOVE_PREPARE__INIT;
+	struct tree_files files;
+	Pando__FileNeed *need, **needs;
+	struct utsname un;
+	char offers[128] = "";
+	size_t len = 0;
+	uint8_t *buf;
+	int err;
+
+	for (int i = 0; i < OFFERS && s->offer[i]; i++)
+		len += snprintf(offers + len, sizeof(offers) - len, "%s %u ",
+				s->offer[i]->ops->name, s->port[i]);
+	tree_files(&s->tree, &files);
+	need = xcalloc(files.n, sizeof(*need));
+	needs = xcalloc(files.n, sizeof(*needs));
+	for (size_t i = 0; i < files.n; i++) {
+		pando__file_need__init(&need[i]);
+		need[i].path = files.v[i].path;
+		need[i].size = files.v[i].size;
+		need[i].mtime_ns = files.v[i].mtime_ns;
+		need[i].mode = files.v[i].mode;
+		needs[i] = &need[i];
+	}
+	uname(&un);
+	plan.move = m->start->move;
+	plan.root = m->start->root;
+	plan.fabric = offers;
+	plan.pids = tree_pids(&s->tree, &plan.n_pids);
+	plan.memory_kib = s->tree.memory_kib;
+	plan.files = needs;
+	plan.n_files = files.n;
+	plan.kernel = un.release;
+	len = pando__move_prepare__get_packed_size(&plan);
+	buf = xcalloc(1, len);
+	pando__move_prepare__pack(&plan, buf);
+	err = peer_send(m, PEER_PLAN, buf, len);
+	free(buf);
+	free(plan.pids);
+	free(need);
+	free(needs);
+	tree_files_free(&files);
+	return err;
+}
+
+/* The target tries what we offered, until one way is open. */
+static int open_fabric(struct source *s)
+{
+	struct move *m = s->m;
+	struct peer_message msg;
+	int limit = m->timeout_ms / 3;
+
+	while (!s->fabric) {
+		int i, err = peer_expect(m, PEER_TRY, &msg);
+
+		if (err)
+			return err;
+		for (i = 0; i < OFFERS && s->offer[i]; i++)
+			if (!strcmp(s->offer[i]->ops->name, (char *)msg.data))
+				break;
+		peer_free(&msg);
+		if (i == OFFERS || !s->offer[i])
+			return move_fail(m, "the target wants a page fabric that was not offered");
+		err = s->offer[i]->ops->accept(s->offer[i], limit);
+		if (err) {
+			err = peer_say(m, PEER_DOWN, s->offer[i]->error);
+			if (err)
+				return err;
+			continue;
+		}
+		s->fabric = s->offer[i];
+		err = peer_say(m, PEER_UP, NULL);
+		if (err)
+			return err;
+	}
+	for (int i = 0; i < OFFERS; i++) {
+		if (s->offer[i] != s->fabric)
+			fabric_free(s->offer[i]);
+		s->offer[i] = NULL;
+	}
+	return 0;
+}
+
+/* --- pages --------------------------------------------------------------------*/
+
+/* Memory that forbids reading is read too: its owner may allow it again. */
+static int read_forced(pid_t pid, uint64_t addr, unsigned int n, uint8_t *dst)
+{
+	size_t len = (size_t)n * PAGE, off = 0;
+	char path[64];
+	int fd, err = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	while (off < len && !err) {
+		ssize_t got = pread(fd, dst + off, len - off, addr + off);
+
+		if (got > 0)
+			off += got;
+		else
+			err = got ? -errno : -EFAULT;
+	}
+	close(fd);
+	return err;
+}
+
+static int read_pages(void *arg, pid_t pid, uint64_t addr, unsigned int n,
+		      uint8_t *dst)
+{
+	struct source *s = arg;
+	size_t len = (size_t)n * PAGE;
+	struct iovec to = { dst, len }, from = { (void *)addr, len };
+
+	/* of the tree that moves, and of nobody else */
+	if (!tree_find(&s->tree, pid))
+		return -EPROTO;
+	if (process_vm_readv(pid, &to, 1, &from, 1, 0) == (ssize_t)len)
+		return 0;
+	return read_forced(pid, addr, n, dst);
+}
+
+static int serve_fabric(struct source *s)
+{
+	struct fabric_event ev;
+	int err;
+
+	for (;;) {
+		err = s->fabric->ops->poll(s->fabric, &ev);
+		if (err)
+			return move_fail(s->m, "%s fabric: %s",
+					 s->fabric->ops->name,
+					 s->fabric->error);
+		if (ev.type == FABRIC_NONE)
+			return 0;
+		/* the target lets go when it has all; the peer is its life */
+		if (ev.type == FABRIC_CLOSED) {
+			fabric_free(s->fabric);
+			s->fabric = NULL;
+			return 0;
+		}
+		if (ev.type != FABRIC_MESSAGE)
+			continue;
+		err = page_server_message(&s->server, ev.msg, ev.len);
+		if (err)
+			return move_fail(s->m, "the target asks for pages in a way that makes no sense (%s)",
+					 s->fabric->error[0] ?
+					 s->fabric->error : strerror(-err));
+	}
+}
+
+/* --- the frozen part ------------------------------------------------------------*/
+
+static int all_frozen(struct source *s)
+{
+	struct move *m = s->m;
+	Pando__MoveEvent ev = PANDO__MOVE_EVENT__INIT;
+	int err;
+
+	/* now that nothing moves: exactly who is in it */
+	s->before = s->tree;
+	if (tree_collect(&s->tree, m->start->root))
+		return move_fail(m, "process %u ended", m->start->root);
+	err = tree_hold(&s->tree);
+	if (err)
+		return move_fail(m, "cannot hold on to the tasks: %s",
+				 strerror(-err));
+	s->frozen = true;
+	ev.pids = tree_pids(&s->tree, &ev.n_pids);
+	ev.memory_kib = s->tree.memory_kib;
+	report(m, "frozen", &ev);
+	free(ev.pids);
+	return 0;
+}
+
+static int criu_spoke(struct source *s)
+{
+	struct move *m = s->m;
+	struct criu_event ev;
+	char why[MOVE_REASON - 64];
+	int err = criu_event(&s->criu, &ev);
+
+	if (err)
+		return move_fail(m, "criu talks garbage");
+	if (ev.type == CRIU_NOTHING)
+		return 0;
+	if (ev.type != CRIU_ASKS) {
+		criu_reason(m, "dump.log", why, sizeof(why));
+		return move_fail(m, "criu cannot describe the process: %s", why);
+	}
+	if (!strcmp(ev.script, "post-dump")) {
+		s->dumped = true;	/* and it waits for an answer */
+		return 0;
+	}
+	if (!strcmp(ev.script, "pre-dump"))
+		s->frozen_ns = now_ns();
+	else if (!strcmp(ev.script, "network-lock") && !s->frozen)
+		err = all_frozen(s);
+	if (err)
+		return err;
+	if (criu_answer(&s->criu, true))
+		return move_fail(m, "criu went away");
+	return 0;
+}
+
+static void report_progress(struct source *s)
+{
+	Pando__MoveEvent ev = PANDO__MOVE_EVENT__INIT;
+
+	if (now_ms() - s->reported_ms < REPORT_MS)
+		return;
+	s->reported_ms = now_ms();
+	ev.bytes = s->server.bytes;
+	ev.pages = s->server.pages;
+	ev.total = s->tree.memory_kib * 1024;
+	report(s->m, "memory", &ev);
+}
+
+/* Waits a while and does what has come up. */
+static int pump(void *arg)
+{
+	struct source *s = arg;
+	struct move *m = s->m;
+	struct pollfd p[4] = {
+		{ m->daemon, POLLIN, 0 },
+		{ m->peer, POLLIN, 0 },
+		{ s->criu.sock, POLLIN, 0 },
+		{ s->fabric ? s->fabric->fd : -1, POLLIN, 0 },
+	};
+	int err = 0;
+
+	poll(p, 4, peer_tick_ms(m));
+	if (p[0].revents)
+		report_listen(m);
+	if (p[2].revents)
+		err = criu_spoke(s);
+	if (!err && p[3].revents)
+		err = serve_fabric(s);
+	if (err)
+		return err;
+	if (m->peer >= 0)
+		err = p[1].revents ? peer_hear(m) : peer_tick(m);
+	if (err && m->ready) {
+		/* its node may be gone, or just the wire: the cluster knows */
+		close(m->peer);
+		m->peer = -1;
+		err = 0;
+	}
+	return err;
+}
+
+/* Until *@flag. A word of the daemon or of the other side ends it. */
+static int pump_until(struct source *s, const bool *flag)
+{
+	struct move *m = s->m;
+
+	while (!*flag) {
+		int err = pump(s);
+
+		if (err)
+			return err;
+		if (m->verdict != VERDICT_NONE)
+			return -ECANCELED;
+		if (!s->dumped && now_ms() > s->criu.deadline_ms)
+			return move_fail(m, "criu did not finish in time");
+		if (s->dumped && s->server.pages)
+			report_progress(s);
+	}
+	return 0;
+}
+
+static int send_state(struct source *s)
+{
+	struct move *m = s->m;
+	struct peer_state *st;
+	uint64_t bytes = 0;
+	uint32_t *pids, *out;
+	size_t n;
+	int images, err;
+
+	images = images_send(m, &bytes);
+	if (images < 0)
+		return images;
+	pids = tree_pids(&s->tree, &n);
+	st = xcalloc(1, sizeof(*st) + n * sizeof(*pids));
+	st->frozen_ns = htole64(s->frozen_ns);
+	st->images = htole32(images);
+	st->tasks = htole32(n);
+	out = (uint32_t *)(st + 1);
+	for (size_t i = 0; i < n; i++)
+		out[i] = htole32(pids[i]);
+	err = peer_send(m, PEER_STATE, st, sizeof(*st) + n * sizeof(*pids));
+	free(st);
+	free(pids);
+	report_phase(m, "state");
+	return err;
+}
+
+/* --- the two ends ----------------------------------------------------------------*/
+
+/* criu's lock on connections, should it have made one. */
+static void unlock_network(pid_t root)
+{
+	char table[32];
+	int64_t deadline = now_ms() + 2000;
+	pid_t pid;
+
+	snprintf(table, sizeof(table), "CRIU-%d", root);
+	pid = fork();
+	if (!pid) {
+		int fd = open("/dev/null", O_RDWR);
+
+		for (int i = 0; i < 3; i++)
+			dup2(fd, i);
+		execl("/usr/sbin/nft", "nft", "delete", "table", "inet", table,
+		      NULL);
+		_exit(127);
+	}
+	while (pid > 0 && !waitpid(pid, NULL, WNOHANG)) {
+		if (now_ms() > deadline)
+			kill(pid, SIGKILL);
+		poll(NULL, 0, 5);
+	}
+}
+
+static int commit(struct source *s)
+{
+	struct move *m = s->m;
+	Pando__MoveEvent ev = PANDO__MOVE_EVENT__INIT;
+	int64_t deadline = now_ms() + m->timeout_ms;
+	size_t left;
+
+	if (m->peer >= 0)
+		peer_send(m, PEER_COMMITTED, NULL, 0);
+	/* they are stopped under criu: what they get first is their end */
+	left = tree_kill(&s->tree, m->timeout_ms);
+	criu_kill(&s->criu);
+	if (left)
+		/* a zombie of a tracer is seen once the tracer is gone */
+		left = tree_kill(&s->tree, m->timeout_ms);
+	unlock_network(m->start->root);
+	while (m->peer >= 0 && !m->resumed && now_ms() < deadline)
+		if (pump(s))
+			break;
+	if (left)
+		return move_fail(m, "moved, but %zu tasks of it do not end here",
+				 left);
+	ev.bytes = s->server.bytes;
+	ev.pages = s->server.pages;
+	report(m, "done", &ev);
+	return 0;
+}
+
+static bool is_stopped(pid_t pid, char letter)
+{
+	char *text = proc_text(pid, "stat");
+	char *close = text ? strrchr(text, ')') : NULL;
+	bool yes = close && close[1] && close[2] == letter;
+
+	free(text);
+	return yes;
+}
+
+/* criu is gone, so the kernel has let go of them: see that it is so. */
+static void let_go(struct source *s)
+{
+	for (size_t i = 0; i < s->tree.n; i++) {
+		struct task *k = &s->tree.task[i];
+		const struct task *b = tree_find(&s->before, k->pid);
+		int tries = 0;
+
+		while (is_stopped(k->pid, 't') && tries++ < 200)
+			poll(NULL, 0, 5);
+		if (is_stopped(k->pid, 'T') && !(b && b->state == 'T') &&
+		    k->pidfd >= 0)
+			syscall(SYS_pidfd_send_signal, k->pidfd, SIGCONT, NULL,
+				0);
+		if (is_stopped(k->pid, 't'))
+			move_fail(s->m, "%d (%s) is still stopped", k->pid,
+				  k->comm);
+	}
+}
+
+static void abort_move(struct source *s)
+{
+	struct move *m = s->m;
+
+	if (!m->reason[0])
+		move_fail(m, "the move was called off");
+	/* let it run first, then tell: the freeze is what hurts */
+	criu_kill(&s->criu);
+	if (s->frozen) {
+		let_go(s);
+		unlock_network(m->start->root);
+	}
+	if (m->peer >= 0 && !m->ready)
+		peer_say(m, PEER_ABORT, m->reason);
+}
+
+static int prepare(struct source *s)
+{
+	struct move *m = s->m;
+	Pando__MoveEvent ev = PANDO__MOVE_EVENT__INIT;
+	struct peer_message msg;
+	uint16_t port;
+	int listener, err;
+
+	err = workdir_make(m);
+	if (!err)
+		err = offer_fabrics(s);
+	if (err)
+		return err;
+	listener = peer_listen(m, &port);
+	if (listener < 0)
+		return listener;
+	ev.port = port;
+	ev.pids = tree_pids(&s->tree, &ev.n_pids);
+	ev.memory_kib = s->tree.memory_kib;
+	report(m, "prepared", &ev);
+	free(ev.pids);
+	err = peer_accept(m, listener);
+	close(listener);
+	if (!err)
+		err = send_plan(s);
+	if (!err)
+		err = peer_expect(m, PEER_PLAN_OK, &msg);
+	if (err)
+		return err;
+	peer_free(&msg);
+	err = open_fabric(s);
+	if (err)
+		return err;
+	err = page_server_start(&s->server, s->fabric, read_pages, s);
+	if (err)
+		return move_fail(m, "%s fabric: %s", s->fabric->ops->name,
+				 s->fabric->error[0] ? s->fabric->error :
+						       strerror(-err));
+	/* all that takes time and needs no freeze is done before it */
+	err = criu_start(m, &s->criu);
+	if (!err)
+		err = peer_expect(m, PEER_READY_TO_FREEZE, &msg);
+	if (!err)
+		peer_free(&msg);
+	return err;
+}
+
+static int run(struct source *s)
+{
+	struct move *m = s->m;
+	Pando__MoveEvent ev = PANDO__MOVE_EVENT__INIT;
+	int err;
+
+	err = prepare(s);
+	if (!err)
+		err = criu_dump(m, &s->criu, m->start->root);
+	if (!err)
+		err = pump_until(s, &s->dumped);
+	if (!err && !s->frozen)
+		err = all_frozen(s);
+	if (!err)
+		err = send_state(s);
+	if (!err)
+		err = pump_until(s, &m->held);
+	if (err)
+		return err;
+	m->ready = true;
+	ev.bytes = s->server.bytes;
+	ev.pages = s->server.pages;
+	report(m, "ready", &ev);
+	/* twice as patient as the target: it must have given up before us */
+	return peer_decide(m, 2 * m->timeout_ms, pump, s);
+}
+
+int source_run(struct move *m)
+{
+	struct source s = { .m = m, .criu = { .sock = -1 } };
+	int err = look(&s);
+
+	if (err || m->start->check_only) {
+		tree_free(&s.tree);
+		return err;
+	}
+	err = run(&s);
+	if (err)
+		abort_move(&s);
+	else
+		err = commit(&s);
+	for (int i = 0; i < OFFERS; i++)
+		if (s.offer[i] != s.fabric)
+			fabric_free(s.offer[i]);
+	fabric_free(s.fabric);
+	page_server_free(&s.server);
+	tree_free(&s.tree);
+	tree_free(&s.before);
+	return err;
+}

@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The target's side of a move: let criu rebuild the tree, fill its memory,
+ * hold it before it runs, and let it run or take it away again.
+ *
+ * Whoever kills here must know whom: a number that is free here may be alive
+ * on another node, and a signal to it would be carried there - to the frozen
+ * original. So nothing is killed by number; what we built is found below us
+ * (we are its parent, and adopt its orphans) and is killed by pidfd.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "criu.h"
+#include "images.h"
+#include "pages.h"
+#include "peer.h"
+#include "tree.h"
+#include "uffd.h"
+
+#define REPORT_MS	200
+#define WATCH		512	/* userfaultfds polled; the rest in turn */
+
+struct target {
+	struct move *m;
+	struct criu criu;
+	struct fabric *fabric;
+	struct page_puller puller;
+	struct uffds uffds;
+	uint32_t *pids;			/* tasks and threads to come */
+	size_t n;
+	int64_t frozen_ns, resumed_ns, reported_ms;
+	bool holding;			/* criu waits at post-restore */
+	bool restored;			/* criu is done */
+};
+
+/* --- what stands before the freeze ------------------------------------------*/
+
+static void missing(struct words *out, const Pando__FileNeed *f)
+{
+	char host[65] = "this node";
+	struct stat st;
+
+	gethostname(host, sizeof(host) - 1);
+	if (stat(f->path, &st))
+		words_add(out, "no %s on %s", f->path, host);
+	else if ((st.st_mode & S_IFMT) != (f->mode & S_IFMT))
+		words_add(out, "%s is something else on %s", f->path, host);
+	else if (S_ISREG(f->mode) && (uint64_t)st.st_size != f->size)
+		words_add(out, "%s differs on %s: %llu bytes instead of %llu",
+			  f->path, host, (unsigned long long)st.st_size,
+			  (unsigned long long)f->size);
+}
+
+static int check_files(struct move *m, const Pando__MovePrepare *plan)
+{
+	struct words why = { 0 };
+	int err = 0;
+
+	for (size_t i = 0; i < plan->n_files; i++)
+		missing(&why, plan->files[i]);
+	if (why.n > 1)
+		err = move_fail(m, "%s (and %zu more files)", why.v[0],
+				why.n - 1);
+	else if (why.n)
+		err = move_fail(m, "%s", why.v[0]);
+	words_free(&why);
+	return err;
+}
+
+static int try_fabric(struct target *t, const struct fabric_ops *ops,
+		      uint16_t port, char *why, size_t size)
+{
+	struct move *m = t->m;
+	struct fabric *f = fabric_new(ops, m->start->token.data,
+				      m->start->token.len);
+	struct peer_message msg;
+	int err, up;
+
+	if (!f)
+		return -ENOMEM;
+	/* a device that we lack is not worth the source's wait */
+	if (f->ops->probe(f, NULL)) {
+		snprintf(why, size, "%s", f->error);
+		fabric_free(f);
+		return 1;
+	}
+	err = peer_say(m, PEER_TRY, ops->name);
+	if (err)
+		goto out;
+	up = f->ops->connect(f, m->start->peer_addr, port, m->timeout_ms / 3);
+	if (up)
+		snprintf(why, size, "%s", f->error);
+	err = peer_expect(m, 0, &msg);
+	if (err)
+		goto out;
+	if (!up && msg.type == PEER_DOWN) {
+		snprintf(why, size, "%s", (char *)msg.data);
+		up = -ECONNREFUSED;
+	}
+	peer_free(&msg);
+	if (!up) {
+		t->fabric = f;
+		return 0;
+	}
+	err = 1;	/* not this one */
+out:
+	fabric_free(f);
+	return err;
+}
+
+/* @offers: "name port name port ..." of the source, best first. */
+static int open_fabric(struct target *t, char *offers)
+{
+	struct move *m = t->m;
+	const char *wish = m->start->fabric;
+	bool any = !wish || !wish[0] || !strcmp(wish, "auto");
+	char *save = NULL, *name, *port, why[192] = "the source does not offer it";
+
+	for (name = strtok_r(offers, " ", &save); name;
+	     name = strtok_r(NULL, " ", &save)) {
+		const struct fabric_ops *ops = fabric_find(name);
+		int err;
+
+		port = strtok_r(NULL, " ", &save);
+		if (!port || !ops || (!any && strcmp(wish, name)))
+			continue;
+		err = try_fabric(t, ops, atoi(port), why, sizeof(why));
+		if (err <= 0)
+			return err;
+	}
+	return any ? move_fail(m, "no page fabric connects the two nodes: %s",
+			       why) :
+		     move_fail(m, "the %s fabric does not connect the two nodes: %s",
+			       wish, why);
+}
+
+static int prepare(struct target *t)
+{
+	struct move *m = t->m;
+	Pando__MovePrepare *plan;
+	struct peer_message msg;
+	int err;
+
+	err = workdir_make(m);
+	if (!err)
+		err = peer_connect(m);
+	if (!err)
+		err = peer_expect(m, PEER_PLAN, &msg);
+	if (err)
+		return err;
+	plan = pando__move_prepare__unpack(NULL, msg.len, msg.data);
+	peer_free(&msg);
+	if (!plan)
+		return move_fail(m, "the source's plan cannot be read");
+	err = check_files(m, plan);
+	if (!err)
+		err = peer_say(m, PEER_PLAN_OK, NULL);
+	if (!err)
+		err = open_fabric(t, plan->fabric);
+	pando__move_prepare__free_unpacked(plan, NULL);
+	if (err)
+		return err;
+	err = page_puller_start(&t->puller, t->fabric, uffds_store, &t->uffds);
+	if (err)
+		return move_fail(m, "%s fabric: %s", t->fabric->ops->name,
+				 t->fabric->error[0] ? t->fabric->error :
+						       strerror(-err));
+	err = uffds_listen(&t->uffds, m, &t->puller);
+	if (!err)
+		err = criu_start(m, &t->criu);
+	if (!err)
+		err = peer_say(m, PEER_READY_TO_FREEZE, NULL);
+	return err;
+}
+
+/* --- state and memory --------------------------------------------------------*/
+
+static int take_state(struct target *t, const struct peer_message *msg,
+		      unsigned int images)
+{
+	struct peer_state st;
+
+	if (msg->len < sizeof(st))
+		return move_fail(t->m, "the source's state cannot be read");
+	memcpy(&st, msg->data, sizeof(st));
+	t->n = le32toh(st.tasks);
+	if (msg->len - sizeof(st) != t->n * sizeof(*t->pids) ||
+	    le32toh(st.images) != images)
+		return move_fail(t->m, "the source's state is not whole");
+	t->frozen_ns = le64toh(st.frozen_ns);
+	t->pids = xcalloc(t->n, sizeof(*t->pids));
+	memcpy(t->pids, msg->data + sizeof(st), t->n * sizeof(*t->pids));
+	for (size_t i = 0; i < t->n; i++)
+		t->pids[i] = le32toh(t->pids[i]);
+	return 0;
+}
+
+static int receive_images(struct target *t)
+{
+	struct move *m = t->m;
+	struct peer_message msg;
+	unsigned int images = 0;
+	uint64_t bytes = 0;
+
+	for (;;) {
+		int err = peer_expect(m, 0, &msg);
+
+		if (err)
+			return err;
+		if (msg.type == PEER_IMAGE) {
+			err = images_receive(m, msg.len, &bytes);
+			images++;
+		} else if (msg.type == PEER_STATE) {
+			err = take_state(t, &msg, images);
+			peer_free(&msg);
+			report_phase(m, "state");
+			return err;
+		} else {
+			err = move_fail(m, "the other mover is out of step (%d)",
+					msg.type);
+		}
+		peer_free(&msg);
+		if (err)
+			return err;
+	}
+}
+
+static int criu_spoke(struct target *t)
+{
+	struct move *m = t->m;
+	struct criu_event ev;
+	char why[MOVE_REASON - 64];
+	int err = criu_event(&t->criu, &ev);
+
+	if (err)
+		return move_fail(m, "criu talks garbage");
+	switch (ev.type) {
+	case CRIU_NOTHING:
+		return 0;
+	case CRIU_DONE:
+		t->restored = true;
+		return 0;
+	case CRIU_FAILED:
+		/* a word of ours before may be the cause, and stands then */
+		criu_reason(m, "restore.log", why, sizeof(why));
+		return move_fail(m, "criu cannot rebuild the process here: %s",
+				 why);
+	case CRIU_ASKS:
+		break;
+	}
+	if (!strcmp(ev.script, "post-restore")) {
+		t->holding = true;
+		return 0;
+	}
+	if (!strcmp(ev.script, "post-resume"))
+		t->resumed_ns = now_ns();
+	if (criu_answer(&t->criu, true))
+		return move_fail(m, "criu went away");
+	return 0;
+}
+
+static int serve_fabric(struct target *t)
+{
+	struct fabric_event ev;
+	int err;
+
+	for (;;) {
+		err = t->fabric->ops->poll(t->fabric, &ev);
+		if (!err && ev.type == FABRIC_NONE)
+			return 0;
+		if (!err)
+			err = page_puller_event(&t->puller, &ev);
+		if (err)
+			return move_fail(t->m, "pages do not arrive over the %s fabric: %s",
+					 t->fabric->ops->name,
+					 t->fabric->error[0] ?
+					 t->fabric->error : strerror(-err));
+	}
+}
+
+static void report_progress(struct target *t, const char *phase)
+{
+	Pando__MoveEvent ev = PANDO__MOVE_EVENT__INIT;
+
+	t->reported_ms = now_ms();
+	ev.bytes = t->puller.bytes;
+	ev.pages = t->puller.pages;
+	ev.total = t->uffds.total * PAGE;
+	report(t->m, phase, &ev);
+}
+
+static int pump(void *arg)
+{
+	struct target *t = arg;
+	struct move *m = t->m;
+	struct pollfd p[4 + WATCH] = {
+		{ m->daemon, POLLIN, 0 },
+		{ m->peer, POLLIN, 0 },
+		{ t->criu.sock, POLLIN, 0 },
+		{ t->fabric ? t->fabric->fd : -1, POLLIN, 0 },
+	};
+	int fds[WATCH], err = 0;
+	size_t n = uffds_fds(&t->uffds, fds, WATCH);
+
+	for (size_t i = 0; i < n; i++)
+		p[4 + i] = (struct pollfd){ fds[i], POLLIN, 0 };
+	poll(p, 4 + n, n == WATCH ? 1 : peer_tick_ms(m));
+	if (p[0].revents)
+		report_listen(m);
+	if (p[2].revents)
+		err = criu_spoke(t);
+	if (!err && t->fabric)
+		err = serve_fabric(t);
+	if (!err)
+		err = uffds_work(&t->uffds);
+	if (err)
+		return err < 0 ? err : -EIO;
+	if (m->peer >= 0)
+		err = p[1].revents ? peer_hear(m) : peer_tick(m);
+	if (err && m->ready) {
+		/* the source's end after its commit looks like this too */
+		close(m->peer);
+		m->peer = -1;
+		err = 0;
+	}
+	return err;
+}
+
+/* Each process with lazy pages must have come to us, or they would be zeros. */
+static int all_handed_over(struct target *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		struct pagemap_run *runs;
+		long n = images_pagemap(t->m, t->pids[i], &runs);
+
+		free(runs);
+		if (n < 0)
+			return n;
+		if (n && !uffds_has(&t->uffds, t->pids[i]))
+			return move_fail(t->m, "criu did not hand over the memory of %u",
+					 t->pids[i]);
+	}
+	return 0;
+}
+
+static int restore(struct target *t)
+{
+	struct move *m = t->m;
+	int err = criu_restore(m, &t->criu);
+
+	while (!err) {
+		err = pump(t);
+		if (!err && m->verdict != VERDICT_NONE)
+			err = -ECANCELED;
+		if (err)
+			break;
+		if (!t->holding) {
+			if (now_ms() > t->criu.deadline_ms)
+				err = move_fail(m, "criu did not rebuild the process in time");
+			continue;
+		}
+		if (!t->uffds.push) {
+			err = all_handed_over(t);
+			t->uffds.push = true;
+			if (!err)
+				err = uffds_work(&t->uffds);
+		}
+		if (!t->uffds.missing && !t->puller.busy)
+			break;
+		if (now_ms() - t->reported_ms >= REPORT_MS)
+			report_progress(t, "memory");
+	}
+	if (err)
+		return err;
+	/* what was not carried is zeros, and the kernel has those */
+	uffds_release(&t->uffds);
+	fabric_free(t->fabric);
+	t->fabric = NULL;
+	return 0;
+}
+
+/* --- the two ends ----------------------------------------------------------------*/
+
+static int commit(struct target *t)
+{
+	struct move *m = t->m;
+	Pando__MoveEvent ev = PANDO__MOVE_EVENT__INIT;
+	int err = 0;
+
+	prctl(PR_SET_CHILD_SUBREAPER, 0);
+	t->criu.deadline_ms = now_ms() + m->timeout_ms * 4;
+	if (criu_answer(&t->criu, true))
+		err = move_fail(m, "criu went away after the commit");
+	while (!err && !t->restored && !t->resumed_ns) {
+		err = pump(t);
+		if (!err && now_ms() > t->criu.deadline_ms)
+			err = move_fail(m, "criu did not let the process run in time");
+	}
+	if (err)
+		return err;
+	if (!t->resumed_ns)
+		t->resumed_ns = now_ns();
+	ev.bytes = t->puller.bytes;
+	ev.pages = t->puller.pages;
+	ev.total = t->uffds.total * PAGE;
+	ev.freeze_ms = (t->resumed_ns - t->frozen_ns) / 1e6;
+	report(m, "running", &ev);
+	if (m->peer >= 0)
+		peer_say(m, PEER_RESUMED, NULL);
+	/* it runs: how criu ends is of no more interest */
+	while (!t->restored && now_ms() < t->criu.deadline_ms)
+		if (pump(t))
+			break;
+	criu_finish(&t->criu);
+	report(m, "done", &ev);
+	return 0;
+}
+
+/* Our children and all below them: everything that criu has built. */
+static size_t kill_below(int timeout_ms)
+{
+	int64_t deadline = now_ms() + timeout_ms;
+	size_t left = 0;
+
+	do {
+		struct tree t;
+
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		if (tree_collect(&t, getpid()))
+			return 0;
+		left = t.n - 1;
+		/* the first is us */
+		if (left && !tree_hold(&t)) {
+			close(t.task[0].pidfd);
+			t.task[0].pidfd = -1;
+			tree_kill(&t, 200);
+		}
+		tree_free(&t);
+	} while (left && now_ms() < deadline);
+	return left;
+}
+
+static void abort_move(struct target *t)
+{
+	struct move *m = t->m;
+	size_t left;
+
+	if (!m->reason[0])
+		move_fail(m, "the move was called off");
+	/*
+	 * criu first: where it finds a task of its own gone it kills the
+	 * others by number, and a number may lead to the source.
+	 */
+	criu_kill(&t->criu);
+	uffds_release(&t->uffds);
+	left = kill_below(m->timeout_ms);
+	if (left) {
+		size_t n = strlen(m->reason);
+
+		snprintf(m->reason + n, sizeof(m->reason) - n,
+			 "; %zu restored tasks do not die", left);
+	}
+	if (m->peer >= 0)
+		peer_say(m, m->ready ? PEER_ABORTED : PEER_ABORT, m->reason);
+}
+
+int target_run(struct move *m)
+{
+	struct target t = { .m = m, .criu = { .sock = -1 },
+			    .uffds = { .conn = -1, .listener = -1 } };
+	int err;
+
+	/* nothing that criu makes gets away from us */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	err = prepare(&t);
+	if (!err)
+		err = receive_images(&t);
+	if (!err)
+		err = restore(&t);
+	if (!err) {
+		m->ready = true;
+		report_progress(&t, "ready");
+		/* should it not arrive, the decision is the cluster's anyway */
+		peer_say(m, PEER_HELD, NULL);
+		err = peer_decide(m, m->timeout_ms, pump, &t);
+	}
+	if (err)
+		abort_move(&t);
+	else
+		err = commit(&t);
+	uffds_free(&t.uffds);
+	page_puller_free(&t.puller);
+	fabric_free(t.fabric);
+	free(t.pids);
+	return err;
+}

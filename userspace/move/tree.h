@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The tree that moves: its tasks, what keeps it here, and what it needs. */
+#ifndef TREE_H
+#define TREE_H
+
+#include "move.h"
+
+struct task {
+	pid_t pid, ppid, pgid, sid;
+	char state;
+	char comm[64];
+	int tty;			/* device number of the terminal, or 0 */
+	int pidfd;			/* -1 until tree_hold() */
+	pid_t *tid;			/* threads, the leader too */
+	size_t threads;
+	uint64_t memory_kib;
+};
+
+struct tree {
+	struct task *task;		/* the root first, parents before children */
+	size_t n;
+	uint64_t memory_kib;
+};
+
+/* Where /proc is; unit tests point it at a directory of their own. */
+extern const char *tree_proc;
+
+/* -ESRCH when there is no root. */
+int tree_collect(struct tree *t, pid_t root);
+struct task *tree_find(const struct tree *t, pid_t pid);
+/* Numbers of all tasks and threads, malloc'ed, sorted. */
+uint32_t *tree_pids(const struct tree *t, size_t *n);
+/* Opens a pidfd of each, so that a kill later cannot meet anyone else. */
+int tree_hold(struct tree *t);
+/* Kills all that are held, waits until they are gone: how many are left. */
+size_t tree_kill(struct tree *t, int timeout_ms);
+void tree_free(struct tree *t);
+
+/* Everything that keeps the tree from moving, in words. */
+void tree_blockers(const struct tree *t, struct words *out);
+
+/* One file that must be there on the target. */
+struct tree_file {
+	char *path;
+	uint64_t size, mtime_ns;
+	uint32_t mode;
+};
+struct tree_files {
+	struct tree_file *v;
+	size_t n;
+};
+/* Programs, mapped and open files, directories. */
+void tree_files(const struct tree *t, struct tree_files *out);
+void tree_files_free(struct tree_files *f);
+
+/* --- /proc, for the files of tree_*.c ---------------------------------------*/
+
+/* A line's worth of a link of a process: 0 or a negative errno. */
+int proc_link(char *buf, size_t size, pid_t pid, const char *name);
+/* The whole of a file, NUL-terminated, malloc'ed; NULL if there is none. */
+char *proc_text(pid_t pid, const char *name);
+
+typedef void (*proc_fd_fn)(void *arg, const struct task *k, int fd,
+			   const char *link);
+void proc_each_fd(const struct task *k, proc_fd_fn fn, void *arg);
+typedef void (*proc_map_fn)(void *arg, const struct task *k, const char *perms,
+			    const char *path);
+void proc_each_map(const struct task *k, proc_map_fn fn, void *arg);
+
+#endif
