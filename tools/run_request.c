@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "daemon.h"
 #include "run.h"
 #include "term.h"
 
@@ -131,6 +132,7 @@ void run_request(int sock, uint32_t id, const struct run *r, bool tty,
 	request.argv = r->argv;
 	request.n_argv = r->argc;
 	request.cwd = take_cwd(r);
+	request.cwd_implied = !r->cwd;
 	request.detach = r->detach;
 	request.tty = tty;
 	request.umask = umask(0);
@@ -151,7 +153,7 @@ void run_request(int sock, uint32_t id, const struct run *r, bool tty,
 	frame.id = id;
 	frame.body_case = PANDO__FRAME__BODY_RUN_REQUEST;
 	frame.run_request = &request;
-	cli_send(sock, &frame, fds, direct ? 3 : 0);
+	daemon_send(sock, &frame, fds, direct ? 3 : 0);
 	close(null);
 	free(request.cwd);
 	free(request.env);

@@ -32,7 +32,7 @@ before=$(on 1 'wc -l </tmp/calls')
 more() { [ "$(on 1 'wc -l </tmp/calls')" -gt $((before + 5)) ]; }
 check 'the callers go on' wait_for 60 more
 check 'and end when told' on 1 'touch /tmp/stop'
-ended() { on 1 '! pgrep -f callers.sh >/dev/null'; }
+ended() { on 1 '! pgrep -f "[c]allers.sh" >/dev/null'; }
 check 'all of them' wait_for 60 ended
 if [ "$RIG_NODES" -gt 2 ]; then
 	check 'the survivors work' in_cluster 1 'true'

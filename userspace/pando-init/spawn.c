@@ -93,7 +93,8 @@ static void child(const struct plan *p)
 	umask(p->run->umask);
 	child_credentials(p);
 	child_limits(p);
-	if (*p->run->cwd && chdir(p->run->cwd) < 0)
+	if (*p->run->cwd && chdir(p->run->cwd) < 0 &&
+	    !(p->run->cwd_implied && chdir("/") == 0))
 		fail(p, p->run->cwd);
 	environ = p->env;
 	sigemptyset(&none);

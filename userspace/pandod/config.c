@@ -52,7 +52,7 @@ void config_defaults(struct config *c)
 		.libexec = PANDO_LIBEXEC,
 		.kernel_port = 5470,
 		.daemon_port = 5471,
-		.lease_blocks = 2,
+		.lease_blocks = 16,
 		.serve_threads = 8,
 		.request_timeout_ms = 5000,
 		.move_timeout_ms = 30000,
