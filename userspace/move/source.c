@@ -438,12 +438,13 @@ static int commit(struct source *s)
 
 	if (m->peer >= 0)
 		peer_send(m, PEER_COMMITTED, NULL, 0);
-	/* they are stopped under criu: what they get first is their end */
-	left = tree_kill(&s->tree, m->timeout_ms);
+	/*
+	 * They are stopped under criu: what they get first is their end. Threads
+	 * of a traced process are gone only when their tracer is.
+	 */
+	tree_kill(&s->tree, 0);
 	criu_kill(&s->criu);
-	if (left)
-		/* a zombie of a tracer is seen once the tracer is gone */
-		left = tree_kill(&s->tree, m->timeout_ms);
+	left = tree_kill(&s->tree, m->timeout_ms);
 	unlock_network(m->start->root);
 	while (m->peer >= 0 && !m->resumed && now_ms() < deadline)
 		if (pump(s))
