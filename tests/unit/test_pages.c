@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// LINK: userspace/move/pages.c userspace/move/fabric_loop.c userspace/move/fabric.c
+/* The page protocol over the loop: whole memories, errors, and garbage. */
+#include <endian.h>
+#include <errno.h>
+#include <string.h>
+
+#include "tap.h"
+#include "../../userspace/move/pages.h"
+
+/* not in this test */
+const struct fabric_ops fabric_rdma = { .name = "rdma" };
+const struct fabric_ops fabric_tcp = { .name = "tcp" };
+
+#define PAGES	1000
+#define BASE	0x7f0000000000ull
+#define PID	70001
+
+static uint8_t there[PAGES][PAGE], here[PAGES][PAGE];
+static unsigned int stored, reads_asked;
+static struct fabric *source, *target;
+static struct page_server server;
+static struct page_puller puller;
+
+static int reader(void *arg, pid_t pid, uint64_t addr, unsigned int n,
+		  uint8_t *dst)
+{
+	uint64_t at = (addr - BASE) / PAGE;
+
+	(void)arg;
+	reads_asked++;
+	if (pid != PID)
+		return -ESRCH;
+	if (addr < BASE || at + n > PAGES)
+		return -EFAULT;
+	memcpy(dst, there[at], (size_t)n * PAGE);
+	return 0;
+}
+
+static int store(void *arg, uint64_t cookie, uint64_t addr, unsigned int n,
+		 uint64_t zero, const uint8_t *data)
+{
+	uint64_t at = (addr - BASE) / PAGE;
+
+	(void)arg;
+	CHECK_EQ(cookie, 42);
+	for (unsigned int i = 0; i < n; i++) {
+		if (zero >> i & 1) {
+			memset(here[at + i], 0, PAGE);
+		} else {
+			memcpy(here[at + i], data, PAGE);
+			data += PAGE;
+		}
+	}
+	stored += n;
+	return 0;
+}
+
+static void meet(void)
+{
+	uint16_t port = 0;
+
+	source = fabric_new(&fabric_loop, "t", 1);
+	target = fabric_new(&fabric_loop, "t", 1);
+	fabric_loop.listen(source, "", &port);
+	fabric_loop.connect(target, "", port, 0);
+	fabric_loop.accept(source, 0);
+	stored = reads_asked = 0;
+	memset(here, 0xee, sizeof(here));
+	CHECK_EQ(page_server_start(&server, source, reader, NULL), 0);
+	CHECK_EQ(page_puller_start(&puller, target, store, NULL), 0);
+}
+
+static void part(void)
+{
+	fabric_free(source);
+	fabric_free(target);
+	page_server_free(&server);
+	page_puller_free(&puller);
+}
+
+/* Until both have nothing to do: 0, or who was unhappy. */
+static int turn(void)
+{
+	struct fabric_event ev;
+	bool more = true;
+	int err;
+
+	while (more) {
+		more = false;
+		fabric_loop.poll(source, &ev);
+		if (ev.type == FABRIC_MESSAGE) {
+			more = true;
+			err = page_server_message(&server, ev.msg, ev.len);
+			if (err)
+				return err;
+		}
+		fabric_loop.poll(target, &ev);
+		if (ev.type == FABRIC_MESSAGE || ev.type == FABRIC_READ) {
+			more = true;
+			err = page_puller_event(&puller, &ev);
+			if (err)
+				return err;
+		}
+	}
+	return 0;
+}
+
+TEST(memory_arrives_whole)
+{
+	uint64_t seed = 11, zeros = 0;
+	unsigned int at = 0;
+
+	for (unsigned int i = 0; i < PAGES; i++) {
+		bool zero = tap_random(&seed) % 3 == 0;
+
+		memset(there[i], 0, PAGE);
+		zeros += zero;
+		/* one byte anywhere makes it a page that travels */
+		if (!zero)
+			there[i][tap_random(&seed) % PAGE] = 1 + i % 255;
+	}
+	meet();
+	CHECK(!page_puller_ready(&puller));
+	CHECK_EQ(turn(), 0);
+	while (at < PAGES) {
+		while (at < PAGES && page_puller_ready(&puller)) {
+			unsigned int n = 1 + tap_random(&seed) % PAGES_RUN;
+
+			if (n > PAGES - at)
+				n = PAGES - at;
+			CHECK_EQ(page_puller_want(&puller, 42, PID,
+						  BASE + at * (uint64_t)PAGE,
+						  n), 0);
+			at += n;
+		}
+		CHECK_EQ(turn(), 0);
+	}
+	CHECK_EQ(stored, PAGES);
+	CHECK_EQ(puller.busy, 0);
+	CHECK_EQ(server.busy, 0);
+	CHECK_EQ(puller.pages, PAGES);
+	CHECK_EQ(puller.bytes, (PAGES - zeros) * PAGE);
+	CHECK_EQ(server.bytes, puller.bytes);
+	CHECK(!memcmp(here, there, sizeof(here)));
+	part();
+}
+
+TEST(no_more_than_the_slots_are_under_way)
+{
+	unsigned int n = 0;
+
+	meet();
+	turn();
+	while (page_puller_ready(&puller))
+		CHECK_EQ(page_puller_want(&puller, 42, PID,
+					  BASE + n++ * (uint64_t)PAGE, 1), 0);
+	CHECK_EQ(n, PAGES_SLOTS);
+	CHECK_EQ(page_puller_want(&puller, 42, PID, BASE, 1), -EBUSY);
+	CHECK_EQ(turn(), 0);
+	CHECK(page_puller_ready(&puller));
+	part();
+}
+
+TEST(what_cannot_be_read_says_so)
+{
+	meet();
+	turn();
+	page_puller_want(&puller, 42, PID, BASE + PAGES * (uint64_t)PAGE, 1);
+	CHECK_EQ(turn(), -EFAULT);
+	part();
+	meet();
+	turn();
+	page_puller_want(&puller, 42, PID + 1, BASE, 1);
+	CHECK_EQ(turn(), -ESRCH);
+	part();
+}
+
+TEST(senseless_runs_are_not_asked_for)
+{
+	meet();
+	turn();
+	CHECK_EQ(page_puller_want(&puller, 42, PID, BASE + 1, 1), -EINVAL);
+	CHECK_EQ(page_puller_want(&puller, 42, PID, BASE, 0), -EINVAL);
+	CHECK_EQ(page_puller_want(&puller, 42, PID, BASE, PAGES_RUN + 1),
+		 -EINVAL);
+	CHECK_EQ(page_puller_want(&puller, 42, PID, ~0ull & ~4095ull, 2),
+		 -EINVAL);
+	part();
+}
+
+static void to_server(const void *msg, size_t len, int want)
+{
+	meet();
+	turn();
+	CHECK_EQ(page_server_message(&server, msg, len), want);
+	CHECK_EQ(reads_asked, 0);
+	part();
+}
+
+TEST(the_source_believes_nothing)
+{
+	struct { uint16_t type, id; uint32_t pid; uint64_t addr; uint32_t n, pad; }
+	w = { htole16(0x5002), 0, htole32(PID), htole64(BASE), htole32(1), 0 };
+	struct { uint16_t type, slot; uint32_t pad; }
+	r = { htole16(0x5004), htole16(3), 0 };
+
+	to_server(&w, sizeof(w) - 1, -EPROTO);
+	to_server(&w, 1, -EPROTO);
+	w.n = htole32(65);
+	to_server(&w, sizeof(w), -EPROTO);
+	w.n = htole32(0);
+	to_server(&w, sizeof(w), -EPROTO);
+	w.n = htole32(1);
+	w.addr = htole64(BASE + 8);
+	to_server(&w, sizeof(w), -EPROTO);
+	w.addr = htole64(~0ull << 12);
+	to_server(&w, sizeof(w), -EPROTO);
+	w.addr = htole64(BASE);
+	w.pid = htole32(0x80000001u);
+	to_server(&w, sizeof(w), -EPROTO);
+	/* slots that are not taken, or none at all */
+	to_server(&r, sizeof(r), -EPROTO);
+	r.slot = htole16(400);
+	to_server(&r, sizeof(r), -EPROTO);
+	w.type = htole16(0x5001);
+	to_server(&w, sizeof(w), -EPROTO);
+}
+
+TEST(the_target_believes_nothing)
+{
+	struct { uint16_t type, id, slot, error; uint64_t zero; }
+	h = { htole16(0x5003), 0, 0, 0, 0 };
+	struct fabric_event ev = { .type = FABRIC_MESSAGE, .len = sizeof(h) };
+
+	meet();
+	turn();
+	/* nothing was asked for */
+	memcpy(ev.msg, &h, sizeof(h));
+	CHECK_EQ(page_puller_event(&puller, &ev), -EPROTO);
+	h.id = htole16(500);
+	memcpy(ev.msg, &h, sizeof(h));
+	CHECK_EQ(page_puller_event(&puller, &ev), -EPROTO);
+	page_puller_want(&puller, 42, PID, BASE, 4);
+	/* a slot that is none; zeros beyond the run; a read of nothing */
+	h.id = 0;
+	h.slot = htole16(16);
+	memcpy(ev.msg, &h, sizeof(h));
+	CHECK_EQ(page_puller_event(&puller, &ev), -EPROTO);
+	h.slot = 0;
+	h.zero = htole64(0x10);
+	memcpy(ev.msg, &h, sizeof(h));
+	CHECK_EQ(page_puller_event(&puller, &ev), -EPROTO);
+	ev.type = FABRIC_READ;
+	ev.cookie = 5;
+	CHECK_EQ(page_puller_event(&puller, &ev), -EPROTO);
+	ev.cookie = ~0ull;
+	CHECK_EQ(page_puller_event(&puller, &ev), -EPROTO);
+	ev.type = FABRIC_CLOSED;
+	CHECK_EQ(page_puller_event(&puller, &ev), -EPIPE);
+	CHECK_EQ(stored, 0);
+	part();
+}
+
+TEST(random_words_hurt_nobody)
+{
+	uint64_t seed = 99;
+
+	for (int i = 0; i < 3000; i++) {
+		struct fabric_event ev = { .type = FABRIC_MESSAGE };
+		uint16_t type = 0x5001 + tap_random(&seed) % 4;
+
+		if (i % 100 == 0) {
+			if (i)
+				part();
+			meet();
+			turn();
+		}
+		ev.len = tap_random(&seed) % (FABRIC_MSG + 1);
+		for (size_t b = 0; b < sizeof(ev.msg); b++)
+			ev.msg[b] = tap_random(&seed);
+		if (i & 1) {
+			static const uint8_t sizes[] = { 24, 24, 16, 8 };
+
+			ev.len = sizes[type - 0x5001];
+			type = htole16(type);
+			memcpy(ev.msg, &type, sizeof(type));
+		}
+		page_server_message(&server, ev.msg, ev.len);
+		page_puller_event(&puller, &ev);
+	}
+	part();
+	CHECK_EQ(stored, 0);
+}
+
+TAP_MAIN(T(memory_arrives_whole), T(no_more_than_the_slots_are_under_way),
+	 T(what_cannot_be_read_says_so), T(senseless_runs_are_not_asked_for),
+	 T(the_source_believes_nothing), T(the_target_believes_nothing),
+	 T(random_words_hurt_nobody))
