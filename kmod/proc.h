@@ -29,6 +29,7 @@ int pando_proc_path_check(const char *path, size_t len, u32 *pid);
 bool pando_proc_path_hides(const char *dir, size_t len,
 			   const char *name, size_t namelen);
 bool pando_proc_path_writable(const char *path, size_t len);
+bool pando_proc_path_is_common(const char *path, size_t len);
 
 #ifdef __KERNEL__
 #include <linux/fs.h>
@@ -65,6 +66,7 @@ static inline u64 pando_proc_get_start(const struct pando_wire_proc *w)
 
 /* proc_main.c */
 bool pando_proc_is_cluster(struct super_block *sb);
+bool pando_proc_is_local(struct super_block *sb, u32 nr);
 
 /**
  * struct pando_remote - what an inode of a remote file is about

@@ -54,6 +54,24 @@ bool pando_proc_is_cluster(struct super_block *sb)
 	return ns && proc_sb_info(sb)->pid_ns == ns;
 }
 
+/**
+ * pando_proc_is_local - has this superblock's namespace a task of that number?
+ * @sb: one of ours
+ * @nr: the number
+ *
+ * One that is being restored here counts: who restores it must see it, and not
+ * the original, which is still alive elsewhere.
+ */
+bool pando_proc_is_local(struct super_block *sb, u32 nr)
+{
+	bool found;
+
+	rcu_read_lock();
+	found = find_pid_ns(nr, proc_sb_info(sb)->pid_ns);
+	rcu_read_unlock();
+	return found;
+}
+
 static struct dentry *root_lookup(struct inode *dir, struct dentry *dentry,
 				  unsigned int flags)
 {
@@ -82,7 +100,7 @@ static struct dentry *root_lookup(struct inode *dir, struct dentry *dentry,
  * mutex, because what is read can be replaced by a rewind.
  */
 struct root_list {
-	struct mutex lock;
+	struct mutex lock;	/* everything below */
 	u32 *pid;
 	size_t count;
 	size_t room;

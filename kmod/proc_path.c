@@ -34,6 +34,12 @@ static const struct word writable[] = {
 	WORD("latency"),
 };
 
+/* In every task's directory of every kernel that we serve, with mode 0444. */
+static const struct word common[] = {
+	WORD("stat"), WORD("status"), WORD("statm"), WORD("cmdline"),
+	WORD("cgroup"),
+};
+
 static bool word_in(const struct word *list, size_t n, const char *s,
 		    size_t len)
 {
@@ -166,12 +172,9 @@ bool pando_proc_path_hides(const char *dir, size_t len,
 	       word_in(hidden, ARRAY_SIZE(hidden), name, namelen);
 }
 
-/**
- * pando_proc_path_writable - may this file be written from another node?
- * @path: one that pando_proc_path_check() let pass
- * @len: of @path
- */
-bool pando_proc_path_writable(const char *path, size_t len)
+/* Is it a file in a task's directory, with a name of that list? */
+static bool file_in(const struct word *list, size_t n, const char *path,
+		    size_t len)
 {
 	size_t dir = len;
 
@@ -179,5 +182,25 @@ bool pando_proc_path_writable(const char *path, size_t len)
 		dir--;
 	if (!dir || !task_depth(path, dir - 1))
 		return false;
-	return word_in(writable, ARRAY_SIZE(writable), path + dir, len - dir);
+	return word_in(list, n, path + dir, len - dir);
+}
+
+/**
+ * pando_proc_path_writable - may this file be written from another node?
+ * @path: one that pando_proc_path_check() let pass
+ * @len: of @path
+ */
+bool pando_proc_path_writable(const char *path, size_t len)
+{
+	return file_in(writable, ARRAY_SIZE(writable), path, len);
+}
+
+/**
+ * pando_proc_path_is_common - a file that every task has and all may read?
+ * @path: one that pando_proc_path_check() let pass
+ * @len: of @path
+ */
+bool pando_proc_path_is_common(const char *path, size_t len)
+{
+	return file_in(common, ARRAY_SIZE(common), path, len);
 }

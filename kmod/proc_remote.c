@@ -17,7 +17,6 @@
 #include <linux/uaccess.h>
 
 #include "locate.h"
-#include "ns.h"
 #include "proc.h"
 #include "serve.h"
 
@@ -215,7 +214,8 @@ static int remote_revalidate(struct dentry *dentry, unsigned int flags)
 	if (!inode)
 		return 0;
 	r = inode->i_private;
-	if (!pando_proc_is_cluster(dentry->d_sb) || pando_ns_has_pid(r->pid))
+	if (!pando_proc_is_cluster(dentry->d_sb) ||
+	    pando_proc_is_local(dentry->d_sb, r->pid))
 		return 0;
 	if (is_fresh(r))
 		return 1;
@@ -426,9 +426,13 @@ void pando_remote_free(void *private)
 	kfree_rcu(r, rcu);
 }
 
-/* Makes the dentry's inode from the answer to STAT; takes @r over. */
+/*
+ * Makes the dentry's inode from the answer to STAT; takes @r over. Not @asked:
+ * the answer is a guess, good for an open() and nothing else.
+ */
 static struct dentry *instantiate(struct dentry *dentry, struct pando_remote *r,
-				  const struct pando_wire_proc_stat *st)
+				  const struct pando_wire_proc_stat *st,
+				  bool asked)
 {
 	bool is_pid = !strchr(r->path, '/');
 	struct inode *inode;
@@ -440,6 +444,8 @@ static struct dentry *instantiate(struct dentry *dentry, struct pando_remote *r,
 	}
 	r->start = le64_to_cpu(st->ino);
 	r->checked = jiffies;
+	if (!asked)
+		r->checked -= msecs_to_jiffies(PANDO_PROC_FRESH_MS) + 1;
 	inode->i_private = r;
 	inode->i_ino = pando_remote_hash_ino(pando_remote_hash(r->path,
 							       r->len));
@@ -484,7 +490,7 @@ static struct dentry *lookup_path(struct dentry *dentry, struct pando_remote *r,
 		kfree(r);
 		return ERR_PTR(lookup_error(err));
 	}
-	return instantiate(dentry, r, &st);
+	return instantiate(dentry, r, &st, true);
 }
 
 static struct pando_remote *make_remote(u32 pid, size_t len)
@@ -519,6 +525,26 @@ static struct dentry *remote_lookup(struct inode *dir, struct dentry *dentry,
 	if (pando_proc_path_check(r->path, r->len, NULL)) {
 		kfree(r);
 		return ERR_PTR(-ENOENT);
+	}
+
+	/*
+	 * What ps and top read of every process is always there and readable
+	 * by all, so its lookup needs no question of its own when the process
+	 * was asked about a moment ago: that halves the questions of a ps.
+	 * Whoever wants the owner (getattr) asks then.
+	 */
+	if (is_fresh(up) && pando_proc_path_is_common(r->path, r->len)) {
+		struct pando_wire_proc_stat st = {
+			.mode = cpu_to_le32(S_IFREG | 0444),
+			.uid = cpu_to_le32(from_kuid(&init_user_ns,
+						     dir->i_uid)),
+			.gid = cpu_to_le32(from_kgid(&init_user_ns,
+						     dir->i_gid)),
+			.nlink = cpu_to_le32(1),
+			.ino = cpu_to_le64(up->start),
+		};
+
+		return instantiate(dentry, r, &st, false);
 	}
 	return lookup_path(dentry, r, &here);
 }

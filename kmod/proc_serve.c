@@ -24,6 +24,7 @@
 #include <linux/uaccess.h>
 #include <linux/uio.h>
 
+#include "locate.h"
 #include "ns.h"
 #include "proc.h"
 #include "rpc.h"
@@ -163,7 +164,8 @@ static struct pid *find_process(struct serving *s, u64 *start)
 	pid = find_pid_ns(s->nr, mount_ns(s->mnt));
 	if (pid)
 		task = pid_task(pid, PIDTYPE_PID);
-	if (task) {
+	/* One that is just arriving or leaving is asked about elsewhere. */
+	if (task && pando_ns_has_pid(s->nr)) {
 		*start = timens_add_boottime_ns(task->start_boottime);
 		get_pid(pid);
 	} else {
@@ -237,13 +239,16 @@ static int begin(struct serving *s, const struct pando_rpc_req *req)
 	if (IS_ERR(s->mnt))
 		return PTR_ERR(s->mnt);
 
-	err = -ESRCH;
 	s->pid = find_process(s, &s->start);
-	if (!s->pid)
+	if (!s->pid) {
+		err = pando_locate_miss(s->nr);
 		goto out_mount;
+	}
 	wanted = pando_proc_get_start(s->w);
-	if (wanted && wanted != s->start)
+	if (wanted && wanted != s->start) {
+		err = -ESRCH;
 		goto out_pid;
+	}
 
 	s->cred = pando_serve_cred(&s->w->cred, (const __le32 *)(s->w + 1),
 				   le32_to_cpu(s->w->cred.ngroups) *
@@ -550,7 +555,7 @@ out:
 /*
  * Every process that runs here, under no credentials: names of processes are
  * no secret in a cluster without hidepid, and with it the client asks about
- * each. In a workqueue, hence the namespace by name.
+ * each. It runs in a workqueue, whose own namespace is another.
  */
 static int serve_list(struct pando_rpc_req *req)
 {
@@ -583,7 +588,8 @@ static int serve_list(struct pando_rpc_req *req)
 			nr = 0;
 			break;
 		}
-		if (!leader)
+		/* Nor such as are in the middle of a move, on either side. */
+		if (!leader || !pando_ns_has_pid(nr))
 			continue;
 		if (count == room)
 			break;
