@@ -2,8 +2,8 @@
 /*
  * The file system type pando_proc: procfs itself, under our own name. A mount
  * of it is made by procfs, and everything local in it is native; then its root
- * directory gets copies of procfs's operations with our own lookup and
- * listing, which add the processes of the other members. Ordinary mounts of
+ * directory gets operations of ours, around those of procfs, that add the
+ * processes of the other members. Ordinary mounts of
  * proc are not touched, nor are those of ours in other PID namespaces than
  * the cluster's.
  */
@@ -33,14 +33,12 @@
 
 static struct file_system_type *proc_type;
 
-/* What procfs uses, and the copies with our functions in them. */
+/* What procfs uses, and copies with our functions in them. */
 static const struct fs_context_operations *proc_context_ops;
 static const struct inode_operations *proc_root_iops;
 static const struct file_operations *proc_root_fops;
 static const struct super_operations *proc_super_ops;
 static struct fs_context_operations context_ops;
-static struct inode_operations root_iops;
-static struct file_operations root_fops;
 static struct super_operations super_ops;
 
 /**
@@ -92,6 +90,14 @@ static struct dentry *root_lookup(struct inode *dir, struct dentry *dentry,
 	if (here)	/* it arrived while we asked */
 		return proc_root_iops->lookup(dir, dentry, flags);
 	return remote;
+}
+
+static int root_getattr(struct user_namespace *mnt_userns,
+			const struct path *path, struct kstat *stat,
+			u32 request_mask, unsigned int query_flags)
+{
+	return proc_root_iops->getattr(mnt_userns, path, stat, request_mask,
+				       query_flags);
 }
 
 /*
@@ -362,6 +368,20 @@ out:
 	return err;
 }
 
+static const struct inode_operations root_iops = {
+	.lookup		= root_lookup,
+	.getattr	= root_getattr,
+};
+
+static const struct file_operations root_fops = {
+	.owner		= THIS_MODULE,
+	.open		= root_open,
+	.release	= root_release,
+	.read		= generic_read_dir,
+	.iterate_shared	= root_iterate,
+	.llseek		= generic_file_llseek,
+};
+
 /* Remote inodes own what i_private points to; procfs would leave it behind. */
 static void evict_inode(struct inode *inode)
 {
@@ -438,21 +458,16 @@ static int learn_procfs(void)
 	put_fs_context(fc);
 	mntput(mnt);
 
-	/* private_data of the open root must be ours to use. */
-	if (!proc_root_iops->lookup || !proc_root_fops->iterate_shared ||
+	/* All that the root can do, and private_data of it open is free. */
+	if (!proc_root_iops->lookup || !proc_root_iops->getattr ||
+	    proc_root_iops->permission || proc_root_iops->setattr ||
+	    !proc_root_fops->iterate_shared ||
 	    proc_root_fops->open || proc_root_fops->release ||
 	    !proc_super_ops->evict_inode || !proc_context_ops->get_tree)
 		return -EOPNOTSUPP;
 
 	context_ops = *proc_context_ops;
 	context_ops.get_tree = get_tree;
-	root_iops = *proc_root_iops;
-	root_iops.lookup = root_lookup;
-	root_fops = *proc_root_fops;
-	root_fops.owner = THIS_MODULE;
-	root_fops.open = root_open;
-	root_fops.release = root_release;
-	root_fops.iterate_shared = root_iterate;
 	super_ops = *proc_super_ops;
 	super_ops.evict_inode = evict_inode;
 	pando_proc_type.parameters = proc_type->parameters;
