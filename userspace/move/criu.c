@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "criu.h"
+#include "peer.h"
 #include "rpc.pb-c.h"
 
 #define MESSAGE_MAX	65536
@@ -22,6 +23,37 @@
 #define LOG_ALL		4
 #define END_MS		5000
 #define LEAST_MS	60000
+
+static int request(struct move *m, struct criu *c, CriuReq *req)
+{
+	uint8_t buf[4096];
+	size_t len = criu_req__get_packed_size(req);
+
+	if (len > sizeof(buf))
+		return -EMSGSIZE;
+	criu_req__pack(req, buf);
+	if (send(c->sock, buf, len, MSG_NOSIGNAL) != (ssize_t)len)
+		return move_fail(m, "cannot start criu: is it installed on this node?");
+	c->deadline_ms = now_ms() + (4 * m->timeout_ms > LEAST_MS ?
+				     4 * m->timeout_ms : LEAST_MS);
+	return 0;
+}
+
+/*
+ * criu looks at the kernel for seconds the first time after boot. It keeps
+ * what it finds, so that later, in the frozen part, it need not look.
+ */
+static int warm(struct move *m, struct criu *c)
+{
+	CriuFeatures features = CRIU_FEATURES__INIT;
+	CriuReq req = CRIU_REQ__INIT;
+
+	features.has_lazy_pages = features.lazy_pages = true;
+	req.type = CRIU_REQ_TYPE__FEATURE_CHECK;
+	req.features = &features;
+	req.has_keep_open = req.keep_open = true;
+	return request(m, c, &req);
+}
 
 int criu_start(struct move *m, struct criu *c)
 {
@@ -65,22 +97,32 @@ int criu_start(struct move *m, struct criu *c)
 	}
 	close(sk[1]);
 	c->sock = sk[0];
-	return 0;
+	return warm(m, c);
 }
 
-static int request(struct move *m, struct criu *c, CriuReq *req)
+int criu_ready(struct move *m, struct criu *c)
 {
-	uint8_t buf[4096];
-	size_t len = criu_req__get_packed_size(req);
+	struct pollfd p = { c->sock, POLLIN, 0 };
+	uint8_t buf[MESSAGE_MAX];
+	CriuResp *resp;
+	bool able;
+	ssize_t n;
 
-	if (len > sizeof(buf))
-		return -EMSGSIZE;
-	criu_req__pack(req, buf);
-	if (send(c->sock, buf, len, MSG_NOSIGNAL) != (ssize_t)len)
+	while (poll(&p, 1, peer_tick_ms(m)) <= 0) {
+		int err = m->peer >= 0 ? peer_tick(m) : 0;
+
+		if (err)
+			return err;
+		if (now_ms() > c->deadline_ms)
+			return move_fail(m, "criu does not answer on this node");
+	}
+	n = recv(c->sock, buf, sizeof(buf), MSG_DONTWAIT);
+	resp = n > 0 ? criu_resp__unpack(NULL, n, buf) : NULL;
+	if (!resp)
 		return move_fail(m, "cannot start criu: is it installed on this node?");
-	c->deadline_ms = now_ms() + (4 * m->timeout_ms > LEAST_MS ?
-				     4 * m->timeout_ms : LEAST_MS);
-	return 0;
+	able = resp->success && resp->features && resp->features->lazy_pages;
+	criu_resp__free_unpacked(resp, NULL);
+	return able ? 0 : move_fail(m, "criu, or the kernel, of this node has no userfaultfd as it is needed");
 }
 
 static void common(struct move *m, CriuOpts *o)
@@ -191,6 +233,9 @@ void criu_reason(const struct move *m, const char *log, char *buf, size_t size)
 			continue;
 		s += 3;
 		s[strcspn(s, "\n")] = 0;
+		/* how its probes of the kernel end is no cause of anything */
+		if (!strncmp(s, "exited, status", 14))
+			continue;
 		snprintf(buf, size, "%s", s);
 		break;	/* the first is the cause, the rest its echo */
 	}

@@ -41,6 +41,8 @@ struct criu_event {
 
 /* Starts it, so that it is warm when it is needed. */
 int criu_start(struct move *m, struct criu *c);
+/* Waits until it is. */
+int criu_ready(struct move *m, struct criu *c);
 int criu_dump(struct move *m, struct criu *c, pid_t root);
 int criu_restore(struct move *m, struct criu *c);
 /* Where its socket is readable: the next event. */

@@ -512,7 +512,10 @@ static int prepare(struct source *s)
 	uint16_t port;
 	int listener, err;
 
+	/* all that takes time and needs no freeze is done before it */
 	err = workdir_make(m);
+	if (!err)
+		err = criu_start(m, &s->criu);
 	if (!err)
 		err = offer_fabrics(s);
 	if (err)
@@ -542,8 +545,7 @@ static int prepare(struct source *s)
 		return move_fail(m, "%s fabric: %s", s->fabric->ops->name,
 				 s->fabric->error[0] ? s->fabric->error :
 						       strerror(-err));
-	/* all that takes time and needs no freeze is done before it */
-	err = criu_start(m, &s->criu);
+	err = criu_ready(m, &s->criu);
 	if (!err)
 		err = peer_expect(m, PEER_READY_TO_FREEZE, &msg);
 	if (!err)

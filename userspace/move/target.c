@@ -152,6 +152,8 @@ static int prepare(struct target *t)
 
 	err = workdir_make(m);
 	if (!err)
+		err = criu_start(m, &t->criu);
+	if (!err)
 		err = peer_connect(m);
 	if (!err)
 		err = peer_expect(m, PEER_PLAN, &msg);
@@ -176,7 +178,7 @@ static int prepare(struct target *t)
 						       strerror(-err));
 	err = uffds_listen(&t->uffds, m, &t->puller);
 	if (!err)
-		err = criu_start(m, &t->criu);
+		err = criu_ready(m, &t->criu);
 	if (!err)
 		err = peer_say(m, PEER_READY_TO_FREEZE, NULL);
 	return err;

@@ -110,7 +110,8 @@ static void read_threads(struct task *k)
 	}
 	if (d)
 		closedir(d);
-	qsort(k->tid, k->threads, sizeof(*k->tid), by_number);
+	if (k->tid)
+		qsort(k->tid, k->threads, sizeof(*k->tid), by_number);
 }
 
 static void add_children(struct tree *t, pid_t pid, pid_t tid)
@@ -194,7 +195,8 @@ uint32_t *tree_pids(const struct tree *t, size_t *n)
 		for (size_t j = 0; j < k->threads; j++)
 			v[(*n)++] = k->tid[j];
 	}
-	qsort(v, *n, sizeof(*v), by_number);
+	if (v)
+		qsort(v, *n, sizeof(*v), by_number);
 	return v;
 }
 

@@ -1,0 +1,143 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Moves of real programs, with all that they hold in memory; refusals in words.
+. "$(dirname "$0")/../lib/tap.sh"
+prog=/usr/libexec/pando-test
+items=${PANDO_ITEMS:-10000}
+third=$((RIG_NODES > 2 ? 3 : 1))
+
+# move PID NODE FABRIC: by cluster-mv, on node 1; its JSON is left in $json
+move() {
+	json=$(on 1 "timeout 230 cluster-mv --json --fabric $3 $1 node$2")
+}
+field() { # NAME: of the first move in $json
+	printf '%s' "$json" | python3 -c '
+import json, sys
+print(json.load(sys.stdin)["moves"][0].get(sys.argv[1], ""))' "$1"
+}
+node_of() { # PID: where cluster-ps sees it
+	on 1 "cluster-ps --json" | python3 -c '
+import json, sys
+print(*[p["node"] for p in json.load(sys.stdin)["processes"] if p["pid"] == int(sys.argv[1])])' "$1"
+}
+moved() { # PID NODE FABRIC WHAT: move it and look at all that is promised
+	move "$1" "$2" "$3"
+	is "$(field result)" moved "$4" || diag "$json"
+	is "$(node_of "$1")" "node$2" "$4: it is on node$2, under its number"
+	check "$4: a signal finds it" in_cluster 1 "kill -0 $1"
+}
+# refused PID NODE PATTERN WHAT: it must not move, for that reason
+refused() {
+	move "$1" "$2" auto
+	case $(field result) in
+	failed | refused) ok 0 "$4" ;;
+	*) diag "$json"; ok 1 "$4" ;;
+	esac
+	case "$(field reason) $(field blockers)" in
+	*$3*) ok 0 "$4: the reason is told" ;;
+	*) diag "$json" "wanted: $3"; ok 1 "$4: the reason is told" ;;
+	esac
+}
+
+fabrics=tcp
+on 1 'rdma link show | grep -q ACTIVE' && fabrics='rdma tcp'
+
+# --- memcached: there, to a third node, and back, over each fabric
+
+pid=$(start 1 memcached -u root -m 128 -l 127.0.0.1)
+filled() { on 1 "$prog/items.py fill 127.0.0.1 11211 $items"; }
+check "memcached with $items items" wait_for 30 filled
+for fabric in $fabrics; do
+	at=1
+	for to in 2 $third 1; do
+		[ "$to" = "$at" ] && continue
+		moved "$pid" "$to" "$fabric" "memcached from node$at to node$to over $fabric"
+		check "every item is there" on "$to" "$prog/items.py check 127.0.0.1 11211 $items"
+		diag "freeze $(field freeze_ms) ms, total $(field total_ms) ms, $(field pages) pages, $(field bytes) bytes"
+		at=$to
+	done
+done
+on 1 'cluster-ps --json' | grep -q "\"pid\": *$pid\b"
+ok $? 'cluster-ps sees it under its number'
+in_cluster 2 "kill -TERM $pid"
+check 'a signal ends it' wait_for 20 gone "$pid"
+
+# --- redis: it forks for itself
+
+pid=$(start 1 redis-server --port 7379 --save "''")
+check 'redis answers' wait_for 30 on 1 'redis-cli -p 7379 set key value'
+moved "$pid" 2 tcp 'redis over tcp'
+is "$(on 2 'redis-cli -p 7379 get key')" value 'its key is there'
+in_cluster 1 "kill -KILL $pid"
+
+# --- threads, children, a pipe between them, and memory that changes all the time
+
+pid=$(start 1 "$prog/heap.py" 16)
+told() { # NODE: all three say that nothing is broken
+	on "$1" "rm -f /tmp/heap.*"
+	in_cluster "$1" "pkill -USR1 -f '[h]eap.py 16'" || return 1
+	wait_for 10 on "$1" '[ $(ls /tmp/heap.* | grep -vc new) = 2 ]' || return 1
+	seen=$(on "$1" 'cat /tmp/heap.*')
+	[ "$(grep -c '^bad=0 back=0 ' <<<"$seen")" = 2 ]
+}
+check 'a heap that changes' wait_for 30 told 1
+at=1
+for fabric in $fabrics; do
+	for to in 2 $third 1; do
+		[ "$to" = "$at" ] && continue
+		moved "$pid" "$to" "$fabric" "threads and children over $fabric to node$to"
+		check 'nothing of its memory is broken' told "$to" || diag "$seen"
+		at=$to
+	done
+done
+
+# --- refusals: it runs on where it was
+
+move "$pid" 1 auto
+is "$(field result)" unchanged 'to the node where it is: nothing to do'
+refused 4194000 2 'no such process' 'a PID that does not exist'
+refused "$pid" 17 'cluster-nodes' 'a node that does not exist'
+child=$(in_cluster 1 "pgrep -P $pid | head -n 1")
+refused "$child" 2 'would lose it' 'a child without its parent'
+check '--why says the same' bash -c "'$RIG' exec 1 -t 240 -- cluster-mv --why $child 2>&1 | grep -q 'would lose it'"
+lone=$(start 1 "sh -c 'sleep 100000 | cat'")
+check '--why of a tree that may go' on 1 "cluster-mv --why $lone node2"
+alice=$(on 1 "su bob -c 'cluster-run -d -n self -- sleep 100000' 2>/dev/null || su alice -c 'cluster-run -d -n self -- sleep 100000'")
+other=$(start 1 sleep 100000)
+json=$(on 1 "su alice -c 'cluster-mv --json $other node2'")
+is "$(field result)" refused "somebody else's process"
+json=$(on 1 "su alice -c 'cluster-mv --json $alice node2'")
+diag "$json"
+on 1 'cp /usr/bin/sleep /tmp/only-here; chmod 755 /tmp/only-here'
+here=$(start 1 /tmp/only-here 100000)
+refused "$here" 2 'no /tmp/only-here on node2' 'a program that the target does not have'
+big=$(start 1 "python3 -c 'import time; b = b\"x\" * (200 << 20); time.sleep(100000)'")
+# what is left on the target is less than that
+hog=$(on 2 "free -m | awk '/^Mem/ { print int(\$7 - 100) }'")
+full=$(start 2 "python3 -c 'import time; b = b\"x\" * ($hog << 20); time.sleep(100000)'")
+taken() { on 2 "[ \$(free -m | awk '/^Mem/ { print int(\$7) }') -lt 190 ]"; }
+if wait_for 60 taken; then
+	refused "$big" 2 'memory' 'a target that is full'
+else
+	ok 0 'a target that is full # SKIP its memory could not be filled'
+fi
+in_cluster 1 "kill -KILL $full $big"
+check 'what was refused runs on' in_cluster 1 "kill -0 $pid && kill -0 $here && kill -0 $other"
+check 'and is whole' told 1 || diag "$seen"
+
+if [ "$RIG_NODES" -gt 2 ]; then
+	"$RIG" crash 3
+	move "$other" 3 auto
+	case $(field result) in
+	failed | refused) ok 0 'a node that is down' ;;
+	*) diag "$json"; ok 1 'a node that is down' ;;
+	esac
+	check 'it runs on' in_cluster 1 "kill -0 $other"
+	"$RIG" start 3
+	check 'the node is back' wait_for 60 whole 1
+fi
+in_cluster 1 "kill -KILL $pid $here $other $lone $alice" 2>/dev/null
+left() { on 1 'ls -d /run/pando/move-* 2>/dev/null'; on 2 'ls -d /run/pando/move-* 2>/dev/null'; }
+is "$(left)" '' 'no work directory is left behind'
+
+done_testing

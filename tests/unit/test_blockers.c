@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// LINK: userspace/move/tree.c userspace/move/tree_files.c userspace/move/blockers.c userspace/move/sockets.c userspace/move/util.c
+// PKGS: libprotobuf-c
+/* What keeps a tree from moving, in words, out of a /proc made of files. */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tap.h"
+#include "../../userspace/move/tree.h"
+
+static char root[] = "/tmp/test_blockers.XXXXXX";
+static struct tree tree;
+static struct words words;
+
+static void file(const char *text, const char *fmt, ...)
+{
+	char path[256], *s;
+	va_list ap;
+	size_t n = snprintf(path, sizeof(path), "%s/", root);
+	FILE *f;
+
+	va_start(ap, fmt);
+	vsnprintf(path + n, sizeof(path) - n, fmt, ap);
+	va_end(ap);
+	for (s = path + strlen(root) + 1; (s = strchr(s, '/')); *s++ = '/') {
+		*s = 0;
+		mkdir(path, 0700);
+	}
+	f = fopen(path, "w");
+	if (f) {
+		fputs(text, f);
+		fclose(f);
+	}
+}
+
+static void link_to(const char *to, const char *fmt, ...)
+{
+	char path[256], dir[256];
+	va_list ap;
+	size_t n = snprintf(path, sizeof(path), "%s/", root);
+
+	va_start(ap, fmt);
+	vsnprintf(path + n, sizeof(path) - n, fmt, ap);
+	va_end(ap);
+	snprintf(dir, sizeof(dir), "%s", path);
+	*strrchr(dir, '/') = 0;
+	mkdir(dir, 0700);
+	unlink(path);
+	CHECK(!symlink(to, path));
+}
+
+static void process(int pid, const char *comm, int ppid, int pgid, int sid,
+		    int tty, const char *children)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "%d (%s) S %d %d %d %d -1 0 0", pid, comm,
+		 ppid, pgid, sid, tty);
+	file(text, "%d/stat", pid);
+	snprintf(text, sizeof(text), "%s\n", comm);
+	file(text, "%d/comm", pid);
+	file("Name:\tx\nTracerPid:\t0\nRssAnon:\t   100 kB\nRssShmem:\t 20 kB\nVmSwap:\t 3 kB\n",
+	     "%d/status", pid);
+	file(children, "%d/task/%d/children", pid, pid);
+	file("", "%d/maps", pid);
+}
+
+static void begin(void)
+{
+	char cmd[128];
+
+	snprintf(cmd, sizeof(cmd), "rm -rf %s && mkdir %s", root, root);
+	CHECK(!system(cmd));
+	tree_proc = root;
+	file("", "self/ns/x");
+	link_to("net:[1]", "self/ns/net");
+	/* a session of its own, below pid 1, with a child */
+	file("", "70001/ns/x");
+	file("", "70002/ns/x");
+	process(70001, "app (x) y", 1, 70001, 70001, 0, "70002 ");
+	process(70002, "kid", 70001, 70001, 70001, 0, "");
+}
+
+static size_t look(void)
+{
+	words_free(&words);
+	tree_free(&tree);
+	CHECK_EQ(tree_collect(&tree, 70001), 0);
+	tree_blockers(&tree, &words);
+	for (size_t i = 0; i < words.n; i++)
+		printf("# %s\n", words.v[i]);
+	return words.n;
+}
+
+static bool said(const char *part)
+{
+	for (size_t i = 0; i < words.n; i++)
+		if (strstr(words.v[i], part))
+			return true;
+	return false;
+}
+
+static void end(void)
+{
+	char cmd[128];
+
+	tree_free(&tree);
+	words_free(&words);
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", root);
+	CHECK(!system(cmd));
+}
+
+TEST(a_plain_tree_moves)
+{
+	size_t n;
+	uint32_t *pids;
+
+	begin();
+	file("", "70001/task/70005/children");
+	CHECK_EQ(look(), 0);
+	CHECK_EQ(tree.n, 2);
+	CHECK(!strcmp(tree.task[0].comm, "app (x) y"));
+	CHECK_EQ(tree.memory_kib, 246);
+	pids = tree_pids(&tree, &n);
+	CHECK_EQ(n, 3);
+	CHECK_EQ(pids[0], 70001);
+	CHECK_EQ(pids[1], 70002);
+	CHECK_EQ(pids[2], 70005);
+	free(pids);
+	end();
+	begin();
+	CHECK_EQ(tree_collect(&tree, 70009), -3 /* ESRCH */);
+	end();
+}
+
+TEST(relations_outside_are_named)
+{
+	begin();
+	process(69000, "bash", 1, 69000, 69000, 0, "70001 ");
+	process(70001, "app", 69000, 69000, 69000, 34816 + 3, "70002 ");
+	process(70002, "kid", 70001, 70002, 70002, 0, "");
+	CHECK_EQ(look(), 3);
+	CHECK(said("the parent of 70001 (app), 69000 (bash), runs here"));
+	CHECK(said("session 69000, whose leader does not move along"));
+	CHECK(said("controlling terminal, pts/3"));
+	end();
+}
+
+TEST(a_tracer_and_namespaces_are_named)
+{
+	begin();
+	process(69000, "gdb", 1, 69000, 69000, 0, "");
+	file("TracerPid:\t69000\n", "70002/status");
+	link_to("net:[2]", "70001/ns/net");
+	link_to("net:[1]", "70002/ns/net");
+	CHECK_EQ(look(), 2);
+	CHECK(said("70002 (kid) is traced by 69000 (gdb)"));
+	CHECK(said("in a network namespace of its own"));
+	end();
+}
+
+TEST(pipes_need_both_ends)
+{
+	begin();
+	file("", "70001/fd/x");
+	file("", "70002/fd/x");
+	link_to("pipe:[11]", "70001/fd/0");
+	file("pos:\t0\nflags:\t00\n", "70001/fdinfo/0");
+	link_to("pipe:[11]", "70002/fd/1");
+	file("pos:\t0\nflags:\t01\n", "70002/fdinfo/1");
+	CHECK_EQ(look(), 0);
+	link_to("pipe:[12]", "70002/fd/4");
+	file("pos:\t0\nflags:\t0100001\n", "70002/fdinfo/4");
+	CHECK_EQ(look(), 1);
+	CHECK(said("70002 (kid) holds a pipe (descriptor 4) whose reading end"));
+	end();
+}
+
+TEST(connections_are_named_and_listeners_are_not)
+{
+	begin();
+	file("", "70001/fd/x");
+	file("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+	     "   0: 00000000:2BCB 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 501 1 0 100\n"
+	     "   1: 0100000A:2BCB 0500000A:C350 01 00000000:00000000 00:00000000 00000000     0        0 502 1 0 100\n",
+	     "70001/net/tcp");
+	link_to("socket:[501]", "70001/fd/3");
+	CHECK_EQ(look(), 0);
+	link_to("socket:[502]", "70001/fd/4");
+	CHECK_EQ(look(), 1);
+	CHECK(said("an established TCP connection with 10.0.0.5:50000"));
+	end();
+}
+
+TEST(what_cannot_be_carried_is_named)
+{
+	begin();
+	file("", "70001/fd/x");
+	link_to("anon_inode:[eventfd]", "70001/fd/3");
+	link_to("anon_inode:[io_uring]", "70001/fd/4");
+	link_to("anon_inode:[perf_event]", "70001/fd/5");
+	link_to("/tmp/was (deleted)", "70001/fd/6");
+	link_to("/memfd:x (deleted)", "70001/fd/7");
+	link_to("/dev/null", "70001/fd/0");
+	link_to("/dev/tty", "70001/fd/8");
+	file("00400000-00401000 rw-s 00000000 00:01 1    /SYSV00000000 (deleted)\n"
+	     "00500000-00501000 rw-s 00000000 00:01 1    /dev/zero (deleted)\n"
+	     "00600000-00601000 r-xp 00000000 00:01 1    /usr/lib/old.so (deleted)\n"
+	     "00700000-00701000 rw-p 00000000 00:00 0    [heap]\n"
+	     "00800000-00801000 rw-p 00000000 00:00 0\n", "70002/maps");
+	look();
+	CHECK(said("70001 (app (x) y) uses io_uring"));
+	CHECK(said("descriptor of a kind that cannot be carried over: 5, [perf_event]"));
+	CHECK(said("a deleted file open: /tmp/was (descriptor 6)"));
+	CHECK(said("70002 (kid) uses SysV shared memory"));
+	CHECK(said("70002 (kid) maps a deleted file: /usr/lib/old.so"));
+	CHECK(said("the terminal /dev/tty open (descriptor 8)"));
+	CHECK_EQ(words.n, 6);
+	end();
+}
+
+int main(void)
+{
+	static const struct tap_test tests[] = {
+		T(a_plain_tree_moves), T(relations_outside_are_named),
+		T(a_tracer_and_namespaces_are_named), T(pipes_need_both_ends),
+		T(connections_are_named_and_listeners_are_not),
+		T(what_cannot_be_carried_is_named),
+	};
+
+	if (!mkdtemp(root))
+		return 1;
+	return tap_run(tests, sizeof(tests) / sizeof(tests[0]));
+}
