@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,7 +24,7 @@
 #include "serve.h"
 
 #define LOG_NAME	"cluster"
-#define STATE_FILE	PANDO_RUN_DIR "/state"
+#define STATE_DIR	"/var/lib/pando"
 #define ASK_MAX		64	/* blocks at once */
 #define ROUND_MS	300	/* pause before asking for another round */
 
@@ -158,15 +159,24 @@ static void send_ack(void)
 	cluster_send(&m);
 }
 
+/* Numbers of rounds must not meet, over all nodes and restarts. */
+static void send_begin(void)
+{
+	struct message m = { .type = MESSAGE_BEGIN, .epoch = state.epoch };
+
+	if (getrandom(&m.round, sizeof(m.round), 0) != sizeof(m.round))
+		log_err("no random numbers");
+	m.proposal = state_proposal(&state);
+	cluster_send(&m);
+}
+
 static int on_round_timer(sd_event_source *source, uint64_t usec, void *data)
 {
-	struct message m = { .type = MESSAGE_ROUND, .epoch = state.epoch };
-
 	(void)source;
 	(void)usec;
 	(void)data;
 	round_timer = sd_event_source_disable_unref(round_timer);
-	cluster_send(&m);
+	send_begin();
 	return 0;
 }
 
@@ -179,17 +189,26 @@ static void ask_round(unsigned int ms)
 					   on_round_timer, NULL);
 }
 
-/* --- what a restarted daemon has to know ----------------------------------------------*/
+/* --- what must not be forgotten ------------------------------------------------*/
+
+static const char *state_file(const char *suffix)
+{
+	static char path[sizeof(STATE_DIR) + PANDO_NAME_MAX + 16];
+
+	snprintf(path, sizeof(path), STATE_DIR "/%s%s", pandod.cluster, suffix);
+	return path;
+}
 
 /*
- * /run lives as long as the processes do: what the group agreed on must not be
- * forgotten when all daemons are restarted at once.
+ * On disk before we tell anybody: what we promised and adopted counts also
+ * when this node, or all of them, start anew.
  */
 static void save(void)
 {
-	struct message *m = attached || pandod.no_kernel ? make_sync() : NULL;
+	struct message *m = make_sync();
 	uint8_t *buf;
 	size_t len;
+	char new[256];
 	int fd;
 
 	if (!m)
@@ -197,11 +216,12 @@ static void save(void)
 	buf = message_encode(m, &len);
 	message_free(m);
 	free(m);
-	fd = open(STATE_FILE ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-		  0600);
+	snprintf(new, sizeof(new), "%s", state_file(".new"));
+	mkdir(STATE_DIR, 0700);
+	fd = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (!buf || fd < 0 || write(fd, buf, len) != (ssize_t)len ||
-	    rename(STATE_FILE ".new", STATE_FILE) < 0)
-		log_warn("cannot write " STATE_FILE ": %s", strerror(errno));
+	    fdatasync(fd) < 0 || rename(new, state_file(".state")) < 0)
+		log_err("cannot write %s: %s", new, strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	free(buf);
@@ -209,7 +229,7 @@ static void save(void)
 
 static void restore(void)
 {
-	int fd = open(STATE_FILE, O_RDONLY | O_CLOEXEC);
+	int fd = open(state_file(".state"), O_RDONLY | O_CLOEXEC);
 	size_t size = 1 << 20;
 	uint8_t *buf = malloc(size);
 	struct message m;
@@ -218,14 +238,16 @@ static void restore(void)
 	if (fd >= 0 && buf) {
 		n = read(fd, buf, size);
 		if (n > 0 && !message_decode(buf, n, &m)) {
-			if (m.type == MESSAGE_SYNC &&
-			    m.sync->self.incarnation == incarnation) {
+			if (m.type == MESSAGE_SYNC) {
 				state.line = m.sync->lineage;
-				state.seen = m.sync->proposed;
+				state.seen = m.sync->seen;
 				log_info("state restored epoch=%llu",
 					 (unsigned long long)state.line.epoch);
 			}
 			message_free(&m);
+		} else {
+			log_err("%s is damaged: this node starts as a new one",
+				state_file(".state"));
 		}
 	}
 	if (fd >= 0)
@@ -298,7 +320,6 @@ static int find_namespace(void)
 		if (alive && st.incarnation == init_incarnation()) {
 			incarnation = st.incarnation;
 			attached = true;
-			restore();
 			if (st.epoch > state.seen)
 				state.seen = st.epoch;
 			stopped = st.epoch;
@@ -317,7 +338,6 @@ static int find_namespace(void)
 	}
 	if (alive) {
 		incarnation = init_incarnation();
-		restore();
 		return attach();
 	}
 	if (getrandom(&incarnation, sizeof(incarnation), 0) < 0)
@@ -473,8 +493,13 @@ static void act(unsigned int todo)
 	if (todo & DO_STOP) {
 		preparing = false;
 		round_timer = sd_event_source_disable_unref(round_timer);
-		stop_kernel(state.seen);
+		stop_kernel(state.seen + 1);
 		move_on_round();
+	}
+	if (todo & DO_BEGIN)
+		send_begin();
+	if (todo & DO_SYNC) {
+		save();
 		send_sync();
 	}
 	if (todo & DO_PREPARE) {
@@ -501,7 +526,7 @@ static void act(unsigned int todo)
 static void on_config(const uint16_t *ids, size_t n)
 {
 	log_info("configuration members=%zu proposing=%llu", n,
-		 (unsigned long long)state.seen + 1);
+		 (unsigned long long)state_proposal(&state));
 	act(state_config(&state, ids, n));
 }
 
@@ -529,18 +554,6 @@ static void on_commit(const struct message *m)
 	move_on_commit(m, !(todo & DO_VOID));
 	save();
 	act(todo);
-}
-
-/* Another round with the same members, unless one is under way. */
-static void on_round(const struct message *m)
-{
-	uint16_t ids[STATE_MEMBERS_MAX];
-
-	if (m->epoch != state.epoch || state.phase == PHASE_SYNC)
-		return;
-	for (unsigned int i = 0; i < state.nmembers; i++)
-		ids[i] = state.member[i].id;
-	act(state_config(&state, ids, state.nmembers));
 }
 
 static void on_message(uint16_t from, const uint8_t *buf, size_t len)
@@ -572,8 +585,8 @@ static void on_message(uint16_t from, const uint8_t *buf, size_t len)
 	case MESSAGE_SETTLED:
 		state_settled(&state, from, m.epoch, m.move);
 		break;
-	case MESSAGE_ROUND:
-		on_round(&m);
+	case MESSAGE_BEGIN:
+		act(state_begin(&state, m.epoch, m.round, m.proposal));
 		break;
 	}
 	message_free(&m);
@@ -659,6 +672,7 @@ int cluster_open(void)
 		return err;
 	state_init(&state, pandod.self);
 	ask_blocks = pandod.config.lease_blocks;
+	restore();
 	return find_namespace();
 }
 
@@ -679,7 +693,6 @@ int cluster_detach(void)
 
 	membership_leave();
 	attached = false;
-	unlink(STATE_FILE);
 	unlink(PANDO_INIT_SOCKET);
 	return err == -ENOTCONN ? 0 : err;
 }

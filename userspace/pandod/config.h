@@ -10,6 +10,10 @@
 
 #define CONFIG_TEXT	256
 
+#ifndef PANDO_LIBEXEC
+#define PANDO_LIBEXEC	"/usr/libexec/pando"
+#endif
+
 struct config {
 	char transport[16];		/* rdma, tcp, loop */
 	char fabric[16];		/* auto, rdma, tcp */

@@ -76,7 +76,9 @@ static void put_sync(struct writer *w, const struct sync *s)
 	put(w, s->self.incarnation, 8);
 	put_bytes(w, s->self.name, sizeof(s->self.name));
 	put_bytes(w, s->self.addr, sizeof(s->self.addr));
-	put(w, s->proposed, 8);
+	put(w, s->round, 8);
+	put(w, s->promised, 1);
+	put(w, s->seen, 8);
 	put(w, s->zero_ns, 8);
 	put(w, l->epoch, 8);
 	put(w, l->delivered, 4);
@@ -121,7 +123,9 @@ static void get_sync(struct reader *r, struct sync *s)
 	s->self.incarnation = get(r, 8);
 	get_string(r, s->self.name, sizeof(s->self.name));
 	get_string(r, s->self.addr, sizeof(s->self.addr));
-	s->proposed = get(r, 8);
+	s->round = get(r, 8);
+	s->promised = get(r, 1);
+	s->seen = get(r, 8);
 	s->zero_ns = get(r, 8);
 	l->epoch = get(r, 8);
 	l->delivered = get(r, 4);
@@ -185,8 +189,11 @@ static void put_message(struct writer *w, const struct message *m)
 	case MESSAGE_SETTLED:
 		put(w, m->move, 8);
 		break;
+	case MESSAGE_BEGIN:
+		put(w, m->round, 8);
+		put(w, m->proposal, 8);
+		break;
 	case MESSAGE_READY:
-	case MESSAGE_ROUND:
 		break;
 	}
 }
@@ -245,8 +252,11 @@ int message_decode(const uint8_t *buf, size_t len, struct message *m)
 	case MESSAGE_SETTLED:
 		m->move = get(&r, 8);
 		break;
+	case MESSAGE_BEGIN:
+		m->round = get(&r, 8);
+		m->proposal = get(&r, 8);
+		break;
 	case MESSAGE_READY:
-	case MESSAGE_ROUND:
 		break;
 	default:
 		return -EPROTO;

@@ -17,13 +17,13 @@ enum message_type {
 	MESSAGE_COMMIT,		/* epoch, move, from, to, pids: a move */
 	MESSAGE_READY,		/* epoch: the kernel is done */
 	MESSAGE_SETTLED,	/* epoch, move: acted upon */
-	MESSAGE_ROUND,		/* start another round, please */
+	MESSAGE_BEGIN,		/* epoch, round, proposal: a round starts */
 };
 
 struct message {
 	enum message_type type;
 	uint64_t epoch;
-	uint64_t move;
+	uint64_t move, round, proposal;
 	uint32_t count;		/* noted; blocks; number of pids */
 	uint16_t from, to;
 	uint16_t origin;	/* the node that the run belongs to, or 0 */

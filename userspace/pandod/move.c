@@ -129,7 +129,10 @@ static void locate(void *data)
 {
 	struct locate *l = data;
 
-	l->err = kernel_locate(l->pid, &l->home, &l->location);
+	/* without the module there are no other places */
+	l->location = pandod.self;
+	l->err = pandod.no_kernel ? 0 :
+		 kernel_locate(l->pid, &l->home, &l->location);
 	if (!l->err && !l->location)
 		l->err = -ESRCH;
 }

@@ -26,6 +26,25 @@ static struct member *attached(struct state *s, uint16_t id)
 	return m && m->attached ? m : NULL;
 }
 
+/* The view is over; the next one starts from nothing but the SYNCs. */
+static void new_round(struct state *s)
+{
+	for (unsigned int i = 0; i < s->nmembers; i++) {
+		struct member *m = &s->member[i];
+
+		m->synced = m->ready = m->quorate = false;
+		m->acked = 0;
+	}
+	s->quorate = false;
+	s->effective = 0;
+	memset(&s->best, 0, sizeof(s->best));
+	s->best_from = 0;
+	s->zero_from = 0;
+	s->highest = 0;
+	s->refused = false;
+	s->version = 0;
+}
+
 unsigned int state_config(struct state *s, const uint16_t *ids, size_t n)
 {
 	struct member old[STATE_MEMBERS_MAX];
@@ -44,26 +63,44 @@ unsigned int state_config(struct state *s, const uint16_t *ids, size_t n)
 		for (unsigned int o = 0; o < nold; o++)
 			if (old[o].id == ids[i])
 				s->member[at] = old[o];
-		s->member[at].synced = false;
-		s->member[at].ready = false;
-		s->member[at].quorate = false;
-		s->member[at].acked = 0;
 	}
-	s->phase = PHASE_SYNC;
-	s->quorate = false;
-	s->effective = 0;
-	s->seen++;
-	memset(&s->best, 0, sizeof(s->best));
-	s->best_from = 0;
-	s->zero_from = 0;
-	s->proposed = 0;
-	s->version = 0;
-	return DO_STOP;
+	new_round(s);
+	s->phase = PHASE_CONFIG;
+	return s->nmembers && s->member[0].id == s->self ? DO_STOP | DO_BEGIN :
+							   DO_STOP;
+}
+
+uint64_t state_proposal(const struct state *s)
+{
+	return (s->highest > s->seen ? s->highest : s->seen) + 1;
+}
+
+unsigned int state_begin(struct state *s, uint64_t epoch, uint64_t round,
+			 uint64_t proposal)
+{
+	unsigned int todo = DO_SYNC;
+
+	if (s->phase != PHASE_CONFIG) {
+		/* all members are in a round, or know the same epoch */
+		if (s->phase < PHASE_SYNCED || epoch != s->epoch)
+			return 0;
+		todo |= DO_STOP;
+	}
+	new_round(s);
+	s->phase = PHASE_BEGUN;
+	s->round = round;
+	s->proposal = proposal;
+	s->promised = proposal > s->seen;
+	if (s->promised)
+		s->seen = proposal;
+	return todo;
 }
 
 void state_make_sync(const struct state *s, struct sync *sync)
 {
-	sync->proposed = s->seen;
+	sync->round = s->round;
+	sync->promised = s->promised;
+	sync->seen = s->seen;
 	sync->lineage = s->line;
 }
 
@@ -154,7 +191,7 @@ static unsigned int compute(struct state *s)
 
 	for (unsigned int b = 1; b < PANDO_LEASE_BLOCKS; b++)
 		pass_on(s, b);
-	s->epoch = s->proposed;
+	s->epoch = s->proposal;
 	s->phase = PHASE_SYNCED;
 	for (unsigned int i = 0; i < s->nmembers; i++) {
 		struct member *m = &s->member[i];
@@ -170,9 +207,6 @@ static unsigned int compute(struct state *s)
 	/* what some member had noted is committed by the view itself */
 	for (uint32_t i = 0; i < v->nmoves; i++)
 		v->move[i].op = v->move[i].op ? 1 : 0;
-	if (s->epoch < s->seen)
-		return DO_ROUND;	/* late SYNCs made it: too low for us */
-	s->seen = s->epoch;
 	return DO_PREPARE;
 }
 
@@ -180,14 +214,16 @@ unsigned int state_sync(struct state *s, uint16_t from, const struct sync *in)
 {
 	struct member *m = state_member(s, from);
 
-	if (!m || s->phase != PHASE_SYNC || in->self.id != from)
+	if (!m || s->phase != PHASE_BEGUN || in->round != s->round ||
+	    in->self.id != from)
 		return 0;
 	*m = in->self;
 	m->synced = true;
 	m->ready = m->quorate = false;
 	m->acked = 0;
-	if (in->proposed > s->proposed)
-		s->proposed = in->proposed;
+	if (in->seen > s->highest)
+		s->highest = in->seen;
+	s->refused |= !in->promised;
 	if (in->lineage.lease_version > s->version)
 		s->version = in->lineage.lease_version;
 	if (!s->best_from || newer(&in->lineage, &s->best) ||
@@ -202,7 +238,11 @@ unsigned int state_sync(struct state *s, uint16_t from, const struct sync *in)
 	for (unsigned int i = 0; i < s->nmembers; i++)
 		if (!s->member[i].synced)
 			return 0;
-	return compute(s);
+	if (!s->refused)
+		return compute(s);
+	/* somebody knows of later epochs: again, with a higher one */
+	s->phase = PHASE_CONFIG;
+	return s->member[0].id == s->self ? DO_BEGIN : 0;
 }
 
 void state_adopt(struct state *s, bool quorate)
@@ -272,6 +312,11 @@ unsigned int state_ack(struct state *s, uint16_t from, uint64_t epoch,
 		s->phase = PHASE_ACTIVE;
 		s->quorate = all;
 		todo |= DO_START;
+		if (all) {
+			/* what is new to us may be handed out from now on */
+			s->line.lease_version++;
+			todo |= DO_LEASES;
+		}
 	}
 	return s->quorate ? todo | advance(s) : todo;
 }
@@ -386,9 +431,21 @@ void state_map(const struct state *s, uint16_t *map)
 	map[0] = 0;
 	for (unsigned int b = 1; b < PANDO_LEASE_BLOCKS; b++) {
 		const struct lease *l = &line->lease[b];
+		const struct lease *was = &s->line.lease[b];
 
 		map[b] = l->home;
-		if (l->home && (l->home != l->owner || l->granting))
+		if (!l->home)
+			continue;
+		if (l->home != l->owner || l->granting)
+			map[b] |= PANDO_LEASE_HELD;
+		/*
+		 * A view in preparation may never become active: until it is,
+		 * others may give to somebody else what it gives to us.
+		 */
+		if (line == &s->best && l->owner == s->self &&
+		    (was->owner != l->owner || was->granting ||
+		     was->home != was->owner ||
+		     was->incarnation != l->incarnation))
 			map[b] |= PANDO_LEASE_HELD;
 	}
 }

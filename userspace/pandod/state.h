@@ -13,15 +13,24 @@
  *
  * A round, started by every change of the group or of the quorum:
  *
- *   config   seen += 1, the kernel is stopped; each member multicasts SYNC:
- *            itself, the epoch it proposes (seen), and the last view it
- *            adopted, with leases and moves
- *   synced   every SYNC is there: the view follows from them by rules alone
- *            (epoch: the highest proposed; leases: the newest lineage)
+ *   config   the kernel is stopped. The member with the lowest id multicasts
+ *            BEGIN: the epoch it proposes, and a number of the round. (Answers
+ *            carry the number: words from before the change come late, and
+ *            would be taken for this round's.)
+ *   begun    each member multicasts SYNC: itself, and the last view it
+ *            adopted, with leases and moves. If the epoch is higher than any
+ *            it has seen that is a promise, kept on disk, to take part in no
+ *            lower one; else it says what it has seen, and BEGIN comes again.
+ *   synced   every SYNC is there: the view follows from them by rules alone,
+ *            its leases from the newest lineage among them
  *   adopted  this node's kernel knows members and leases, its quorum is known:
  *            it multicasts ACK. It adopts the view only if it has quorum.
  *   active   every ACK is there. All with quorum: START, life goes on. None:
  *            START with members only; no grants, no moves. Some: a new round.
+ *
+ * Two quorums have a member in common, and what it promised or adopted is on
+ * its disk: so of two views with quorum the later one knows the earlier one,
+ * if anybody can have acted on it. (Epochs are ballots, as in Paxos.)
  *
  * A lease has an owner (node and incarnation), who alone may hand its numbers
  * out, and a home, which knows where they run. When the owner is lost another
@@ -86,48 +95,63 @@ struct lineage {
 
 struct sync {
 	struct member self;
-	uint64_t proposed;
+	uint64_t round;		/* the number in BEGIN */
+	bool promised;		/* the epoch in BEGIN */
+	uint64_t seen;		/* the highest promised */
 	int64_t zero_ns;	/* proposed; used when nobody has a lineage */
 	struct lineage lineage;
 };
 
-enum state_phase { PHASE_IDLE, PHASE_SYNC, PHASE_SYNCED, PHASE_ADOPTED,
-		   PHASE_ACTIVE };
+enum state_phase { PHASE_IDLE, PHASE_CONFIG, PHASE_BEGUN, PHASE_SYNCED,
+		   PHASE_ADOPTED, PHASE_ACTIVE };
 
 struct state {
 	uint16_t self;
 	enum state_phase phase;
 	bool quorate;		/* the view is active and has quorum */
-	uint64_t seen;		/* highest epoch proposed or heard of */
+	uint64_t seen;		/* highest epoch promised: to be kept on disk */
 	uint64_t epoch;		/* of the round's view, from PHASE_SYNCED on */
 	uint32_t effective;	/* messages that all members have noted */
 	unsigned int nmembers;
 	struct member member[STATE_MEMBERS_MAX];	/* ascending by id */
 	struct lineage line;	/* ours */
 	/* in a round */
+	uint64_t round;
 	struct lineage best;	/* the newest of the SYNCs; then the new view's */
 	uint16_t best_from;
-	uint64_t proposed, version;
+	uint64_t proposal;	/* the epoch in BEGIN */
+	bool promised, refused;	/* by us; by any member */
+	uint64_t highest;	/* seen by any member that answered */
+	uint64_t version;
 	int64_t zero_ns;
 	uint16_t zero_from;
 };
 
 /* What the caller is to do after an input; a set of bits. */
 enum state_effect {
-	DO_STOP		= 1,	/* kernel: STOP(seen); then send SYNC */
+	DO_STOP		= 1,	/* kernel: STOP(seen + 1) */
+	DO_BEGIN	= 256,	/* send BEGIN(state_proposal(), a new number) */
+	DO_SYNC		= 512,	/* put the state on disk, then send SYNC */
 	DO_PREPARE	= 2,	/* kernel: MEMBERS, LEASES; then state_adopt() */
 	DO_START	= 4,	/* kernel: decided moves, START(epoch) */
 	DO_ACK		= 8,	/* send ACK(state_noted()) */
 	DO_LEASES	= 16,	/* kernel: LEASES */
 	DO_MOVES	= 32,	/* state_next_decided() has something */
-	DO_ROUND	= 64,	/* ask the group for another round, soon */
+	DO_ROUND	= 64,	/* after a pause, send BEGIN for another round */
 	DO_VOID		= 128,	/* the message came too late: it has no effect */
 };
 
 void state_init(struct state *s, uint16_t self);
 
-/* The group's members changed (or a round was asked for). Ids in any order. */
+/* The group's members changed. Ids in any order. */
 unsigned int state_config(struct state *s, const uint16_t *ids, size_t n);
+/*
+ * BEGIN was delivered: the round that a change waits for, or another one with
+ * the same members, asked for by who knew the view @epoch.
+ */
+unsigned int state_begin(struct state *s, uint64_t epoch, uint64_t round,
+			 uint64_t proposal);
+uint64_t state_proposal(const struct state *s);
 
 /* Fills in lineage and proposal; the caller has set @sync->self and zero_ns. */
 void state_make_sync(const struct state *s, struct sync *sync);
