@@ -363,11 +363,19 @@ int pando_locate_moved(u64 move, const u32 *pids, u32 n, u16 from, u16 to)
 	return err;
 }
 
+/**
+ * pando_locate_is_settled - does a task that is here live here?
+ * @pid: its global PID
+ *
+ * Return: false while it is about to arrive, and for what is left of one that
+ * has gone.
+ */
 bool pando_locate_is_settled(u32 pid)
 {
 	return !is_kind(pid, PANDO_DIR_RESERVED) &&
 	       !is_kind(pid, PANDO_DIR_LEAVING);
 }
+EXPORT_SYMBOL_GPL(pando_locate_is_settled);
 
 bool pando_locate_has_arrived(u32 pid)
 {
