@@ -224,7 +224,7 @@ void criu_reason(const struct move *m, const char *log, char *buf, size_t size)
 	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
 	char line[1024];
 
-	snprintf(buf, size, "it gave no reason");
+	snprintf(buf, size, "it ended without a word");
 	while (f && fgets(line, sizeof(line), f)) {
 		char *s = strstr(line, "Error (");
 

@@ -217,13 +217,35 @@ static int read_pages(void *arg, pid_t pid, uint64_t addr, unsigned int n,
 	struct source *s = arg;
 	size_t len = (size_t)n * PAGE;
 	struct iovec to = { dst, len }, from = { (void *)addr, len };
+	int err;
 
 	/* of the tree that moves, and of nobody else */
 	if (!tree_find(&s->tree, pid))
 		return -EPROTO;
 	if (process_vm_readv(pid, &to, 1, &from, 1, 0) == (ssize_t)len)
 		return 0;
-	return read_forced(pid, addr, n, dst);
+	err = read_forced(pid, addr, n, dst);
+	if (err)
+		move_fail(s->m, "memory of %d cannot be read at %#llx: %s", pid,
+			  (unsigned long long)addr, strerror(-err));
+	return err;
+}
+
+/*
+ * SIGKILL reaches a frozen task too. It must not live on elsewhere then: seen
+ * before the decision, the move is off.
+ */
+static int all_alive(struct source *s)
+{
+	for (size_t i = 0; i < s->tree.n; i++) {
+		const struct task *k = &s->tree.task[i];
+		struct pollfd p = { k->pidfd, POLLIN, 0 };
+
+		if (k->state != 'Z' && k->pidfd >= 0 && poll(&p, 1, 0) > 0)
+			return move_fail(s->m, "%d (%s) was killed during the move",
+					 k->pid, k->comm);
+	}
+	return 0;
 }
 
 static int serve_fabric(struct source *s)
@@ -252,6 +274,8 @@ static int serve_fabric(struct source *s)
 			return move_fail(s->m, "the target asks for pages in a way that makes no sense (%s)",
 					 s->fabric->error[0] ?
 					 s->fabric->error : strerror(-err));
+		if (s->m->reason[0])
+			return -ECANCELED;
 	}
 }
 
@@ -340,6 +364,8 @@ static int pump(void *arg)
 		report_listen(m);
 	if (p[2].revents)
 		err = criu_spoke(s);
+	if (!err && s->frozen && m->verdict == VERDICT_NONE)
+		err = all_alive(s);
 	if (!err && p[3].revents)
 		err = serve_fabric(s);
 	if (err)
