@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What every command shares: its errors, its exit, its talk to the daemon. */
+/* What every command shares: its options, its errors, its exit. */
 #ifndef PANDO_CLI_H
 #define PANDO_CLI_H
 
 #include <getopt.h>
-#include "pando.h"
+#include <stddef.h>
 
 /*
  * Exit statuses for "it failed" and "not called like this". cluster-run and
@@ -43,13 +43,5 @@ char *cli_strdup(const char *s);
 
 /* A whole decimal number in 1..INT_MAX, or -1. */
 int cli_number(const char *s);
-
-/* Connected to the daemon of this node, or dead with a line that says why. */
-int cli_connect(void);
-void cli_send(int sock, const Pando__Frame *frame, const int *fds, int nfds);
-/* The next frame; the end of the connection and garbage are fatal. */
-Pando__Frame *cli_recv(int sock);
-/* Text of an Error for a person; never NULL. */
-const char *cli_error_text(const Pando__Error *error);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "daemon.h"
 #include "json.h"
 #include "progress.h"
 #include "table.h"
@@ -149,7 +150,7 @@ static int report_error(const struct mv *mv, const Pando__Error *error)
 	Pando__Move **list = cli_alloc(mv->count, sizeof(*list));
 
 	progress_clear();
-	cli_warn("%s", cli_error_text(error));
+	cli_warn("%s", daemon_error(error));
 	if (!mv->json)
 		return 1;
 	for (size_t i = 0; i < mv->count; i++) {
@@ -157,7 +158,7 @@ static int report_error(const struct mv *mv, const Pando__Error *error)
 		moves[i].pid = mv->pids[i];
 		moves[i].to = mv->node;
 		moves[i].result = (char *)"failed";
-		moves[i].reason = (char *)cli_error_text(error);
+		moves[i].reason = (char *)daemon_error(error);
 		list[i] = &moves[i];
 	}
 	print_json(mv, list, mv->count);
@@ -190,7 +191,7 @@ static int move(const struct mv *mv)
 {
 	Pando__MoveRequest request = PANDO__MOVE_REQUEST__INIT;
 	Pando__Frame frame = PANDO__FRAME__INIT;
-	int sock = cli_connect();
+	int sock = daemon_connect();
 
 	request.pids = mv->pids;
 	request.n_pids = mv->count;
@@ -200,9 +201,9 @@ static int move(const struct mv *mv)
 	frame.id = 1;
 	frame.body_case = PANDO__FRAME__BODY_MOVE_REQUEST;
 	frame.move_request = &request;
-	cli_send(sock, &frame, NULL, 0);
+	daemon_send(sock, &frame, NULL, 0);
 	for (;;) {
-		Pando__Frame *reply = cli_recv(sock);
+		Pando__Frame *reply = daemon_recv(sock);
 		int status;
 
 		switch (reply->body_case) {
@@ -218,7 +219,7 @@ static int move(const struct mv *mv)
 			status = report_error(mv, reply->error);
 			break;
 		default:
-			cli_die("pandod answered something else; are tools and daemon of one version?");
+			daemon_confused();
 		}
 		pando_frame_free(reply);
 		return status;

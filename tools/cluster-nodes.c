@@ -192,9 +192,10 @@ static int choose(const char *list, unsigned int chosen[COLUMNS])
 			c++;
 		if (c == COLUMNS)
 			cli_misuse("there is no column %s", name);
-		if (count == COLUMNS)
+		if (count >= COLUMNS)
 			cli_misuse("too many columns");
-		chosen[count++] = c;
+		else
+			chosen[count++] = c;
 	}
 	if (!count)
 		cli_misuse("no column is named");

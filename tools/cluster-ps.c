@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "daemon.h"
 #include "json.h"
 #include "nodes.h"
 #include "ps.h"
@@ -38,20 +39,20 @@ static void ask_processes(int sock, const struct ps_options *o)
 	frame.id = ASK_PROCESSES;
 	frame.body_case = PANDO__FRAME__BODY_PS_REQUEST;
 	frame.ps_request = &request;
-	cli_send(sock, &frame, NULL, 0);
+	daemon_send(sock, &frame, NULL, 0);
 	free(pids);
 }
 
 /* Both questions at once: their waits overlap. */
 static void ask(const struct ps_options *o, struct answer *a)
 {
-	int sock = cli_connect();
+	int sock = daemon_connect();
 	bool more = true;
 
 	nodes_ask(sock, ASK_NODES);
 	ask_processes(sock, o);
 	while (more || !a->nodes) {
-		Pando__Frame *frame = cli_recv(sock);
+		Pando__Frame *frame = daemon_recv(sock);
 
 		if (frame->id == ASK_NODES ||
 		    frame->body_case == PANDO__FRAME__BODY_ERROR) {
@@ -59,7 +60,7 @@ static void ask(const struct ps_options *o, struct answer *a)
 			continue;
 		}
 		if (frame->body_case != PANDO__FRAME__BODY_PS_REPLY)
-			cli_die("pandod answered something else; are tools and daemon of one version?");
+			daemon_confused();
 		a->part = cli_grow(a->part, a->parts + 1, sizeof(*a->part));
 		a->part[a->parts++] = frame->ps_reply;
 		more = frame->ps_reply->more;

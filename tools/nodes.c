@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "daemon.h"
 #include "nodes.h"
 
 static int by_id(const void *a, const void *b)
@@ -20,7 +21,7 @@ void nodes_ask(int sock, uint32_t id)
 	frame.id = id;
 	frame.body_case = PANDO__FRAME__BODY_NODES_REQUEST;
 	frame.nodes_request = &request;
-	cli_send(sock, &frame, NULL, 0);
+	daemon_send(sock, &frame, NULL, 0);
 }
 
 Pando__NodesReply *nodes_take(Pando__Frame *frame)
@@ -28,9 +29,9 @@ Pando__NodesReply *nodes_take(Pando__Frame *frame)
 	Pando__NodesReply *reply = frame->nodes_reply;
 
 	if (frame->body_case == PANDO__FRAME__BODY_ERROR)
-		cli_die("%s", cli_error_text(frame->error));
+		cli_die("%s", daemon_error(frame->error));
 	if (frame->body_case != PANDO__FRAME__BODY_NODES_REPLY)
-		cli_die("pandod answered something else; are tools and daemon of one version?");
+		daemon_confused();
 	qsort(reply->nodes, reply->n_nodes, sizeof(*reply->nodes), by_id);
 	/* what was taken out of a frame lives as long as the command */
 	return reply;
@@ -38,11 +39,11 @@ Pando__NodesReply *nodes_take(Pando__Frame *frame)
 
 Pando__NodesReply *nodes_get(void)
 {
-	int sock = cli_connect();
+	int sock = daemon_connect();
 	Pando__NodesReply *reply;
 
 	nodes_ask(sock, 1);
-	reply = nodes_take(cli_recv(sock));
+	reply = nodes_take(daemon_recv(sock));
 	close(sock);
 	return reply;
 }

@@ -81,7 +81,7 @@ static void relate(struct tree *t)
 static char *draw(const struct tree *t, size_t at, size_t root, bool lines)
 {
 	const char *bend = lines ? " \\_ " : "  ";
-	size_t step = strlen(bend), depth = 0, chain[DEPTH];
+	size_t step = strlen(bend), depth = 0, chain[DEPTH] = { 0 };
 	char *text, *to;
 
 	for (size_t i = at; i != root && depth < DEPTH; i = t->parent[i])

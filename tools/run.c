@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "daemon.h"
 #include "json.h"
 #include "nodes.h"
 #include "run.h"
@@ -70,7 +73,7 @@ static bool stays_here(int sock, const char *node)
 	if (!strcmp(node, "any"))
 		return false;
 	nodes_ask(sock, ASK_NODES);
-	frame = cli_recv(sock);
+	frame = daemon_recv(sock);
 	nodes = nodes_take(frame);
 	for (size_t i = 0; i < nodes->n_nodes; i++)
 		if (!strcmp(nodes->nodes[i]->name, nodes->self))
@@ -131,11 +134,40 @@ static int exit_status(const struct run *r, const Pando__Exit *e)
 	return WEXITSTATUS(e->status);
 }
 
-/* Until it runs; then 1 and where. Else the status to exit with is @status. */
-static bool started(const struct run *r, int sock, Pando__Frame **frame,
-		    int *status)
+/*
+ * The answer to the request. A signal that comes before is passed on if the
+ * program starts within a second; else we have nothing to stay for.
+ */
+static Pando__Frame *first_frame(struct run_relay *relay)
 {
-	Pando__Frame *f = cli_recv(sock);
+	struct pollfd p[] = {
+		{ relay->sock, POLLIN, 0 },
+		{ relay->signals, POLLIN, 0 },
+	};
+	sigset_t set;
+	int n;
+
+	while (!p[0].revents) {
+		n = poll(p, relay->early ? 1 : 2, relay->early ? 1000 : -1);
+		if (n > 0 && !p[0].revents)
+			relay->early = run_signal_take(relay->signals);
+		if (n || !relay->early)
+			continue;
+		sigemptyset(&set);
+		sigaddset(&set, relay->early);
+		signal(relay->early, SIG_DFL);
+		sigprocmask(SIG_UNBLOCK, &set, NULL);
+		raise(relay->early);
+		relay->early = 0;	/* it was one that does not kill */
+	}
+	return daemon_recv(relay->sock);
+}
+
+/* Until it runs: true and where. If it never does: false and our *@status. */
+static bool started(const struct run *r, struct run_relay *relay,
+		    Pando__Frame **frame, int *status)
+{
+	Pando__Frame *f = first_frame(relay);
 
 	switch (f->body_case) {
 	case PANDO__FRAME__BODY_RUN_STARTED:
@@ -145,21 +177,21 @@ static bool started(const struct run *r, int sock, Pando__Frame **frame,
 		*status = exit_status(r, f->exit);
 		break;
 	case PANDO__FRAME__BODY_ERROR:
-		cli_warn("%s", cli_error_text(f->error));
+		cli_warn("%s", daemon_error(f->error));
 		*status = RUN_FAILED;
 		break;
 	default:
-		cli_die("pandod answered something else; are tools and daemon of one version?");
+		daemon_confused();
 	}
 	pando_frame_free(f);
 	return false;
 }
 
-static int follow(const struct run *r, int sock, const Pando__RunStarted *s,
-		  bool tty, bool direct)
+static int follow(const struct run *r, const struct run_relay *relay,
+		  const Pando__RunStarted *s)
 {
 	Pando__Frame *end = NULL;
-	int ret = run_relay(sock, ASK_RUN, tty, direct, &end);
+	int ret = run_relay(relay, &end);
 	int status = RUN_FAILED;
 
 	if (!ret)
@@ -168,7 +200,7 @@ static int follow(const struct run *r, int sock, const Pando__RunStarted *s,
 		cli_warn("lost pandod (%s); if it lives on: cluster-ps -p %u",
 			 strerror(-ret), s->pid);
 	} else if (end->body_case == PANDO__FRAME__BODY_ERROR) {
-		cli_warn("%s", cli_error_text(end->error));
+		cli_warn("%s", daemon_error(end->error));
 	} else {
 		status = exit_status(r, end->exit);
 		if (r->json)
@@ -180,24 +212,27 @@ static int follow(const struct run *r, int sock, const Pando__RunStarted *s,
 
 int run(struct run *r)
 {
-	bool tty = r->tty == RUN_TTY_ALWAYS, direct;
+	struct run_relay relay = { .id = ASK_RUN, .signals = -1 };
 	Pando__Frame *frame;
-	int sock, status;
+	int status;
 
 	open_missing();
-	sock = cli_connect();
+	relay.sock = daemon_connect();
+	relay.tty = r->tty == RUN_TTY_ALWAYS;
 	if (r->tty == RUN_TTY_AUTO && !r->detach)
-		tty = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+		relay.tty = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
 	/* a program with a terminal of its own has no use for ours */
-	direct = !tty && stays_here(sock, r->node);
-	run_request(sock, ASK_RUN, r, tty, direct);
-	if (!started(r, sock, &frame, &status))
+	relay.direct = !relay.tty && stays_here(relay.sock, r->node);
+	if (!r->detach)
+		relay.signals = run_signals();
+	run_request(relay.sock, relay.id, r, relay.tty, relay.direct);
+	if (!started(r, &relay, &frame, &status))
 		return status;
 	if (r->detach) {
 		print_started(r, frame->run_started);
 		status = 0;
 	} else {
-		status = follow(r, sock, frame->run_started, tty, direct);
+		status = follow(r, &relay, frame->run_started);
 	}
 	pando_frame_free(frame);
 	free(r->env);

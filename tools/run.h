@@ -51,11 +51,26 @@ void run_request(int sock, uint32_t id, const struct run *r, bool tty,
 /* --- run_relay.c -----------------------------------------------------------*/
 
 /*
+ * A descriptor that becomes readable on signals that are the program's. From
+ * here on they have no effect of their own.
+ */
+int run_signals(void);
+int run_signal_take(int signals);
+
+struct run_relay {
+	int sock;		/* is taken */
+	uint32_t id;
+	int signals;
+	int early;		/* a signal that came before the program ran */
+	bool tty;		/* the program has a terminal of its own */
+	bool direct;		/* it has our descriptors */
+};
+
+/*
  * Passes bytes, signals and window sizes until the program has ended: then 1
  * and its Exit in *@frame. 0: the terminal is gone, the program was told.
- * Else a negative errno: the daemon is gone. Takes @sock.
+ * Else a negative errno: the daemon is gone.
  */
-int run_relay(int sock, uint32_t id, bool tty, bool direct,
-	      Pando__Frame **frame);
+int run_relay(const struct run_relay *how, Pando__Frame **frame);
 
 #endif

@@ -221,7 +221,7 @@ static int take_frames(struct relay *r)
 
 /* --- signals ---------------------------------------------------------------*/
 
-static int open_signals(void)
+int run_signals(void)
 {
 	static const int list[] = {
 		SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTSTP,
@@ -247,6 +247,15 @@ static int open_signals(void)
 	return fd;
 }
 
+int run_signal_take(int signals)
+{
+	struct signalfd_siginfo info;
+
+	if (read(signals, &info, sizeof(info)) != sizeof(info))
+		return 0;
+	return info.ssi_signo;
+}
+
 /*
  * We stop as a job does. The program is the first of its session, and a
  * terminal's stop signal has no effect there; so it gets the one that has.
@@ -262,13 +271,11 @@ static void stop(struct relay *r)
 	raise(SIGSTOP);
 }
 
-static void take_signal(struct relay *r)
+static void take_signal(struct relay *r, int signo)
 {
-	struct signalfd_siginfo info;
-
-	if (read(r->signals, &info, sizeof(info)) != sizeof(info))
-		return;
-	switch (info.ssi_signo) {
+	switch (signo) {
+	case 0:
+		break;
 	case SIGWINCH:
 		if (r->tty)
 			queue_window(r);
@@ -286,7 +293,7 @@ static void take_signal(struct relay *r)
 		}
 		break;
 	default:
-		queue_signal(r, info.ssi_signo);
+		queue_signal(r, signo);
 	}
 }
 
@@ -319,7 +326,7 @@ static int step(struct relay *r)
 	if (poll(p, ALL, -1) < 0)
 		return errno == EINTR ? 0 : -errno;
 	if (p[SIGNALS].revents)
-		take_signal(r);
+		take_signal(r, run_signal_take(r->signals));
 	if (p[IN].revents)
 		read_input(r);
 	for (int i = 0; i < 2; i++) {
@@ -344,31 +351,34 @@ static void last_output(struct relay *r)
 	}
 }
 
-int run_relay(int sock, uint32_t id, bool tty, bool direct,
-	      Pando__Frame **frame)
+int run_relay(const struct run_relay *how, Pando__Frame **frame)
 {
-	struct relay r = { .id = id, .tty = tty };
+	struct relay r = {
+		.id = how->id,
+		.tty = how->tty,
+		.signals = how->signals,
+		.input = !how->direct,
+	};
 	int err = 0;
 
-	r.stream = pando_stream_new(sock);
+	r.stream = pando_stream_new(how->sock);
 	if (!r.stream)
 		cli_die("out of memory");
-	r.signals = open_signals();
 	for (int i = 0; i < 2; i++) {
 		struct stat st;
 
 		r.out[i].fd = i + 1;
 		r.out[i].file = !fstat(i + 1, &st) && S_ISREG(st.st_mode);
 	}
-	r.input = !direct;
-	if (direct) {
+	if (how->direct) {
 		/* the program alone decides when its files are closed */
 		let_go(STDIN_FILENO);
 		let_go(STDOUT_FILENO);
-	} else if (tty && isatty(STDIN_FILENO)) {
+	} else if (how->tty && isatty(STDIN_FILENO)) {
 		term_raw();
 		queue_window(&r);	/* it may have changed since */
 	}
+	take_signal(&r, how->early);
 	while (!err && !r.exit && !r.lost)
 		err = step(&r);
 	if (r.lost) {
