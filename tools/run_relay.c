@@ -308,8 +308,9 @@ static int step(struct relay *r)
 	for (int i = 0; i < ALL; i++)
 		p[i] = (struct pollfd){ .fd = -1 };
 	for (int i = 0; i < 2; i++) {
-		const struct output *o = &r->out[i];
+		struct output *o = &r->out[i];
 
+		end_output(o);
 		full = full || o->len - o->off > HELD_MAX;
 		if (has_output(o))
 			p[OUT + i] = (struct pollfd){ o->fd, POLLOUT, 0 };
@@ -329,11 +330,9 @@ static int step(struct relay *r)
 		take_signal(r, run_signal_take(r->signals));
 	if (p[IN].revents)
 		read_input(r);
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 2; i++)
 		if (p[OUT + i].revents)
 			write_output(r, &r->out[i]);
-		end_output(&r->out[i]);
-	}
 	/* the Exit may wait behind a full pipe: errors show in reading */
 	pando_stream_flush(r->stream);
 	if (p[SOCK].revents & ~POLLOUT && !full)

@@ -354,6 +354,7 @@ for node in self node1 1 node2 any; do
 		out_is <<<"kept"$'\n'"$top"
 	ok $? "$node: the caller's own"
 	for signal in INT TERM HUP QUIT USR1 USR2; do
+		: >"$tmp/out"
 		env --default-signal "${run[@]}" sh -c \
 			"trap 'echo got; exit 3' $signal; echo up
 			while :; do sleep 0.02; done" >"$tmp/out" &
@@ -367,6 +368,7 @@ for node in self node1 1 node2 any; do
 done
 
 # job control: stopped as a whole and continued
+: >"$tmp/out"
 "cluster-run" -n node2 sh -c 'echo $$; while :; do sleep 0.02; done' \
 	>"$tmp/out" &
 pid=$!
