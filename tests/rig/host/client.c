@@ -284,6 +284,14 @@ static int call(char **words)
 	return ok == 1 ? 0 : 1;
 }
 
+static int has_node(const char *dir, const char *name)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s%s", dir, name);
+	return !access(path, F_OK);
+}
+
 static int usage(void)
 {
 	fprintf(stderr, "usage: rig exec NODE [-t SECONDS] [-T] -- CMD...\n");
@@ -306,7 +314,8 @@ int main(int argc, char **argv)
 	node = argv[3];
 	if (!strncmp(node, "node", 4))
 		node += 4;
-	if (strtol(node, &end, 10) < 1 || *end) {
+	snprintf(line, sizeof(line), "/node%.10s", node);
+	if (strtol(node, &end, 10) < 1 || *end || !has_node(argv[1], line)) {
 		fprintf(stderr, "rig: no such node: %s\n", argv[3]);
 		return 2;
 	}

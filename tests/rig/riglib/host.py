@@ -3,7 +3,9 @@
 
 import json
 import os
+import select
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -148,9 +150,9 @@ class Rigd:
         except (OSError, RigError):
             pass
         if pidfd is not None:
-            import select  # pylint: disable=import-outside-toplevel
-            if self.is_rigd(pid):
-                select.select([pidfd], [], [], 30)
+            if self.is_rigd(pid) and not select.select([pidfd], [], [], 20)[0]:
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+                select.select([pidfd], [], [], 10)
             os.close(pidfd)
 
     def is_rigd(self, pid):

@@ -7,6 +7,7 @@ import glob
 import json
 import math
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -17,7 +18,10 @@ from .config import RigError, digest, read, run, say
 
 MAC = "52:54:00:77:00:00"       # of the snapshot; a clone sets its own
 GUEST_FILES = ["init", "node-setup", "node-start", "rig-service", "modules", "sysctl.conf"]
+LAYOUT = "1"                    # of the initramfs: count up with initramfs() below
 KEEP_SNAPSHOTS = 8
+WARM_UP = ("corosync -v; corosync-quorumtool -V; tar --version; rdma link;"
+           "nft list ruleset; python3 -c 'import json'; ps -ef; criu --version; sync")
 
 
 def qemu_version():
@@ -62,9 +66,10 @@ def initramfs(img, kern):
     """Builds the initramfs unless it is cached; returns its path."""
     src = config.RIG_SRC + "/guest"
     tools = host.tools()
-    key = digest(os.path.basename(img), kern.id, os.path.basename(tools),
-                 *[f"file:{src}/{f}" for f in ["initramfs-init", *GUEST_FILES]],
-                 f"file:{__file__}")
+    inputs = [f"guest/{f}" for f in ["initramfs-init", *GUEST_FILES]]
+    inputs += [f for name in host.STATIC for f in host.SOURCES[name]] + ["host/proto.h"]
+    key = digest(LAYOUT, os.path.basename(img), kern.id,
+                 *[f"file:{config.RIG_SRC}/{f}" for f in inputs])
     dest = f"{config.CACHE}/initramfs-{key}"
     if os.path.exists(dest):
         return dest
@@ -162,9 +167,10 @@ class Machine:
 
     def snapshot(self):
         """A booted machine saved to a file, made unless cached; its directory."""
-        key = digest(os.path.basename(self.img), os.path.basename(self.initrd),
-                     self.kernel.id, str(self.mem), str(self.smp), self.accel,
-                     qemu_version(), self.command_line(), f"file:{__file__}")
+        # Under KVM a clone wakes up on the very CPU that it went to sleep on.
+        cpu = read("/proc/cpuinfo").split("\n\n")[0] if self.accel == "kvm" else ""
+        flags = re.findall(r"^(?:model name|flags)\s*:.*", cpu, re.M)
+        key = digest(*self.argv(1, "stage"), qemu_version(), WARM_UP, *flags)
         dest = f"{config.CACHE}/snapshot-{key}"
         with open(dest + ".lock", "w", encoding="ascii") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -185,9 +191,7 @@ class Machine:
             rigd.wait_up([1], self.boot_seconds())
             meta = {"timescale": measure(rigd), "kernel": self.kernel.release}
             # What every node will read soon is in memory already.
-            rigd.execute(1, ["sh", "-c", "corosync -v; corosync-quorumtool -V; tar --version;"
-                             "rdma link; nft list ruleset; python3 -c 'import json';"
-                             "ps -ef; criu --version; sync"], timeout=120, check=False)
+            rigd.execute(1, ["sh", "-c", WARM_UP], timeout=120, check=False)
             # Not stopped first: clones wake up in the state that was saved.
             host.qmp(part, 1,
                      ("migrate-set-parameters", {"max-bandwidth": 1 << 40,
@@ -207,7 +211,9 @@ class Machine:
         os.rename(part, dest)
         snaps = [s for s in glob.glob(config.CACHE + "/snapshot-*") if
                  os.path.exists(s + "/meta.json")]
-        for old in sorted(snaps, key=os.path.getmtime)[:-KEEP_SNAPSHOTS]:
+        halves = [s for s in glob.glob(config.CACHE + "/snapshot-*.part") if
+                  time.time() - os.path.getmtime(s) > 86400]
+        for old in sorted(snaps, key=os.path.getmtime)[:-KEEP_SNAPSHOTS] + halves:
             shutil.rmtree(old, ignore_errors=True)
 
 
