@@ -493,7 +493,8 @@ static void act(unsigned int todo)
 	if (todo & DO_STOP) {
 		preparing = false;
 		round_timer = sd_event_source_disable_unref(round_timer);
-		stop_kernel(state.seen + 1);
+		/* the least that the next epoch can be: prepare() knows it */
+		stop_kernel(state.epoch + 1);
 		move_on_round();
 	}
 	if (todo & DO_BEGIN)
