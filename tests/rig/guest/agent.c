@@ -69,6 +69,8 @@ static int64_t now_ms(void)
 
 static void buf_add(struct buf *b, const void *data, size_t len)
 {
+	if (!len)
+		return;
 	if (b->len + len > b->cap) {
 		b->cap = (b->len + len) * 2;
 		b->data = realloc(b->data, b->cap);
@@ -90,8 +92,7 @@ static void send_frame(int type, int chan, const void *data, uint32_t len)
 	struct frame f = { .len = len, .type = type, .chan = chan };
 
 	buf_add(&to_host, &f, sizeof(f));
-	if (len)
-		buf_add(&to_host, data, len);
+	buf_add(&to_host, data, len);
 }
 
 static void close_fd(int *fd)

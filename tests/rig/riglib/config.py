@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Where things are, and the small helpers that all parts use."""
 
+import glob
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -67,6 +69,13 @@ def write(path, text, mode=0o644):
         f.write(text if isinstance(text, bytes) else text.encode())
         os.fchmod(f.fileno(), mode)
     os.rename(tmp, path)
+
+
+def prune(prefix, keep):
+    """Of a kind, only the @keep directories used last stay in the cache."""
+    dirs = [d for d in glob.glob(f"{CACHE}/{prefix}-*") if os.path.isdir(d)]
+    for old in sorted(dirs, key=os.path.getmtime)[:-keep]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def read(path, default=None):

@@ -7,6 +7,7 @@ travel in the initramfs, which takes no time.
 """
 
 import fcntl
+import functools
 import os
 import re
 import shutil
@@ -15,6 +16,8 @@ import subprocess
 from . import config
 from .config import RigError, digest, read, run, say
 
+LAYOUT = "1"                    # of the image: count up with debootstrap() below
+
 # What the rig itself needs inside; people's additions go to the file packages.
 BASE = ["linux-image-amd64", "busybox-static", "kmod", "iproute2", "openssh-server"]
 
@@ -22,6 +25,7 @@ BASE = ["linux-image-amd64", "busybox-static", "kmod", "iproute2", "openssh-serv
 # kernel, so the two are of one version.
 HOST = ["mmdebstrap", "squashfs-tools", "qemu-system-x86", "cpio", "kmod", "gcc",
         "libc6-dev", "python3", "debian-archive-keyring", "linux-headers-amd64"]
+HOST_USER = ["uidmap"]          # mmdebstrap without root
 HOST_DEBUG = ["linux-source", "make", "flex", "bison", "bc", "libelf-dev",
               "libssl-dev", "xz-utils", "lz4", "rsync"]
 
@@ -51,24 +55,31 @@ def installed(packages):
     return [p for p in packages if p in have]
 
 
+def apt(*argv):
+    """apt-get as root, asking nothing; its output is for the user's eyes."""
+    sudo = [] if os.geteuid() == 0 else ["sudo"]
+    env = ["env", "DEBIAN_FRONTEND=noninteractive"]
+    return subprocess.run([*sudo, *env, "apt-get", "-qq", *argv], stdout=2,
+                          stdin=subprocess.DEVNULL, check=False).returncode
+
+
+def install(packages):
+    """Installs packages, or brings them up to date, and says which."""
+    if not shutil.which("apt-get"):
+        raise RigError("the rig needs Debian's packages: " + " ".join(packages))
+    say("installing " + " ".join(packages))
+    apt("update")
+    if apt("-y", "--no-install-recommends", "install", *packages):
+        raise RigError("apt-get could not install " + " ".join(packages))
+
+
 def deps(debug=False):
-    """Installs the host packages that are missing, and says which."""
-    want = HOST + (HOST_DEBUG if debug else [])
+    """Installs the host packages that are missing."""
+    want = HOST + (HOST_DEBUG if debug else []) + (HOST_USER if os.geteuid() else [])
     have = installed(want)
     missing = [p for p in want if p not in have]
-    if not missing:
-        return
-    if not shutil.which("apt-get"):
-        raise RigError("the rig needs Debian's packages: " + " ".join(missing))
-    say("installing " + " ".join(missing))
-    sudo = [] if os.geteuid() == 0 else ["sudo"]
-    env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
-    quiet = {"env": env, "stdout": 2, "stdin": subprocess.DEVNULL, "check": False}
-    subprocess.run([*sudo, "apt-get", "-qq", "update"], **quiet)
-    done = subprocess.run([*sudo, "apt-get", "-qq", "-y", "--no-install-recommends",
-                           "install", *missing], **quiet)
-    if done.returncode:
-        raise RigError("apt-get could not install " + " ".join(missing))
+    if missing:
+        install(missing)
 
 
 def package_list():
@@ -77,24 +88,32 @@ def package_list():
     return sorted(set(BASE) | {n for n in names if n})
 
 
+@functools.cache
 def mirrors():
     """Debian's suites as the host's own apt has them: no mirror is ours to name."""
+    codename = re.search(r"^VERSION_CODENAME=(\w+)", read("/etc/os-release"), re.M)[1]
+    lines = known_mirrors(codename)
+    if not lines:
+        apt("update")               # a fresh machine has no lists yet
+        lines = known_mirrors(codename)
+    if not lines:
+        raise RigError("apt has no mirror of Debian configured here")
+    return codename, lines
+
+
+def known_mirrors(codename):
     fields = "$(ORIGIN)|$(CODENAME)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)"
     out = run(["apt-get", "indextargets", "--format", fields, "Identifier: Packages"])
-    codename = re.search(r"^VERSION_CODENAME=(\w+)", read("/etc/os-release"), re.M)[1]
     lines = []
     for row in out.splitlines():
         origin, suite, uri, release, component = row.split("|")
         if origin == "Debian" and suite.startswith(codename):
-            line = f"deb {uri} {release} {component}"
-            if line not in lines:
-                lines.append(line)
-    if not lines:
-        raise RigError("apt knows no Debian mirror here; run 'apt-get update' first")
-    return codename, lines
+            lines.append(f"deb {uri} {release} {component}")
+    return list(dict.fromkeys(lines))
 
 
 def kernel_candidate():
+    mirrors()                       # makes sure that apt has lists to ask
     out = subprocess.run(["apt-cache", "policy", "linux-image-amd64"],
                          capture_output=True, text=True, check=False).stdout
     found = re.search(r"Candidate: (\S+)", out)
@@ -102,7 +121,7 @@ def kernel_candidate():
 
 
 def image_dir():
-    key = digest("\n".join(package_list()), kernel_candidate(), f"file:{__file__}")
+    key = digest(LAYOUT, *package_list(), *NO_DRIVERS, kernel_candidate())
     return f"{config.CACHE}/image-{key}"
 
 
@@ -115,6 +134,7 @@ def build():
     """Makes the image unless it is cached; returns its directory."""
     dest = image_dir()
     if os.path.exists(dest + "/release"):
+        os.utime(dest)
         return dest
     deps()
     os.makedirs(config.CACHE, exist_ok=True)
@@ -140,9 +160,6 @@ def debootstrap(dest):
             "--include=" + ",".join(package_list()),
             *[f"--aptopt={p}" for p in proxies],
             *[f"--dpkgopt=path-exclude={x}" for x in excludes],
-            # No boot loader will ever read an initramfs of Debian's from here.
-            "--essential-hook=mkdir -p \"$1/etc/kernel/postinst.d\""
-            " && echo 'exit 0' > \"$1/usr/sbin/update-initramfs.rig\"",
             "--customize-hook=chroot \"$1\" useradd -m -u 1001 -s /bin/bash alice",
             "--customize-hook=chroot \"$1\" useradd -m -u 1002 -s /bin/bash bob",
             "--customize-hook=rm -f \"$1\"/etc/ssh/ssh_host_* \"$1\"/boot/initrd.img-*",
@@ -152,6 +169,7 @@ def debootstrap(dest):
             "--customize-hook=rm -rf \"$1\"/boot/* \"$1\"/var/cache/apt/*",
             codename, "-", *sources]
     with open(part + "/build.log", "wb") as log:
+        # Debian's own initramfs would take its time, and nobody would read it.
         env = dict(os.environ, INITRD="No")
         with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=log, env=env,
                               stdin=subprocess.DEVNULL) as boot:
@@ -173,3 +191,4 @@ def debootstrap(dest):
     os.rename(part + "/modules", part + "/lib/modules")
     config.write(part + "/release", rel + "\n")
     os.rename(part, dest)
+    config.prune("image", 3)

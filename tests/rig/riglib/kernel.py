@@ -40,7 +40,7 @@ class Stock:
     def build_dir(self):
         path = f"/lib/modules/{self.release}/build"
         if not os.path.exists(path + "/Makefile"):
-            image.deps()
+            image.install(["linux-headers-amd64"])
         if not os.path.exists(path + "/Makefile"):
             raise RigError(f"no headers for the image's kernel {self.release}; is "
                            "linux-headers-amd64 up to date?")
@@ -71,6 +71,7 @@ class Debug:
         self.id = "debug-" + digest(version, compiler, "file:" + self.fragment)
         self.dir = f"{config.CACHE}/kernel-{self.id}"
         self.build()
+        os.utime(self.dir)
         self.release = read(self.dir + "/release").strip()
         self.vmlinuz = self.dir + "/bzImage"
 
@@ -110,6 +111,7 @@ class Debug:
                 os.unlink(path)
         self.prune()
         config.write(self.dir + "/release", release + "\n")
+        config.prune("kernel-debug", 2)
 
     def check_config(self):
         """Kconfig drops silently what lacks a dependency: none of ours may go."""

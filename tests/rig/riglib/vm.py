@@ -209,12 +209,7 @@ class Machine:
         config.write(part + "/meta.json", json.dumps(meta))
         shutil.rmtree(dest, ignore_errors=True)
         os.rename(part, dest)
-        snaps = [s for s in glob.glob(config.CACHE + "/snapshot-*") if
-                 os.path.exists(s + "/meta.json")]
-        halves = [s for s in glob.glob(config.CACHE + "/snapshot-*.part") if
-                  time.time() - os.path.getmtime(s) > 86400]
-        for old in sorted(snaps, key=os.path.getmtime)[:-KEEP_SNAPSHOTS] + halves:
-            shutil.rmtree(old, ignore_errors=True)
+        config.prune("snapshot", KEEP_SNAPSHOTS)
 
 
 def measure(rigd):
