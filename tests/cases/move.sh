@@ -72,13 +72,15 @@ in_cluster 1 "kill -KILL $pid"
 
 # --- threads, children, a pipe between them, and memory that changes all the time
 
-pid=$(start 1 "$prog/heap.py" 16)
-told() { # NODE: all three say that nothing is broken
+on 1 'rm -f /tmp/heap.*'
+pid=$(start 1 "$prog/heap.py" 8)
+check 'threads and children are at work' wait_for 60 on 1 "[ -e /tmp/heap.ready ]"
+told() { # NODE: all three processes say that nothing is broken
 	on "$1" "rm -f /tmp/heap.*"
-	in_cluster "$1" "pkill -USR1 -f '[h]eap.py 16'" || return 1
-	wait_for 10 on "$1" '[ $(ls /tmp/heap.* | grep -vc new) = 2 ]' || return 1
-	seen=$(on "$1" 'cat /tmp/heap.*')
-	[ "$(grep -c '^bad=0 back=0 ' <<<"$seen")" = 2 ]
+	in_cluster "$1" "pkill -USR1 -f '[h]eap.py 8'" || return 1
+	wait_for 20 on "$1" '[ "$(cat /tmp/heap.*[0-9] | wc -l)" = 3 ]' || return 1
+	seen=$(on "$1" 'cat /tmp/heap.*[0-9]')
+	[ "$(grep -c '^bad=0 back=0 ' <<<"$seen")" = 3 ]
 }
 check 'a heap that changes' wait_for 30 told 1
 at=1
@@ -117,7 +119,7 @@ hog=$(on 2 "free -m | awk '/^Mem/ { print int(\$7 - 100) }'")
 full=$(start 2 "python3 -c 'import time; b = b\"x\" * ($hog << 20); time.sleep(100000)'")
 taken() { on 2 "[ \$(free -m | awk '/^Mem/ { print int(\$7) }') -lt 190 ]"; }
 if wait_for 60 taken; then
-	refused "$big" 2 'memory' 'a target that is full'
+	refused "$big" 2 'is full' 'a target that is full'
 else
 	ok 0 'a target that is full # SKIP its memory could not be filled'
 fi
