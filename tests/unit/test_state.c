@@ -202,8 +202,10 @@ static void act(uint16_t id, unsigned int todo)
 		take_map(n);
 	if (todo & DO_ACK)
 		send_plain(id, MESSAGE_ACK);
-	if (todo & DO_START)
+	if (todo & DO_START) {
 		on_start(id);
+		send_plain(id, MESSAGE_READY);
+	}
 	if (todo & (DO_START | DO_MOVES))
 		on_decided(id);
 	if (!state_sane(&n->s))
@@ -242,7 +244,7 @@ static void deliver(uint16_t id, const struct packet *p)
 		act(id, todo);
 		break;
 	case MESSAGE_READY:
-		state_ready(&n->s, p->from, m.epoch);
+		act(id, state_ready(&n->s, p->from, m.epoch));
 		break;
 	case MESSAGE_SETTLED:
 		state_settled(&n->s, p->from, m.epoch, m.move);
@@ -578,9 +580,38 @@ TEST(death_and_rebirth)
 	CHECK_EQ(node[heir].map[9], heir | PANDO_LEASE_HELD);
 	boot(5);
 	all_together();
-	/* the old life is over: the heir may use it, the new one has its own */
-	CHECK_EQ(node[heir].map[9], heir);
+	/* the old life is over, and its numbers are the new one's */
+	CHECK_EQ(node[heir].map[9], 5);
+	CHECK_EQ(node[5].map[9], 5);
 	CHECK_EQ(state_blocks(&node[1].s, 5), 2);
+	/* however often: no numbers are lost */
+	for (int i = 0; i < 1000; i++) {
+		node[5].alive = false;
+		all_together();
+		boot(5);
+		all_together();
+	}
+	CHECK_EQ(state_blocks(&node[1].s, 5), 2);
+	CHECK_EQ(node[5].map[9], 5);
+	CHECK(!broken);
+}
+
+/* Numbers of a former life wait for the last report of guests. */
+TEST(inherited_numbers_wait)
+{
+	unsigned int part[NODES + 1] = { 0 };
+
+	new_cluster();
+	node[5].alive = false;
+	all_together();
+	boot(5);
+	reconfigure(part);
+	while (node[5].s.phase != PHASE_ACTIVE)
+		for (int i = 1; i <= NODES; i++)
+			deliver_one(i);
+	CHECK_EQ(node[5].map[9], 5 | PANDO_LEASE_HELD);
+	settle_down();
+	CHECK_EQ(node[5].map[9], 5);
 	CHECK(!broken);
 }
 
@@ -654,5 +685,5 @@ TEST(nothing_left)
 }
 
 TAP_MAIN(T(first_view), T(partition_and_return), T(death_and_rebirth),
-	 T(grants_wait_for_all), T(exhaustion), T(message_garbage),
+	 T(inherited_numbers_wait), T(grants_wait_for_all), T(exhaustion), T(message_garbage),
 	 T(random_lives), T(nothing_left))

@@ -97,6 +97,9 @@ static void child(const struct plan *p)
 	    !(p->run->cwd_implied && chdir("/") == 0))
 		fail(p, p->run->cwd);
 	environ = p->env;
+	/* what was ignored by those before us must not be by a user's program */
+	for (int i = 1; i < NSIG; i++)
+		signal(i, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	execvp(p->file, p->argv);

@@ -581,7 +581,7 @@ static void on_message(uint16_t from, const uint8_t *buf, size_t len)
 		on_commit(&m);
 		break;
 	case MESSAGE_READY:
-		state_ready(&state, from, m.epoch);
+		act(state_ready(&state, from, m.epoch));
 		break;
 	case MESSAGE_SETTLED:
 		state_settled(&state, from, m.epoch, m.move);

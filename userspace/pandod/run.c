@@ -170,6 +170,8 @@ static void fail(struct run *run, int err, const char *text)
 	run_free(run);
 }
 
+static void on_drained(struct request *r);
+
 static void tell_started(struct run *run)
 {
 	Pando__Frame f = frame_of(PANDO__FRAME__BODY_RUN_STARTED);
@@ -186,6 +188,7 @@ static void tell_started(struct run *run)
 	f.run_started = &s;
 	link_pause(r->link, false);
 	request_reply(r, &f);
+	on_drained(r);
 	if (run->q->detach) {
 		run->request = NULL;
 		done.done = &d;
@@ -285,6 +288,9 @@ static void watch_output(struct output *o, int fd)
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	o->fd = fd;
 	sd_event_add_io(pandod.event, &o->io, fd, EPOLLIN, on_output, o);
+	/* RunStarted comes first, however fast the program is */
+	if (!o->run->started)
+		sd_event_source_set_enabled(o->io, SD_EVENT_OFF);
 }
 
 /* --- input -----------------------------------------------------------------------------*/

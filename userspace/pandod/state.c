@@ -131,7 +131,9 @@ static void pass_on(struct state *s, unsigned int block)
 	struct lease *l = &s->best.lease[block];
 	struct member *owner, *home;
 
-	l->granting = 0;	/* the round itself tells everybody */
+	/* the round itself tells everybody */
+	if (l->granting != GRANTED_WHEN_READY)
+		l->granting = 0;
 	if (!l->owner)
 		return;
 	owner = attached(s, l->owner);
@@ -139,12 +141,10 @@ static void pass_on(struct state *s, unsigned int block)
 	if (owner && owner->incarnation == l->incarnation) {
 		l->home = l->owner;
 	} else if (owner) {
-		/* a new life of that node: whoever is home becomes owner */
-		if (!home)
-			home = owner;
-		l->home = home->id;
-		l->owner = home->id;
-		l->incarnation = home->incarnation;
+		/* a new life of that node; guests may still use the numbers */
+		l->home = l->owner;
+		l->incarnation = owner->incarnation;
+		l->granting = GRANTED_WHEN_READY;
 	} else if (!home) {
 		uint16_t h = heir(s, block);
 
@@ -353,12 +353,27 @@ unsigned int state_commit(struct state *s, uint64_t epoch, uint64_t move,
 	return DO_ACK;
 }
 
-void state_ready(struct state *s, uint16_t from, uint64_t epoch)
+unsigned int state_ready(struct state *s, uint16_t from, uint64_t epoch)
 {
 	struct member *m = state_member(s, from);
+	unsigned int todo = 0;
 
-	if (m && epoch == s->epoch && s->phase >= PHASE_SYNCED)
-		m->ready = true;
+	/* said after START, so all members are in the view by now */
+	if (!m || epoch != s->epoch || s->phase != PHASE_ACTIVE)
+		return 0;
+	m->ready = true;
+	for (unsigned int i = 0; i < s->nmembers; i++)
+		if (s->member[i].attached && !s->member[i].ready)
+			return 0;
+	for (unsigned int b = 1; b < PANDO_LEASE_BLOCKS && s->quorate; b++) {
+		if (s->line.lease[b].granting != GRANTED_WHEN_READY)
+			continue;
+		s->line.lease[b].granting = 0;
+		todo = DO_LEASES;
+	}
+	if (todo)
+		s->line.lease_version++;
+	return todo;
 }
 
 void state_settled(struct state *s, uint16_t from, uint64_t epoch,

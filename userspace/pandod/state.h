@@ -37,7 +37,9 @@
  * member becomes home and *holds* the block: it hands nothing out, for the
  * owner may be alive beyond a partition. The owner gets the block back when it
  * returns with the same incarnation. When its node returns with a new one the
- * old processes are gone, and the holder becomes owner.
+ * old processes are gone, and the new life owns the block: numbers are not
+ * lost. It uses them when all members are ready, for some may still be guests
+ * elsewhere, and their home has to be told first.
  */
 #ifndef PANDOD_STATE_H
 #define PANDOD_STATE_H
@@ -66,11 +68,13 @@ struct member {
 	uint32_t acked;
 };
 
+#define GRANTED_WHEN_READY	UINT32_MAX
+
 /* One block. Free: home and owner 0. Held: home is not the owner. */
 struct lease {
 	uint16_t home;
 	uint16_t owner;
-	uint32_t granting;	/* number of the message that grants it, or 0 */
+	uint32_t granting;	/* not to be used before this message is effective */
 	uint64_t incarnation;	/* the owner's */
 };
 
@@ -164,7 +168,7 @@ unsigned int state_ask(struct state *s, uint16_t from, uint64_t epoch,
 		       unsigned int blocks);
 unsigned int state_commit(struct state *s, uint64_t epoch, uint64_t move,
 			  uint16_t from, uint16_t to);
-void state_ready(struct state *s, uint16_t from, uint64_t epoch);
+unsigned int state_ready(struct state *s, uint16_t from, uint64_t epoch);
 /* @from has acted on this move: it need not be told any more. */
 void state_settled(struct state *s, uint16_t from, uint64_t epoch,
 		   uint64_t move);
