@@ -26,6 +26,7 @@ struct call {
 };
 
 struct link {
+	struct link *next;	/* of all, until it is freed */
 	sd_event *event;
 	struct pando_stream *stream;
 	sd_event_source *io, *later;	/* later: reap, break or resume */
@@ -39,6 +40,8 @@ struct link {
 	bool dead, paused, high;
 	int broken;		/* writing failed: to be closed for it */
 };
+
+static struct link *links;
 
 static int on_io(sd_event_source *source, int fd, uint32_t events, void *data);
 
@@ -61,6 +64,8 @@ struct link *link_new(sd_event *event, int sock, const struct link_ops *ops,
 		free(l);
 		return NULL;
 	}
+	l->next = links;
+	links = l;
 	return l;
 fail:
 	close(sock);
@@ -117,6 +122,11 @@ static int on_later(sd_event_source *source, void *data)
 	(void)source;
 	l->later = sd_event_source_disable_unref(l->later);
 	if (l->dead) {
+		struct link **p = &links;
+
+		while (*p != l)
+			p = &(*p)->next;
+		*p = l->next;
 		pando_stream_free(l->stream);
 		free(l->cred.groups);
 		free(l);
@@ -188,6 +198,14 @@ void link_close(struct link *l, int err)
 		l->ops->closed(l, err);
 	/* someone up the stack may still look at it */
 	do_later(l);
+}
+
+void link_close_all(bool (*such)(const struct cred *c), int err)
+{
+	/* closed ones stay in the list for this turn of the loop */
+	for (struct link *l = links; l; l = l->next)
+		if (such(&l->cred))
+			link_close(l, err);
 }
 
 static int flush(struct link *l)

@@ -47,6 +47,8 @@ struct cred *link_cred(struct link *l);
 int link_fd(struct link *l);
 /* Ends it now: calls fail with -ECONNRESET, requests are gone, closed(). */
 void link_close(struct link *l, int err);
+/* Ends all links whose other side is such. */
+void link_close_all(bool (*such)(const struct cred *c), int err);
 /* 0, or a negative errno; a link that broke is closed soon, not in here. */
 int link_send(struct link *l, const Pando__Frame *f, const int *fds, int nfds);
 size_t link_pending(struct link *l);

@@ -55,13 +55,6 @@ struct peer {
 	struct waiting *waiting;
 };
 
-/* Links made by peer_open(), to be ended when their node leaves. */
-struct opened {
-	struct opened *next;
-	uint16_t node;
-	struct link *link;
-};
-
 static struct peer *peers;
 static int strangers;
 
@@ -306,22 +299,8 @@ static void on_frame(struct link *l, Pando__Frame *f, int *fds, int nfds)
 	}
 }
 
-static struct served {
-	struct served *next;
-	struct link *link;
-} *served;
-
 static void on_served_closed(struct link *l, int err)
 {
-	for (struct served **s = &served; *s; s = &(*s)->next) {
-		if ((*s)->link == l) {
-			struct served *gone = *s;
-
-			*s = gone->next;
-			free(gone);
-			break;
-		}
-	}
 	log_debug("served link closed node=%u: %s", link_cred(l)->node,
 		  err ? strerror(-err) : "end of file");
 }
@@ -334,7 +313,6 @@ static const struct link_ops served_ops = {
 static void accepted(void *data)
 {
 	struct handshake *h = data;
-	struct served *s = h->err ? NULL : calloc(1, sizeof(*s));
 
 	strangers--;
 	if (h->err == -EACCES) {
@@ -342,14 +320,9 @@ static void accepted(void *data)
 			 "this cluster", h->from);
 	} else if (h->err) {
 		log_info("refused from=%s: %s", h->from, strerror(-h->err));
-	} else if (s) {
-		s->link = link_new(pandod.event, h->sock, &served_ops, NULL);
+	} else {
+		link_new(pandod.event, h->sock, &served_ops, NULL);
 		h->sock = -1;
-		s->next = served;
-		if (s->link)
-			served = s;
-		else
-			free(s);
 	}
 	if (h->sock >= 0)
 		close(h->sock);
@@ -427,18 +400,12 @@ int peer_listen(void)
 			       NULL);
 }
 
+static bool is_gone(const struct cred *c)
+{
+	return c->node && !state_member(cluster_state(), c->node);
+}
+
 void peer_view(void)
 {
-	struct state *s = cluster_state();
-
-	for (struct peer *p = peers; p; p = p->next)
-		if (p->link && !state_member(s, p->node))
-			link_close(p->link, -EHOSTDOWN);
-	for (struct served *v = served, *next; v; v = next) {
-		uint16_t node = link_cred(v->link)->node;
-
-		next = v->next;
-		if (node && !state_member(s, node))
-			link_close(v->link, -EHOSTDOWN);
-	}
+	link_close_all(is_gone, -EHOSTDOWN);
 }
