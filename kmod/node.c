@@ -662,8 +662,10 @@ int pando_nodes_start(u64 number)
 {
 	int err;
 
-	/* a recovery that was overtaken ends by itself */
-	flush_work(&recover_work);
+	/*
+	 * A recovery that was overtaken ends by itself, perhaps only when this
+	 * START lets its requests go on: it must not be waited for here.
+	 */
 	spin_lock(&lock);
 	err = pando_epoch_start(&epoch, number);
 	spin_unlock(&lock);

@@ -456,20 +456,25 @@ static void incoming_finish(struct incoming *in, int status, bool executed)
 {
 	struct pando_peer *p = in->peer;
 	size_t len = status ? 0 : in->req.reply_len;
+	void *reply = in->req.reply;
 	u16 type = in->req.type;
 	u64 id = in->id;
 	bool keep;
 
-	reply_send(p, type, id, status, in->req.reply, len);
 	in->status = status;
 	if (executed && in->dup.once && len)
-		in->kept = kmemdup(in->req.reply, len, GFP_KERNEL | __GFP_NOFAIL);
+		in->kept = kmemdup(reply, len, GFP_KERNEL | __GFP_NOFAIL);
 	in->req.reply_len = len;
-	kvfree(in->req.reply);
 	in->req.reply = NULL;
+	/*
+	 * First the table, then the wire: a request that comes again meanwhile
+	 * must find the answer. From here on @in may be acked and freed.
+	 */
 	spin_lock(&p->lock);
 	keep = pando_duptab_finish(&p->in, &in->dup, executed);
 	spin_unlock(&p->lock);
+	reply_send(p, type, id, status, reply, len);
+	kvfree(reply);
 	if (keep)
 		pando_peer_put(p);
 	else
@@ -688,6 +693,7 @@ void pando_rpc_receive(struct pando_conn *conn, const void *msg, size_t len)
 	struct pando_dup *gone;
 	struct pando_hdr hdr;
 	struct pando_peer *p;
+	bool current_conn;
 	int err;
 
 	err = pando_codec_decode(&hdr, msg, len);
@@ -702,10 +708,16 @@ void pando_rpc_receive(struct pando_conn *conn, const void *msg, size_t len)
 		reply_send(p, hdr.type, hdr.id, -EOPNOTSUPP, NULL, 0);
 		goto out;
 	}
+	/* what an older connection still brings is not this peer's word */
+	gone = NULL;
 	spin_lock(&p->lock);
-	gone = pando_duptab_ack(&p->in, hdr.acked);
+	current_conn = p->conn == conn;
+	if (current_conn)
+		gone = pando_duptab_ack(&p->in, hdr.acked);
 	spin_unlock(&p->lock);
 	free_chain(gone);
+	if (!current_conn)
+		goto out;
 	if (hdr.flags & PANDO_WIREF_REPLY)
 		on_reply(p, &hdr, payload);
 	else
