@@ -1,0 +1,453 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Programs that run on this node: their pipes, terminals and ends. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "init.h"
+#include "run.h"
+
+#define CHUNK		32768
+#define INPUT_MAX	(256u << 10)	/* waiting for a program to read */
+#define LAST_WORDS_MS	250		/* of a terminal, after the exit */
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void run_close_output(struct output *o)
+{
+	o->io = sd_event_source_disable_unref(o->io);
+	/* a pty's master is input and output */
+	if (o->fd != o->run->in)
+		close_fd(&o->fd);
+	o->fd = -1;
+}
+
+void run_close_input(struct run *run)
+{
+	run->in_io = sd_event_source_disable_unref(run->in_io);
+	for (int i = 0; i < 2; i++)
+		if (run->out[i].fd == run->in && run->in >= 0)
+			return;		/* still read from */
+	close_fd(&run->in);
+}
+
+/* --- output ----------------------------------------------------------------------------*/
+
+static void tell_output(struct output *o, const void *buf, size_t n)
+{
+	Pando__Frame f = frame_of(PANDO__FRAME__BODY_DATA);
+	Pando__Data d = PANDO__DATA__INIT;
+
+	if (!o->run->request)
+		return;
+	d.fd = o->number;
+	d.bytes.data = (uint8_t *)buf;
+	d.bytes.len = n;
+	f.data = &d;
+	request_reply(o->run->request, &f);
+}
+
+/* 1: there may be more; 0: not now; -1: the end. */
+static int read_output(struct output *o)
+{
+	static uint8_t buf[CHUNK];
+	ssize_t n = read(o->fd, buf, sizeof(buf));
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n > 0) {
+		tell_output(o, buf, n);
+		return 1;
+	}
+	/* a pty ends with EIO when its last user has closed it */
+	run_close_output(o);
+	tell_output(o, NULL, 0);
+	return -1;
+}
+
+void run_maybe_finish(struct run *run)
+{
+	if (!run->exited)
+		return;
+	/* what was written before the exit comes before the Exit */
+	for (int i = 0; i < 2; i++)
+		while (run->out[i].fd >= 0 && read_output(&run->out[i]) > 0)
+			;
+	if (run->q->tty && run->out[0].fd >= 0 && run->last_words)
+		return;
+	run_finish(run);
+}
+
+static int on_last_words(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct run *run = data;
+
+	(void)source;
+	(void)usec;
+	run->last_words = sd_event_source_disable_unref(run->last_words);
+	run_maybe_finish(run);
+	return 0;
+}
+
+static int on_output(sd_event_source *source, int fd, uint32_t events,
+		     void *data)
+{
+	struct output *o = data;
+	struct run *run = o->run;
+
+	(void)fd;
+	(void)events;
+	read_output(o);
+	if (run->exited)
+		run_maybe_finish(run);
+	else if (o->fd >= 0 && run->request &&
+		 link_pending(run->request->link) > LINK_PENDING_HIGH)
+		sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	return 0;
+}
+
+void run_on_drained(struct request *r)
+{
+	struct run *run = r->data;
+
+	for (int i = 0; i < 2; i++)
+		if (run->out[i].io)
+			sd_event_source_set_enabled(run->out[i].io,
+						    SD_EVENT_ON);
+	if (run->link)
+		link_pause(run->link, false);
+}
+
+static void watch_output(struct output *o, int fd)
+{
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	o->fd = fd;
+	sd_event_add_io(pandod.event, &o->io, fd, EPOLLIN, on_output, o);
+	/* RunStarted comes first, however fast the program is */
+	if (!o->run->started)
+		sd_event_source_set_enabled(o->io, SD_EVENT_OFF);
+}
+
+/* --- input -----------------------------------------------------------------------------*/
+
+static int on_input_ready(sd_event_source *source, int fd, uint32_t events,
+			  void *data);
+
+static void push_input(struct run *run)
+{
+	size_t off = 0;
+	ssize_t n = 0;
+
+	while (run->in >= 0 && off < run->input_len) {
+		n = write(run->in, run->input + off, run->input_len - off);
+		if (n <= 0)
+			break;
+		off += n;
+	}
+	if (off)
+		memmove(run->input, run->input + off, run->input_len - off);
+	run->input_len -= off;
+	if (n < 0 && errno != EAGAIN) {
+		/* it does not read any more: what comes is dropped */
+		run->input_len = 0;
+		run->input_end = true;
+	}
+	if (run->input_len && !run->in_io) {
+		/* of its own: a pty's master is watched for output as well */
+		int fd = fcntl(run->in, F_DUPFD_CLOEXEC, 3);
+
+		if (fd >= 0 && sd_event_add_io(pandod.event, &run->in_io, fd,
+					       EPOLLOUT, on_input_ready,
+					       run) >= 0)
+			sd_event_source_set_io_fd_own(run->in_io, true);
+	} else if (!run->input_len) {
+		run->in_io = sd_event_source_disable_unref(run->in_io);
+		if (run->input_end && !run->q->tty)
+			run_close_input(run);
+	}
+	if (run->request)
+		link_pause(run->request->link, run->input_len > INPUT_MAX);
+}
+
+static int on_input_ready(sd_event_source *source, int fd, uint32_t events,
+			  void *data)
+{
+	(void)source;
+	(void)fd;
+	(void)events;
+	push_input(data);
+	return 0;
+}
+
+static void add_input(struct run *run, const ProtobufCBinaryData *d)
+{
+	static const uint8_t end_of_file = 4;	/* ^D, to a terminal */
+	const void *bytes = d->data;
+	size_t n = d->len;
+	uint8_t *input;
+
+	if (run->in < 0 || run->input_end)
+		return;
+	if (!n && run->q->tty) {
+		bytes = &end_of_file;
+		n = 1;
+	} else if (!n) {
+		run->input_end = true;
+	}
+	input = realloc(run->input, run->input_len + n + 1);
+	if (!input)
+		return;
+	run->input = input;
+	if (n)
+		memcpy(input + run->input_len, bytes, n);
+	run->input_len += n;
+	push_input(run);
+}
+
+static void send_signal(struct run *run, unsigned int signo)
+{
+	pid_t group;
+
+	if (!signo || signo >= (unsigned int)NSIG || !run->pid)
+		return;
+	/* as if typed at the terminal: to what is in the foreground there */
+	if (run->q->tty && run->in >= 0 && !run->node &&
+	    !ioctl(run->in, TIOCGPGRP, &group) && group > 1 &&
+	    !kill(-group, signo))
+		return;
+	init_kill(run->pid, signo, false);
+}
+
+static void set_window(struct run *run, const Pando__Window *w)
+{
+	struct winsize ws = { .ws_row = w->rows, .ws_col = w->cols };
+
+	if (run->q->tty && run->in >= 0)
+		ioctl(run->in, TIOCSWINSZ, &ws);
+}
+
+static void on_local_frame(struct request *r, Pando__Frame *f, int *fds,
+			   int nfds)
+{
+	struct run *run = r->data;
+
+	for (int i = 0; i < nfds; i++)
+		close(fds[i]);
+	if (f->body_case == PANDO__FRAME__BODY_DATA && !f->data->fd)
+		add_input(run, &f->data->bytes);
+	else if (f->body_case == PANDO__FRAME__BODY_WINDOW)
+		set_window(run, f->window);
+	else if (f->body_case == PANDO__FRAME__BODY_SIGNAL)
+		send_signal(run, f->signal->signo);
+	else
+		link_close(r->link, -EPROTO);
+}
+
+/* The user's end is gone, as when a terminal's line drops. */
+static void hang_up(struct run *run)
+{
+	run->hangup = true;
+	run->request = NULL;
+	if (run->q->detach)
+		return;
+	run_close_output(&run->out[0]);
+	run_close_output(&run->out[1]);
+	run->input_len = 0;
+	run_close_input(run);	/* the kernel hangs up the session of a pty */
+	if (run->started && !run->q->tty)
+		init_kill(run->pid, SIGHUP, true);
+}
+
+static void on_local_gone(struct request *r)
+{
+	struct run *run = r->data;
+
+	hang_up(run);
+	if (run->exited)
+		run_free(run);
+}
+
+/* --- on this node ----------------------------------------------------------------------*/
+
+void run_on_exit(struct run *run, const Pando__Exit *e)
+{
+	if (e->error) {
+		run_tell_exit(run, e->status, e->error, e->text);
+		run_free(run);
+		return;
+	}
+	/* the original of what moved away was put out: that is no end */
+	if (run->node)
+		return;
+	run->exited = true;
+	run->status = e->status;
+	if (run->q->tty && run->out[0].fd >= 0)
+		sd_event_add_time_relative(pandod.event, &run->last_words,
+					   CLOCK_MONOTONIC,
+					   bound_ms(LAST_WORDS_MS) * 1000ull, 0,
+					   on_last_words, run);
+	run_maybe_finish(run);
+}
+
+static bool on_init(void *data, Pando__Frame *f, int *fds, int nfds, int err)
+{
+	struct run *run = data;
+	int used = 0;
+
+	if (!f) {
+		run_fail(run, err, "pando-init is gone");
+		return false;
+	}
+	if (f->body_case == PANDO__FRAME__BODY_SPAWNED) {
+		run->pid = f->spawned->pid;
+		if (nfds == 1 && run->q->tty) {
+			run->in = fds[used++];
+			watch_output(&run->out[0], run->in);
+		}
+		run_tell_started(run);
+		if (run->hangup)
+			hang_up(run);
+	}
+	for (int i = used; i < nfds; i++)
+		close(fds[i]);
+	if (f->body_case == PANDO__FRAME__BODY_EXIT) {
+		run_on_exit(run, f->exit);
+		return false;
+	}
+	if (f->body_case == PANDO__FRAME__BODY_ERROR) {
+		run_fail(run, f->error->code, f->error->text);
+		return false;
+	}
+	return true;
+}
+
+static bool relayed(const Pando__RunRequest *q, unsigned int fd)
+{
+	for (size_t i = 0; i < q->n_stdio_data; i++)
+		if (q->stdio_data[i] == fd)
+			return true;
+	return false;
+}
+
+/*
+ * 0, 1 and 2 of the child: a pipe for what is relayed, then the descriptors
+ * that came along, /dev/null where there are none.
+ */
+static int make_stdio(struct run *run, const int *fds, int nfds, int *child)
+{
+	int pipefd[2], passed = 0;
+
+	for (int i = 0; i < 3; i++) {
+		if (relayed(run->q, i) && !run->q->detach) {
+			if (pipe2(pipefd, O_CLOEXEC) < 0)
+				return -errno;
+			child[i] = pipefd[!i ? 0 : 1];
+			if (!i) {
+				run->in = pipefd[1];
+				fcntl(run->in, F_SETFL, O_NONBLOCK);
+			} else {
+				watch_output(&run->out[i - 1], pipefd[0]);
+			}
+		} else if (passed < nfds) {
+			child[i] = fcntl(fds[passed++], F_DUPFD_CLOEXEC, 3);
+		} else {
+			child[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
+		}
+		if (child[i] < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+static char **add_env(char **env, size_t *n, const char *name,
+		      const char *value)
+{
+	size_t len = strlen(name);
+	char **more;
+
+	for (size_t i = 0; i < *n; i++)
+		if (!strncmp(env[i], name, len) && env[i][len] == '=')
+			return env;
+	more = realloc(env, (*n + 1) * sizeof(*env));
+	if (!more)
+		return env;
+	if (asprintf(&more[*n], "%s=%s", name, value) >= 0)
+		(*n)++;
+	return more;
+}
+
+/* A login shell is the user's as this node knows them. */
+static void complete(Pando__RunRequest *q)
+{
+	struct passwd *pw = *q->login ? getpwuid(q->uid) : NULL;
+
+	if (*q->term)
+		q->env = add_env(q->env, &q->n_env, "TERM", q->term);
+	if (!pw)
+		return;
+	if (!q->n_argv) {
+		free(q->argv);
+		q->argv = calloc(1, sizeof(*q->argv));
+		if (q->argv && (q->argv[0] = strdup(*pw->pw_shell ?
+						    pw->pw_shell : "/bin/sh")))
+			q->n_argv = 1;
+	}
+	q->env = add_env(q->env, &q->n_env, "HOME", pw->pw_dir);
+	q->env = add_env(q->env, &q->n_env, "USER", pw->pw_name);
+	q->env = add_env(q->env, &q->n_env, "LOGNAME", pw->pw_name);
+	q->env = add_env(q->env, &q->n_env, "SHELL", pw->pw_shell);
+	q->env = add_env(q->env, &q->n_env, "PATH",
+			 q->uid ? "/usr/local/bin:/usr/bin:/bin" :
+				  "/usr/local/sbin:/usr/local/bin:/usr/sbin:"
+				  "/usr/bin:/sbin:/bin");
+	if (!*q->cwd) {
+		char *home = strdup(pw->pw_dir);
+
+		if (home)
+			q->cwd = home;
+	}
+}
+
+void run_local(struct run *run, const int *fds, int nfds)
+{
+	int child[3] = { -1, -1, -1 }, err = 0;
+	bool sent;
+
+	if (!init_alive()) {
+		run_fail(run, EAGAIN, "this node has no cluster namespace yet: "
+		     "pandod is joining, or there is no quorum");
+		return;
+	}
+	complete(run->q);
+	if (!run->q->n_argv) {
+		run_fail(run, EINVAL, "no command");
+		return;
+	}
+	if (!run->q->tty)
+		err = make_stdio(run, fds, nfds, child);
+	sent = !err && init_spawn(run->q, false, child, run->q->tty ? 0 : 3,
+				  on_init, run);
+	for (int i = 0; i < 3; i++)
+		close_fd(&child[i]);
+	if (!sent) {
+		run_fail(run, err ? -err : EIO, err ? strerror(-err) :
+		     "pando-init does not answer");
+		return;
+	}
+	run->request->frame = on_local_frame;
+	run->request->gone = on_local_gone;
+	run->request->drained = run_on_drained;
+	/* nothing can be done with input before it runs */
+	link_pause(run->request->link, true);
+}
