@@ -112,8 +112,7 @@ int pando_dir_set(struct pando_directory *d, u32 pid, enum pando_dir_kind kind,
 	}
 	e->node = node;
 	e->tag = tag;
-	/* news: a report under way that was collected earlier is no denial */
-	e->mark = 1;
+	e->mark = 0;
 	return 0;
 }
 

@@ -338,6 +338,8 @@ static int moved_one(u32 pid, u16 from, u16 to, u64 incarnation)
 		if (home_of(pid) == self)
 			err = pando_dir_set(&dir, pid, PANDO_DIR_AWAY, to,
 					    incarnation);
+		/* a report that was collected before the move is no denial */
+		pando_dir_mark(&dir, pid, PANDO_DIR_AWAY, 1);
 		if (from == self && !err)
 			err = pando_dir_set(&dir, pid, PANDO_DIR_LEAVING, to,
 					    0);
