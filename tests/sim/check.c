@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The invariants. What can be seen at the moment it goes wrong is checked
+ * there (a number born twice, a process that runs twice or is lost, a block
+ * with two owners); what takes a moment to become true is audited: now and
+ * then where nothing is on its way, and at the end, when all has healed.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim.h"
+
+#define GRACE		(8 * SECOND)	/* a word may be that long on its way */
+#define TAIL		60
+
+/* --- trace ----------------------------------------------------------------------- */
+
+struct note {
+	u64 when;
+	const char *format;
+	u64 v[5];
+};
+
+static struct note notes[TAIL];
+static u64 nnotes;
+
+static void print_note(const struct note *n)
+{
+	printf("# %10.3f ms  ", n->when / 1000.0);
+	printf(n->format, (unsigned long long)n->v[0],
+	       (unsigned long long)n->v[1], (unsigned long long)n->v[2],
+	       (unsigned long long)n->v[3], (unsigned long long)n->v[4]);
+	printf("\n");
+}
+
+void trace_note(const char *format, u64 a, u64 b, u64 c, u64 d, u64 e)
+{
+	struct note *n = &notes[nnotes++ % TAIL];
+
+	*n = (struct note){ w.now, format, { a, b, c, d, e } };
+	if (w.verbose)
+		print_note(n);
+}
+
+void violated(const char *format, ...)
+{
+	va_list ap;
+	u64 i;
+
+	if (w.broken)
+		return;
+	w.broken = true;
+	if (w.quiet)
+		return;
+	if (!w.verbose)
+		for (i = nnotes > TAIL ? nnotes - TAIL : 0; i < nnotes; i++)
+			print_note(&notes[i % TAIL]);
+	printf("# %10.3f ms  seed %llu VIOLATED: ", w.now / 1000.0,
+	       (unsigned long long)w.seed);
+	va_start(ap, format);
+	vprintf(format, ap);
+	va_end(ap);
+	printf("\n");
+}
+
+/* --- at once ------------------------------------------------------------------------- */
+
+#define CHUNK	4096
+
+struct chunk {
+	struct chunk *next;
+	unsigned int used;
+	struct proc proc[CHUNK];
+};
+
+static struct chunk *chunks;
+static u16 allocator[PANDO_BLOCKS];	/* who may hand a block's numbers out */
+
+void check_init(void)
+{
+	nnotes = 0;
+	memset(allocator, 0, sizeof(allocator));
+}
+
+void check_exit(void)
+{
+	struct chunk *c;
+
+	while ((c = chunks)) {
+		chunks = c->next;
+		free(c);
+	}
+}
+
+struct proc *check_proc(u32 pid)
+{
+	struct proc *p;
+
+	if (!chunks || chunks->used == CHUNK) {
+		struct chunk *c = calloc(1, sizeof(*c));
+
+		if (!c) {
+			perror("sim");
+			exit(2);
+		}
+		c->next = chunks;
+		chunks = c;
+	}
+	p = &chunks->proc[chunks->used++];
+	p->pid = pid;
+	p->settled = w.now;
+	return p;
+}
+
+void check_born(const struct body *b)
+{
+	const struct body *o;
+
+	for (o = kernel_with_number(b->proc->pid); o; o = o->next)
+		if (o->proc != b->proc && o->state != DYING)
+			violated("PID %u is given out on node %u and lives on node %u%s",
+				 b->proc->pid, b->node->id, o->node->id,
+				 connected(b->node, o->node) ? "" :
+				 ", beyond a partition");
+}
+
+void check_runs(const struct body *b)
+{
+	const struct body *o;
+
+	for (o = kernel_with_number(b->proc->pid); o; o = o->next)
+		if (o != b && o->state == RUNNING)
+			violated("PID %u runs on node %u and on node %u",
+				 b->proc->pid, b->node->id, o->node->id);
+}
+
+void check_lost(const struct proc *p)
+{
+	if (!p->alive && !p->ended && !p->struck)
+		violated("PID %u is lost, and no node died", p->pid);
+}
+
+void check_unmap(struct node *n)
+{
+	u32 b;
+
+	for (b = 0; b < PANDO_BLOCKS; b++)
+		if (allocator[b] == n->id)
+			allocator[b] = 0;
+}
+
+void check_map(struct node *n)
+{
+	u32 b;
+
+	for (b = 0; b < PANDO_BLOCKS; b++) {
+		if (!pando_pidspace_mine(&n->k.space, b << PANDO_BLOCK_SHIFT))
+			continue;
+		if (allocator[b])
+			violated("block %u may be handed out by node %u and node %u",
+				 b, allocator[b], n->id);
+		allocator[b] = n->id;
+	}
+}
+
+/* What a node's directory says about the watched number. */
+static void watch(const struct node *n)
+{
+	static u16 was[NODES_MAX + 1];
+	const struct pando_dir_entry *e;
+	u16 now;
+
+	e = pando_dir_find(&n->k.dir, w.watch, PANDO_DIR_AWAY);
+	now = e ? e->node : 0;
+	if (now != was[n->id])
+		trace("  node %llu: %llu is away on %llu, was %llu", n->id,
+		      w.watch, now, was[n->id]);
+	was[n->id] = now;
+}
+
+void check_node(struct node *n)
+{
+	if (w.watch)
+		watch(n);
+	if (n->k.dir.count[PANDO_DIR_HINT] > PANDO_DIR_HINTS_MAX ||
+	    n->d.state.line.nmoves > STATE_MOVES_MAX)
+		violated("node %u: a table has outgrown its bound", n->id);
+}
+
+/* --- when nothing is on its way -------------------------------------------------------- */
+
+static bool steady(const struct node *n)
+{
+	return n->up && !n->paused && n->k.attached &&
+	       w.now - n->resumed > GRACE &&
+	       n->k.epoch.phase == PANDO_EPOCH_RUNNING;
+}
+
+static bool agree(struct node *a, struct node *b)
+{
+	struct peer *p = kernel_peer(a, b->id), *q = kernel_peer(b, a->id);
+
+	return steady(a) && steady(b) &&
+	       a->k.epoch.number == b->k.epoch.number && p && q &&
+	       p->incarnation == b->k.incarnation &&
+	       q->incarnation == a->k.incarnation;
+}
+
+/* A process that has been where it is for long enough. */
+static bool rests(const struct body *b)
+{
+	return b->state == RUNNING && !b->proc->moving &&
+	       w.now - b->proc->settled > GRACE;
+}
+
+static void audit_guest(struct node *n, const struct body *b)
+{
+	u32 pid = b->proc->pid;
+	u16 h = kernel_home(n, pid);
+	const struct pando_dir_entry *e;
+	struct node *home;
+
+	if (!h || h == n->id || !rests(b))
+		return;
+	home = &w.node[h];
+	if (!agree(n, home) || kernel_home(home, pid) != h)
+		return;
+	e = pando_dir_find(&home->k.dir, pid, PANDO_DIR_AWAY);
+	if (!e || e->node != n->id)
+		violated("PID %u lives on node %u, its home node %u %s", pid,
+			 n->id, h, e ? "believes in another place" :
+			 "does not know");
+}
+
+void check_audit(void)
+{
+	struct node *n;
+	size_t i;
+
+	for_each_node(n)
+		for (i = 0; steady(n) && i < n->k.nbodies; i++)
+			audit_guest(n, n->k.body[i]);
+}
+
+void check_lookup(struct node *n, const struct lookup *l, u16 where, int err)
+{
+	struct node *home = &w.node[kernel_home(n, l->pid)];
+	const struct body *b;
+
+	if (l->hops > w.hops_max)
+		w.hops_max = l->hops;
+	if (!l->proc->alive || l->proc->moving || err == -ETIMEDOUT ||
+	    l->proc->settled + GRACE > l->started ||
+	    n->k.epoch.number != l->epoch)
+		return;
+	for (b = kernel_with_number(l->pid); b && b->proc != l->proc;)
+		b = b->next;
+	if (!b || b->state != RUNNING || home == &w.node[0] ||
+	    !agree(n, home) || !agree(n, b->node) || !agree(home, b->node))
+		return;
+	if (err || where != b->node->id)
+		violated("node %u looks for PID %u: %d, node %u; it lives on node %u",
+			 n->id, l->pid, err, where, b->node->id);
+}
+
+/* --- the end ------------------------------------------------------------------------------- */
+
+static bool node_settled(const struct node *n)
+{
+	const struct state *s = &n->d.state, *first = &w.node[1].d.state;
+	unsigned int i;
+
+	if (!n->up || n->paused || !n->d.up || !n->d.attached ||
+	    s->phase != PHASE_ACTIVE || !s->quorate || s->epoch != first->epoch ||
+	    s->nmembers != w.nodes || n->k.epoch.number != s->epoch ||
+	    n->k.epoch.phase != PANDO_EPOCH_RUNNING || n->k.calls ||
+	    n->k.ngone || n->d.round_timer)
+		return false;
+	for (i = 0; i < s->nmembers; i++)
+		if (!s->member[i].ready || !s->member[i].attached)
+			return false;
+	for (i = 0; i < n->k.nbodies; i++)
+		if (n->k.body[i]->state == DYING)
+			return false;
+	return true;
+}
+
+bool check_settled(void)
+{
+	const struct node *n;
+
+	for_each_node(n)
+		if (!node_settled(n))
+			return false;
+	return group_idle();
+}
+
+static void end_leases(const struct node *n)
+{
+	const struct state *s = &n->d.state, *first = &w.node[1].d.state;
+	unsigned int b;
+
+	for (b = 1; b < PANDO_LEASE_BLOCKS; b++) {
+		const struct lease *l = &s->line.lease[b];
+
+		if (memcmp(l, &first->line.lease[b], sizeof(*l)))
+			violated("nodes 1 and %u differ about block %u", n->id,
+				 b);
+		if (l->owner &&
+		    (l->owner > w.nodes || l->home != l->owner || l->granting ||
+		     l->incarnation != w.node[l->owner].k.incarnation))
+			violated("block %u is lost: home %u, owner %u", b,
+				 l->home, l->owner);
+	}
+	if (s->line.nmoves)
+		violated("node %u: %u moves are noted for ever", n->id,
+			 s->line.nmoves);
+}
+
+/* Exactly the guests, and nobody else's. */
+static void end_directory(struct node *n)
+{
+	struct node *o;
+	u32 guests = 0, arrived = 0, wrong = 0;
+	size_t i;
+
+	for_each_node(o)
+		for (i = 0; i < o->k.nbodies; i++) {
+			u32 pid = o->k.body[i]->proc->pid;
+			const struct pando_dir_entry *e;
+
+			if (o == n)
+				arrived += !!pando_dir_find(&n->k.dir, pid,
+							    PANDO_DIR_ARRIVED);
+			if (o == n || kernel_home(n, pid) != n->id)
+				continue;
+			guests++;
+			e = pando_dir_find(&n->k.dir, pid, PANDO_DIR_AWAY);
+			wrong += !e || e->node != o->id;
+		}
+	if (wrong)
+		violated("node %u: %u of its %u guests elsewhere are not known",
+			 n->id, wrong, guests);
+	if (n->k.dir.count[PANDO_DIR_AWAY] != guests)
+		violated("node %u: %u numbers are away, %u processes", n->id,
+			 n->k.dir.count[PANDO_DIR_AWAY], guests);
+	if (n->k.dir.count[PANDO_DIR_ARRIVED] != arrived ||
+	    n->k.dir.count[PANDO_DIR_LEAVING] ||
+	    n->k.dir.count[PANDO_DIR_RESERVED])
+		violated("node %u: entries are left: arrived %u of %u, leaving %u, reserved %u",
+			 n->id, arrived, n->k.dir.count[PANDO_DIR_ARRIVED],
+			 n->k.dir.count[PANDO_DIR_LEAVING],
+			 n->k.dir.count[PANDO_DIR_RESERVED]);
+}
+
+/* Whoever asks finds it, in at most two hops. */
+static void end_lookup(struct node *n, const struct body *b)
+{
+	u32 pid = b->proc->pid, hops = 0;
+	u16 at;
+
+	if (n == b->node)
+		return;
+	at = kernel_believed(n, pid, kernel_home(n, pid));
+	while (at && at <= w.nodes && hops++ < 2) {
+		u16 next = kernel_has_pid(&w.node[at], pid) ?
+			   at : kernel_believed(&w.node[at], pid, 0);
+
+		if (next == at)
+			break;
+		at = next;
+	}
+	if (at != b->node->id)
+		violated("PID %u on node %u is not found from node %u", pid,
+			 b->node->id, n->id);
+}
+
+void check_end(void)
+{
+	struct node *n, *o;
+	size_t i;
+
+	for_each_node(n) {
+		end_leases(n);
+		end_directory(n);
+		for (i = 0; i < n->k.nbodies; i++) {
+			const struct body *b = n->k.body[i];
+
+			if (b->state != RUNNING || b->proc->alive != 1)
+				violated("PID %u on node %u is in state %u of %u bodies",
+					 b->proc->pid, n->id, b->state,
+					 b->proc->alive);
+			for_each_node(o)
+				end_lookup(o, b);
+		}
+	}
+}

@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A model of corosync, as unkind as totem and cpg allow:
+ *
+ * Nodes that hear each other form a ring. What is sent in a ring has one
+ * order; each member receives a prefix of it in its own time. When a ring
+ * breaks, those who stay together agree on what any of them has received, and
+ * on their own messages, before the next ring; what lies between may be lost to
+ * them, though others have it. Messages that wait to be sent go out in whatever
+ * ring comes next. Quorum is told beside the order, earlier or later.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim.h"
+
+struct ring {
+	struct ring *next;
+	u64 id;
+	unsigned int n;
+	struct node *member[NODES_MAX];
+	struct entries log;
+};
+
+static struct ring *rings;
+static u64 last_ring;
+
+void entries_push(struct entries *e, struct entry x)
+{
+	if (e->n == e->cap) {
+		e->cap = e->cap ? 2 * e->cap : 16;
+		e->v = realloc(e->v, e->cap * sizeof(*e->v));
+		if (!e->v) {
+			perror("sim");
+			exit(2);
+		}
+	}
+	e->v[e->n++] = x;
+}
+
+bool entries_pop(struct entries *e, struct entry *x)
+{
+	if (e->head == e->n) {
+		e->head = e->n = 0;
+		return false;
+	}
+	*x = e->v[e->head++];
+	return true;
+}
+
+void entries_clear(struct entries *e)
+{
+	struct entry x;
+
+	while (entries_pop(e, &x))
+		msg_put(x.msg);
+	free(e->v);
+	memset(e, 0, sizeof(*e));
+}
+
+/* --- one node's part of the group ---------------------------------------------- */
+
+static struct daemon_id *in_group(struct corosync *cs, u16 node)
+{
+	unsigned int i;
+
+	for (i = 0; i < cs->ngroup; i++)
+		if (cs->group[i].node == node)
+			return &cs->group[i];
+	return NULL;
+}
+
+/* Is this node's own daemon of today a member? */
+static bool joined(struct node *n)
+{
+	struct daemon_id *self = in_group(&n->cs, n->id);
+
+	return self && n->d.up && self->gen == n->d.gen;
+}
+
+static void tell_config(struct node *n)
+{
+	struct msg *m;
+
+	if (!joined(n))
+		return;
+	m = msg_new(n->cs.ngroup * sizeof(n->cs.group[0]));
+	memcpy(m->data, n->cs.group, m->len);
+	daemon_inbox(n, (struct entry){ .kind = ENTRY_CONFIG, .msg = m });
+}
+
+static void deliver(struct node *n, const struct entry *x)
+{
+	struct corosync *cs = &n->cs;
+	struct daemon_id *d = in_group(cs, x->from.node);
+
+	switch (x->kind) {
+	case ENTRY_MSG:
+		if (joined(n)) {
+			struct entry copy = *x;
+
+			msg_get(copy.msg);
+			daemon_inbox(n, copy);
+		}
+		break;
+	case ENTRY_LEAVE:
+		if (!d || d->gen != x->from.gen)
+			break;
+		*d = cs->group[--cs->ngroup];
+		tell_config(n);
+		break;
+	case ENTRY_JOIN:
+		if (d)
+			*d = x->from;
+		else
+			cs->group[cs->ngroup++] = x->from;
+		tell_config(n);
+		break;
+	default:
+		break;
+	}
+}
+
+static void receive_upto(struct node *n, size_t upto)
+{
+	while (n->cs.received < upto)
+		deliver(n, &n->cs.ring->log.v[n->cs.received++]);
+}
+
+static void on_receive(struct node *n, struct msg *m, u64 ring, u64 upto)
+{
+	struct ring *r = n->cs.ring;
+
+	(void)m;
+	if (r && r->id == ring && upto > n->cs.received &&
+	    connected(n, &w.node[r->log.v[upto - 1].from.node]))
+		receive_upto(n, upto);
+}
+
+/* The token goes round: as soon as one does not hear, nobody sends. */
+static bool goes_round(const struct node *n)
+{
+	const struct ring *r = n->cs.ring;
+	unsigned int i;
+
+	for (i = 0; r && i < r->n; i++)
+		if (!r->member[i]->up || r->member[i]->paused ||
+		    r->member[i]->cs.ring != r || !connected(n, r->member[i]))
+			return false;
+	return r;
+}
+
+/* The token comes by: the oldest waiting message gets its place. */
+static void on_token(struct node *n, struct msg *m, u64 a, u64 b)
+{
+	struct ring *r = n->cs.ring;
+	struct entry x;
+	unsigned int i;
+
+	(void)m;
+	(void)a;
+	(void)b;
+	if (!goes_round(n) || !entries_pop(&n->cs.outbox, &x)) {
+		n->cs.sending = false;
+		return;
+	}
+	entries_push(&r->log, x);
+	for (i = 0; i < r->n; i++)
+		event_at(delay(10 * MS), HOST, r->member[i], on_receive, NULL,
+			 r->id, r->log.n);
+	event_at(delay(2 * MS), HOST, n, on_token, NULL, 0, 0);
+}
+
+static void kick(struct node *n)
+{
+	if (n->cs.sending || !n->cs.ring)
+		return;
+	n->cs.sending = true;
+	event_at(delay(2 * MS), HOST, n, on_token, NULL, 0, 0);
+}
+
+void group_send(struct node *n, enum entry_kind kind, struct msg *m)
+{
+	entries_push(&n->cs.outbox, (struct entry){
+		.kind = kind, .from = { n->id, n->d.gen }, .msg = m });
+	kick(n);
+}
+
+/* --- rings ------------------------------------------------------------------------- */
+
+static void on_quorum(struct node *n, struct msg *m, u64 ring, u64 quorate)
+{
+	(void)m;
+	if (ring < n->cs.quorum_ring)
+		return;
+	n->cs.quorum_ring = ring;
+	n->cs.quorate = quorate;
+	daemon_quorum(n);
+}
+
+/*
+ * Those of @r who go on together in the new ring come to the same point: all
+ * that one of them has, then the rest of what they sent themselves.
+ */
+static void finish(struct ring *r, struct node **part, unsigned int n)
+{
+	size_t upto = 0, i;
+	unsigned int p, s;
+
+	for (p = 0; p < n; p++)
+		if (part[p]->cs.ring == r && part[p]->cs.received > upto)
+			upto = part[p]->cs.received;
+	for (p = 0; p < n; p++)
+		if (part[p]->cs.ring == r)
+			receive_upto(part[p], upto);
+	for (i = upto; i < r->log.n; i++) {
+		const struct entry *x = &r->log.v[i];
+		bool ours = false;
+
+		for (s = 0; s < n; s++)
+			ours |= part[s]->cs.ring == r &&
+				part[s]->id == x->from.node;
+		for (p = 0; p < n && ours; p++)
+			if (part[p]->cs.ring == r)
+				deliver(part[p], x);
+	}
+}
+
+static void drop_unused(void)
+{
+	struct ring **p = &rings, *r;
+	struct node *n;
+
+	while ((r = *p)) {
+		bool used = false;
+
+		for_each_node(n)
+			used |= n->cs.ring == r;
+		if (used) {
+			p = &r->next;
+			continue;
+		}
+		*p = r->next;
+		entries_clear(&r->log);
+		free(r);
+	}
+}
+
+/*
+ * First those are gone who did not come along from this node's last ring, even
+ * if they are here again; then all are told of who is here.
+ */
+static void regroup(struct node *n, const struct ring *r, struct ring **old)
+{
+	struct daemon_id now[NODES_MAX];
+	struct corosync *cs = &n->cs;
+	unsigned int i, j, nnow = 0, kept = 0;
+	struct ring *mine = NULL;
+	bool left = false;
+
+	for (i = 0; i < r->n; i++) {
+		if (joined(r->member[i]))
+			now[nnow++] = (struct daemon_id){ r->member[i]->id,
+							  r->member[i]->d.gen };
+		if (r->member[i] == n)
+			mine = old[i];
+	}
+	for (i = 0; i < cs->ngroup; i++) {
+		bool stays = false;
+
+		for (j = 0; j < r->n; j++)
+			stays |= r->member[j]->id == cs->group[i].node &&
+				 joined(r->member[j]) &&
+				 r->member[j]->d.gen == cs->group[i].gen &&
+				 (r->member[j] == n || (mine && old[j] == mine));
+		if (stays)
+			cs->group[kept++] = cs->group[i];
+		else
+			left = true;
+	}
+	cs->ngroup = kept;
+	if (left)
+		tell_config(n);
+	if (kept == nnow)
+		return;
+	memcpy(cs->group, now, sizeof(now));
+	cs->ngroup = nnow;
+	tell_config(n);
+}
+
+static void new_ring(struct node **part, unsigned int n)
+{
+	struct ring *r = calloc(1, sizeof(*r)), *old[NODES_MAX], *o;
+	unsigned int i;
+
+	if (!r) {
+		perror("sim");
+		exit(2);
+	}
+	/* "received" is per ring: all of one before the next */
+	for (o = rings; o; o = o->next)
+		finish(o, part, n);
+	r->id = ++last_ring;
+	r->n = n;
+	memcpy(r->member, part, n * sizeof(*part));
+	r->next = rings;
+	rings = r;
+	trace("ring %llu: %llu nodes, first %llu", r->id, n, part[0]->id);
+	for (i = 0; i < n; i++) {
+		old[i] = part[i]->cs.ring;
+		part[i]->cs.ring = r;
+		part[i]->cs.received = 0;
+		if (part[i]->d.up)
+			daemon_inbox(part[i], (struct entry){
+				.kind = ENTRY_RING, .ring = r->id });
+		event_at(delay(40 * MS), HOST, part[i], on_quorum, NULL, r->id,
+			 2 * n > w.nodes);
+	}
+	for (i = 0; i < n; i++)
+		regroup(part[i], r, old);
+	for (i = 0; i < n; i++)
+		kick(part[i]);
+}
+
+/* Who hears whom now; every set that is not a ring becomes one. */
+static void on_reform(struct node *unused, struct msg *m, u64 a, u64 b)
+{
+	bool done[NODES_MAX + 1] = { false };
+	struct node *n, *o;
+
+	(void)unused;
+	(void)m;
+	(void)a;
+	(void)b;
+	for_each_node(n) {
+		struct node *part[NODES_MAX];
+		unsigned int count = 0;
+		bool same = n->cs.ring;
+
+		if (!n->up || n->paused || done[n->id])
+			continue;
+		for_each_node(o) {
+			if (!o->up || o->paused || !connected(n, o))
+				continue;
+			done[o->id] = true;
+			part[count++] = o;
+			same = same && o->cs.ring == n->cs.ring;
+		}
+		if (!same || n->cs.ring->n != count) {
+			new_ring(part, count);
+			continue;
+		}
+		/* nobody noticed: what was lost is sent again */
+		while (count--) {
+			event_at(delay(10 * MS), HOST, part[count], on_receive,
+				 NULL, n->cs.ring->id, n->cs.ring->log.n);
+			kick(part[count]);
+		}
+	}
+	drop_unused();
+}
+
+void group_topology(void)
+{
+	event_at(50 * MS + rnd(400 * MS), WORLD, NULL, on_reform, NULL, 0, 0);
+}
+
+void group_start(struct node *n)
+{
+	memset(&n->cs, 0, sizeof(n->cs));
+	group_topology();
+}
+
+void group_crash(struct node *n)
+{
+	n->cs.ring = NULL;
+	entries_clear(&n->cs.outbox);
+	memset(&n->cs, 0, sizeof(n->cs));
+	group_topology();
+}
+
+u64 group_ring(const struct node *n)
+{
+	return n->cs.ring ? n->cs.ring->id : 0;
+}
+
+bool group_idle(void)
+{
+	struct node *n;
+
+	for_each_node(n)
+		if (n->up && (n->cs.outbox.head != n->cs.outbox.n ||
+			      n->d.inbox.head != n->d.inbox.n ||
+			      !n->cs.ring ||
+			      n->cs.received != n->cs.ring->log.n))
+			return false;
+	return true;
+}
+
+void group_free(void)
+{
+	struct node *n;
+
+	for_each_node(n) {
+		n->cs.ring = NULL;
+		entries_clear(&n->cs.outbox);
+	}
+	drop_unused();
+	last_ring = 0;
+}

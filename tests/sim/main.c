@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The simulator's command line: seeds, one world each. See sim.h. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim.h"
+
+#define STEPS		40000
+#define SETTLE_TIME	(120 * SECOND)
+
+struct world w;
+
+static const char *const bug_names[BUGS] = {
+	[BUG_NONE] = "none",
+	[BUG_SKIP_ACK] = "skip_ack",
+	[BUG_HEIR_ALLOCATES] = "heir_allocates",
+	[BUG_FORGET_AWAY] = "forget_away",
+	[BUG_DOUBLE_COMMIT] = "double_commit",
+	[BUG_EARLY_PURGE] = "early_purge",
+	[BUG_BLIND_PURGE] = "blind_purge",
+	[BUG_EARLY_UNRESERVE] = "early_unreserve",
+	[BUG_EARLY_MOVE] = "early_move",
+	[BUG_STALE_HOME] = "stale_home",
+	[BUG_LATE_GONE] = "late_gone",
+	[BUG_GONE_TWICE] = "gone_twice",
+	[BUG_OLD_REPORT] = "old_report",
+	[BUG_UNKNOWN_DEAD] = "unknown_dead",
+};
+
+struct options {
+	u64 from, to, steps;
+	u32 watch;
+	unsigned int nodes;	/* 0: as the seed says */
+	enum bug bug;
+	bool verbose, tap, quiet, no_rebirth;
+};
+
+static void usage(FILE *to)
+{
+	unsigned int i;
+
+	fprintf(to, "usage: sim --seeds FROM-TO [--nodes N] [--steps N] [--verbose] [--tap]\n"
+		"           [--no-rebirth]  who loses power stays away until the end\n"
+		"           [--watch PID]  notes what becomes of that number\n"
+		"           [--bug NAME]  plants a bug; then a seed that finds none is not ok\n"
+		"bugs:");
+	for (i = BUG_NONE + 1; i < BUGS; i++)
+		fprintf(to, " %s", bug_names[i]);
+	fprintf(to, "\n");
+}
+
+static bool settle(bool moves_too)
+{
+	u64 until = w.now + SETTLE_TIME;
+
+	while (!w.broken && w.now < until && event_run_one())
+		if (check_settled() && (!moves_too || !moves_active()))
+			return true;
+	return false;
+}
+
+static void say_why(void)
+{
+	struct node *n;
+
+	for_each_node(n)
+		trace("node %llu: up %llu, daemon in phase %llu, kernel %llu, epoch %llu",
+		      n->id, n->up * 10 + n->d.up, n->d.state.phase,
+		      n->k.epoch.phase, n->k.epoch.number);
+}
+
+/* Once all is well, another view: what was left to the next report is told. */
+static void run_to_the_end(void)
+{
+	w.calm = true;
+	faults_heal();
+	if (settle(false)) {
+		daemon_ask_round(&w.node[1], 0);
+		if (settle(true)) {
+			check_end();
+			return;
+		}
+	}
+	if (w.broken)
+		return;
+	say_why();
+	violated("it does not come to rest in %llu seconds; %u moves",
+		 (unsigned long long)(SETTLE_TIME / SECOND), moves_active());
+}
+
+static void run_seed(u64 seed, const struct options *o)
+{
+	struct node *n;
+	u64 i;
+
+	memset(&w, 0, sizeof(w));
+	event_init(seed);
+	check_init();
+	rpc_reset();
+	w.seed = seed;
+	w.bug = o->bug;
+	w.verbose = o->verbose;
+	w.quiet = o->quiet;
+	w.watch = o->watch;
+	w.rebirth = !o->no_rebirth;
+	w.nodes = 3 + rnd(5);
+	if (o->nodes)
+		w.nodes = o->nodes;
+	w.loss = rnd(3) * rnd(15);
+	for (i = 1; i <= w.nodes; i++) {
+		w.node[i].id = i;
+		state_init(&w.node[i].d.state, i);
+	}
+	for_each_node(n)
+		node_power_on(n);
+	faults_start();
+	while (w.events < o->steps && !w.broken && event_run_one())
+		;
+	if (!w.broken)
+		run_to_the_end();
+}
+
+static void end_seed(void)
+{
+	struct node *n;
+
+	moves_free();
+	w.broken = true;	/* what follows is no crash to judge */
+	for_each_node(n) {
+		kernel_free(n);
+		daemon_forget(n);
+		msg_put(n->saved);
+	}
+	group_free();
+	event_exit();
+	check_exit();
+}
+
+static void say_again(const struct options *o)
+{
+	unsigned long long seed = w.seed;
+
+	if (!o->no_rebirth && !o->nodes && o->steps == STEPS)
+		printf("# again: make sim SEEDS=%llu-%llu\n", seed, seed);
+	else
+		printf("# again: build/sim/sim --seeds %llu-%llu%s --nodes %u --steps %llu\n",
+		       seed, seed, o->no_rebirth ? " --no-rebirth" : "",
+		       o->nodes, (unsigned long long)o->steps);
+}
+
+/* Returns whether it went as it should. */
+static bool one(u64 seed, u64 number, const struct options *o)
+{
+	bool bad;
+
+	run_seed(seed, o);
+	bad = w.broken != (o->bug != BUG_NONE);
+	if (!o->quiet) {
+		if (o->tap)
+			printf("%sok %llu - ", bad ? "not " : "",
+			       (unsigned long long)number);
+		printf("seed %llu%s: %s (%u nodes, %.0f s, %llu events, %llu forks, %llu moves, %llu views, %llu lookups, %llu crashes, hops %u)\n",
+		       (unsigned long long)seed, o->bug ? " with a bug" : "",
+		       w.broken ? o->bug ? "found" : "FAILED" : o->bug ?
+		       "NOT FOUND" : "ok", w.nodes, w.now / 1e6,
+		       (unsigned long long)w.events, (unsigned long long)w.forks,
+		       (unsigned long long)w.moves, (unsigned long long)w.views,
+		       (unsigned long long)w.lookups,
+		       (unsigned long long)w.crashes, w.hops_max);
+		if (w.broken && !o->bug)
+			say_again(o);
+	}
+	end_seed();
+	return !bad;
+}
+
+static int run_all(const struct options *o)
+{
+	u64 seed, bad = 0, count = o->to - o->from + 1;
+
+	if (o->tap)
+		printf("TAP version 13\n1..%llu\n", (unsigned long long)count);
+	for (seed = o->from; seed <= o->to; seed++)
+		bad += !one(seed, seed - o->from + 1, o);
+	if (!o->tap && count > 1)
+		printf("%llu of %llu seeds are not ok\n",
+		       (unsigned long long)bad, (unsigned long long)count);
+	return bad ? 1 : 0;
+}
+
+/* A planted bug need not show in every seed: it has to in one of them. */
+static int run_until_found(const struct options *o)
+{
+	struct options silent = *o;
+	u64 seed;
+
+	silent.quiet = true;
+	for (seed = o->from; seed <= o->to; seed++)
+		if (one(seed, 1, &silent)) {
+			printf("bug %s: found by seed %llu\n",
+			       bug_names[o->bug], (unsigned long long)seed);
+			if (o->verbose || !o->tap) {
+				silent = *o;
+				one(seed, 1, &silent);
+			}
+			return 0;
+		}
+	printf("bug %s: not found in seeds %llu-%llu\n", bug_names[o->bug],
+	       (unsigned long long)o->from, (unsigned long long)o->to);
+	return 1;
+}
+
+static bool parse(int argc, char **argv, struct options *o)
+{
+	static const struct option longs[] = {
+		{ "seeds", required_argument, NULL, 's' },
+		{ "nodes", required_argument, NULL, 'n' },
+		{ "steps", required_argument, NULL, 'c' },
+		{ "bug", required_argument, NULL, 'b' },
+		{ "watch", required_argument, NULL, 'w' },
+		{ "no-rebirth", no_argument, NULL, 'r' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "tap", no_argument, NULL, 't' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 }
+	};
+	unsigned long long from, to;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+		switch (c) {
+		case 's':
+			if (sscanf(optarg, "%llu-%llu", &from, &to) != 2)
+				to = from = strtoull(optarg, NULL, 10);
+			o->from = from;
+			o->to = to;
+			break;
+		case 'n':
+			o->nodes = strtoul(optarg, NULL, 10);
+			break;
+		case 'c':
+			o->steps = strtoull(optarg, NULL, 10);
+			break;
+		case 'b':
+			while (++o->bug < BUGS)
+				if (!strcmp(bug_names[o->bug], optarg))
+					break;
+			break;
+		case 'w':
+			o->watch = strtoul(optarg, NULL, 10);
+			break;
+		case 'r':
+			o->no_rebirth = true;
+			break;
+		case 'v':
+			o->verbose = true;
+			break;
+		case 't':
+			o->tap = true;
+			break;
+		case 'h':
+			usage(stdout);
+			exit(0);
+		default:
+			return false;
+		}
+	}
+	return optind == argc && o->from <= o->to && o->nodes <= NODES_MAX &&
+	       o->bug < BUGS;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { .from = 1, .to = 1, .steps = STEPS };
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (!parse(argc, argv, &o)) {
+		usage(stderr);
+		return 2;
+	}
+	return o.bug ? run_until_found(&o) : run_all(&o);
+}

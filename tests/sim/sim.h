@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A cluster in one process, in virtual time, from a seed. What is tested is
+ * the product's own code: userspace/pandod/{state,message}.c and
+ * kmod/{pidspace,directory,epoch}.c. What stands around it is modelled:
+ *
+ *	workload.c, faults.c	processes that fork, exit, move, are looked up;
+ *				nodes that crash, stop, part and meet again
+ *	daemon.c, moves.c	pandod/{cluster,move*}.c: between group and kernel
+ *	group.c			corosync: rings, agreed order, cpg, votequorum
+ *	kernel.c, lookup.c,	kmod/{alloc,locate,node,rpc}.c over tasks that are
+ *	rpc.c			no more than a number
+ *	check.c			the invariants, and the trace
+ *	event.c			virtual time, randomness
+ *
+ * The models are to be as unkind as the real thing may be, and in the same
+ * order of steps; where one of those files changes, its model has to follow.
+ */
+#ifndef _TESTS_SIM_H
+#define _TESTS_SIM_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "directory.h"
+#include "epoch.h"
+#include "message.h"
+#include "pidspace.h"
+#include "state.h"
+
+#define MS		1000ull		/* virtual time is in microseconds */
+#define SECOND		(1000 * MS)
+#define NODES_MAX	64
+#define MOVE_TASKS	4
+#define PIDS_A_MESSAGE	24		/* few, so that reports take several */
+
+/* --- planted bugs, in the models only ---------------------------------------- */
+
+enum bug {
+	BUG_NONE,
+	/* against the rules of leases and moves */
+	BUG_SKIP_ACK,		/* granted blocks are used before all know */
+	BUG_HEIR_ALLOCATES,	/* HELD is ignored */
+	BUG_FORGET_AWAY,	/* what was on a node that is gone is forgotten */
+	BUG_DOUBLE_COMMIT,	/* the target runs once COMMIT is delivered */
+	/* against those of the directory: locate.c has to know better, too */
+	BUG_EARLY_PURGE,	/* a report forgets before all others are in */
+	BUG_BLIND_PURGE,	/* it forgets though nodes are missing */
+	BUG_EARLY_UNRESERVE,	/* a move is called off before its copy is gone */
+	BUG_EARLY_MOVE,		/* a move starts while its source recovers */
+	BUG_STALE_HOME,		/* AWAY is kept where home is not any more */
+	BUG_LATE_GONE,		/* what an end means is asked after the fact */
+	BUG_GONE_TWICE,		/* GONE is executed again after a reconnect */
+	BUG_OLD_REPORT,		/* a report goes out in the view after its own */
+	BUG_UNKNOWN_DEAD,	/* AWAY of an unknown incarnation is a dead one */
+	BUGS
+};
+
+/* --- event.c --------------------------------------------------------------------- */
+
+struct node;
+
+/* Something that many hold: bytes of the group, or a kernel's message. */
+struct msg {
+	unsigned int refs;
+	size_t len;
+	uint8_t data[];
+};
+
+typedef void (*event_fn)(struct node *n, struct msg *m, u64 a, u64 b);
+
+/* An event dies with what it belongs to, and waits while its host is paused. */
+enum scope { WORLD, HOST, DAEMON };
+
+void event_init(u64 seed);
+void event_exit(void);
+void event_at(u64 delay, enum scope scope, struct node *n, event_fn fn,
+	      struct msg *m, u64 a, u64 b);
+bool event_run_one(void);
+void event_resume(struct node *n);	/* those that waited */
+u64 rnd(u64 n);				/* 0..n-1 */
+bool chance(unsigned int percent);
+u64 delay(u64 most);			/* mostly short, sometimes long */
+struct msg *msg_new(size_t len);
+struct msg *msg_get(struct msg *m);
+void msg_put(struct msg *m);
+
+/* --- group.c ------------------------------------------------------------------------ */
+
+struct daemon_id {
+	u16 node;
+	u32 gen;
+};
+
+enum entry_kind { ENTRY_MSG, ENTRY_JOIN, ENTRY_LEAVE, ENTRY_RING, ENTRY_CONFIG };
+
+/* In a ring's log, an outbox, or a daemon's inbox. */
+struct entry {
+	enum entry_kind kind;
+	struct daemon_id from;
+	u64 ring;
+	struct msg *msg;	/* or the members, as struct daemon_id[] */
+};
+
+struct entries {
+	struct entry *v;
+	size_t n, cap, head;
+};
+
+struct ring;
+
+struct corosync {
+	struct ring *ring;
+	size_t received;	/* of the ring's log */
+	struct entries outbox;
+	bool sending;
+	u64 quorum_ring;
+	bool quorate;
+	struct daemon_id group[NODES_MAX];
+	unsigned int ngroup;
+};
+
+void group_start(struct node *n);
+void group_crash(struct node *n);
+void group_topology(void);		/* something was cut, crashed or came up */
+void group_send(struct node *n, enum entry_kind kind, struct msg *m);
+void group_free(void);
+u64 group_ring(const struct node *n);
+bool group_idle(void);			/* nothing is on its way */
+void entries_push(struct entries *e, struct entry x);
+bool entries_pop(struct entries *e, struct entry *x);
+void entries_clear(struct entries *e);
+
+/* --- processes ------------------------------------------------------------------------ */
+
+enum body_state { RUNNING, FROZEN, HELD, DYING };
+
+struct proc {
+	u32 pid;
+	unsigned int alive;	/* bodies that are not dying */
+	bool struck;		/* a crash took a body of it */
+	bool ended;		/* by itself */
+	bool moving;
+	u64 settled;		/* when it last moved */
+};
+
+struct body {
+	struct proc *proc;
+	struct node *node;
+	enum body_state state;
+	unsigned int at;	/* in the node's list */
+	struct body *next;	/* with the same number */
+};
+
+/* --- kernel.c, rpc.c ----------------------------------------------------------------------- */
+
+enum call_type { CALL_GUESTS, CALL_GONE, CALL_LOCATE };
+
+struct kernel_msg {
+	bool reply;
+	enum call_type type;
+	int status;
+	u16 from, to;
+	u64 from_inc, to_inc;
+	u64 epoch, id;
+	u32 seq, count;
+	u32 pid[PIDS_A_MESSAGE];
+	u16 node;		/* LOCATE's answer */
+};
+
+struct call {
+	struct call *next;
+	struct kernel_msg m;
+	u64 deadline;
+	u64 tag;		/* of who waits */
+};
+
+struct peer {
+	u16 id;
+	u64 incarnation;
+	bool reported;		/* its GUESTS of this epoch are complete */
+	u64 done;		/* the last GONE of it that was executed */
+};
+
+struct lookup {
+	struct lookup *next;
+	u64 id;
+	u32 pid;
+	u16 at;			/* who is being asked */
+	unsigned int hops;
+	struct proc *proc;
+	u64 started, epoch;
+};
+
+struct kernel {
+	bool attached;
+	u64 incarnation;
+	struct pando_epoch epoch;
+	bool mapped;
+	struct pando_pidspace space;
+	struct pando_directory dir;
+	u32 cursor, used;
+	u64 low_at;
+	struct peer peer[NODES_MAX];
+	unsigned int npeers;
+	struct call *calls;
+	u64 next_id;
+	struct entries parked;
+	struct lookup *lookups;
+	/* recovery */
+	unsigned int report_peer;
+	u32 report_from, report_seq;
+	/* ends of guests that were not told yet, with GONE_LEFT */
+	u32 *gone;
+	size_t ngone, gone_cap;
+	bool gone_busy;
+	struct body **body;
+	size_t nbodies, bodies_cap;
+};
+
+#define GONE_LEFT	(1u << 31)	/* it lives on elsewhere */
+
+void kernel_free(struct node *n);
+int kernel_attach(struct node *n, u64 incarnation);
+int kernel_stop(struct node *n, u64 epoch);
+int kernel_members(struct node *n, u64 epoch, const struct member *m,
+		   unsigned int count);
+int kernel_leases(struct node *n, u64 version, u16 *map);
+int kernel_start(struct node *n, u64 epoch);
+int kernel_reserve(struct node *n, u64 move, const u32 *pids, u32 count);
+void kernel_unreserve(struct node *n, u64 move);
+void kernel_moved(struct node *n, const u32 *pids, u32 count, u16 from, u16 to);
+bool kernel_fork(struct node *n, struct proc **proc);
+void kernel_exit(struct body *b);
+struct body *kernel_body(struct node *n, u32 pid);
+struct body *kernel_restore(struct node *n, struct proc *p);
+void kernel_free_body(struct body *b, bool crash);
+bool kernel_settled(struct node *n, u32 pid);
+u16 kernel_home(const struct node *n, u32 pid);
+void kernel_lookup(struct node *n, u32 pid);
+void lookup_answered(struct node *n, u64 id, int status, u16 where);
+void lookup_free(struct node *n);
+struct body *kernel_with_number(u32 pid);
+u16 kernel_believed(struct node *n, u32 pid, u16 home);
+bool kernel_has_pid(struct node *n, u32 pid);
+
+#define RPC_TIMEOUT	(4 * SECOND)
+
+u64 rpc_call(struct node *n, u16 to, struct kernel_msg *m, u64 timeout, u64 tag);
+void rpc_members(struct node *n);	/* after a change of the list */
+void rpc_unpark(struct node *n);
+bool rpc_waits(struct node *n, enum call_type type);
+void rpc_cancel(struct node *n, enum call_type type);
+void rpc_open(struct node *n);		/* requests may leave again */
+void rpc_free(struct node *n);
+void rpc_reset(void);
+/* kernel.c: a handler, and what waited for a reply */
+int kernel_handle(struct node *n, const struct kernel_msg *m, u16 *where);
+void kernel_answered(struct node *n, const struct call *c, int status, u16 where);
+struct peer *kernel_peer(struct node *n, u16 id);
+
+/* --- moves.c --------------------------------------------------------------------------------- */
+
+enum source_phase { S_NONE, S_ASKING, S_MOVING, S_COMMITTING, S_DECIDED };
+enum target_phase { T_NONE, T_RESERVED, T_READY, T_DECIDED };
+
+struct move {
+	struct move *next;
+	u64 id;
+	struct node *from, *to;
+	u32 n, pid[MOVE_TASKS];
+	struct proc *proc[MOVE_TASKS];
+	enum source_phase source;
+	enum target_phase target;
+	bool source_ready, target_ready, committed;
+	u64 started;
+};
+
+bool move_start(struct node *n, struct node *to);
+void move_on_round(struct node *n);
+void move_on_view(struct node *n, bool quorate);
+void move_on_commit(struct node *n, const struct message *m, bool noted);
+void move_on_decided(struct node *n, const struct move_note *note);
+bool move_in_flight(struct node *n, u64 id);
+bool move_undecided(struct node *n);	/* only the group can end one here */
+void move_daemon_died(struct node *n);
+void move_crash(struct node *n);
+void moves_free(void);
+unsigned int moves_active(void);
+
+/* --- daemon.c ---------------------------------------------------------------------------------- */
+
+struct commit {
+	struct commit *next;
+	u64 move;
+	u16 from, to;
+	u32 n, pid[MOVE_TASKS];
+};
+
+struct daemon {
+	bool up;
+	u32 gen;
+	struct state state;
+	u64 incarnation;
+	bool attached, preparing, starting, asked;
+	u64 stopped;
+	unsigned int ask_blocks;
+	u64 round_timer;	/* 0: none; else its number */
+	u64 order_ring;
+	struct daemon_id group[NODES_MAX];
+	unsigned int ngroup;
+	struct entries inbox;
+	bool turning;
+	struct commit *commits;
+};
+
+void daemon_start(struct node *n);
+void daemon_kill(struct node *n);
+void daemon_stop(struct node *n);	/* in order: the kernel goes alone */
+void daemon_forget(struct node *n);	/* its host is gone */
+void daemon_inbox(struct node *n, struct entry x);
+void daemon_quorum(struct node *n);
+void daemon_send(struct node *n, struct message *m);
+void daemon_kernel_done(struct node *n, u64 epoch);
+void daemon_lease_low(struct node *n);
+void daemon_ask_round(struct node *n, u64 ms);
+
+/* --- nodes -------------------------------------------------------------------------------------- */
+
+struct node {
+	u16 id;
+	bool up, paused;
+	bool hosted;		/* has ever had a namespace */
+	u32 life;		/* grows with every power on */
+	u32 part;		/* nodes of one part hear each other */
+	struct corosync cs;
+	struct daemon d;
+	struct kernel k;
+	u64 resumed;		/* when it last woke up */
+	struct msg *saved;	/* on disk */
+};
+
+struct world {
+	struct node node[NODES_MAX + 1];	/* by id */
+	unsigned int nodes;
+	u64 now, seed;
+	u32 watch;
+	enum bug bug;
+	unsigned int loss;	/* of kernel messages, percent */
+	bool calm;		/* no more work, no more faults */
+	bool rebirth;		/* who lost power may come back before that */
+	bool broken;
+	bool verbose, quiet;
+	u64 events, forks, moves, views, lookups, crashes;
+	unsigned int hops_max;
+	struct move *move;
+};
+
+extern struct world w;
+
+#define for_each_node(n) \
+	for ((n) = &w.node[1]; (n) <= &w.node[w.nodes]; (n)++)
+
+bool connected(const struct node *a, const struct node *b);
+
+/* --- workload.c, faults.c ------------------------------------------------------------------------- */
+
+void workload_start(struct node *n);
+void faults_start(void);
+void faults_heal(void);
+void faults_isolate(struct node *n, unsigned int percent);
+void faults_strike(unsigned int percent);	/* perhaps, in a moment */
+void node_power_on(struct node *n);
+
+/* --- check.c -------------------------------------------------------------------------------------------- */
+
+/* Numbers only: they are formatted when somebody reads them. */
+void trace_note(const char *format, u64 a, u64 b, u64 c, u64 d, u64 e);
+#define trace(format, ...)	trace_(format, __VA_ARGS__, 0, 0, 0, 0, 0, 0)
+#define trace_(format, a, b, c, d, e, ...)	trace_note(format, a, b, c, d, e)
+/* Of one number only: --watch. */
+#define trace_pid(pid, ...) \
+	do { if ((pid) == w.watch) trace(__VA_ARGS__); } while (0)
+void violated(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void check_init(void);
+void check_exit(void);
+struct proc *check_proc(u32 pid);	/* a new one; lives until check_exit() */
+void check_born(const struct body *b);
+void check_lookup(struct node *n, const struct lookup *l, u16 where, int err);
+void check_runs(const struct body *b);
+void check_lost(const struct proc *p);
+void check_map(struct node *n);		/* a kernel has got a map */
+void check_unmap(struct node *n);
+void check_node(struct node *n);	/* after each step, what is cheap */
+void check_audit(void);			/* now and then: every guest, every table */
+bool check_settled(void);
+void check_end(void);			/* all is well again: nothing is lost */
+
+#endif

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What processes do: live, die, move, and look for each other. */
+#include "sim.h"
+
+#define POPULATION	60	/* of a node, about */
+#define BURST		400	/* short lives in a row: the numbers come round */
+
+static struct body *anyone(struct node *n)
+{
+	return n->k.nbodies ? n->k.body[rnd(n->k.nbodies)] : NULL;
+}
+
+static void end_one(struct node *n)
+{
+	struct body *b = anyone(n);
+
+	if (b && b->state == RUNNING && !b->proc->moving)
+		kernel_exit(b);
+}
+
+static void fork_some(struct node *n, u64 count)
+{
+	struct proc *p;
+
+	while (count-- && kernel_fork(n, &p))
+		;
+}
+
+static void short_lives(struct node *n)
+{
+	u64 count = rnd(BURST);
+	struct proc *p;
+
+	while (count-- && kernel_fork(n, &p))
+		kernel_exit(kernel_body(n, p->pid));
+}
+
+static struct node *another(struct node *n)
+{
+	struct node *o = &w.node[1 + rnd(w.nodes)];
+
+	return o == n ? NULL : o;
+}
+
+static void look_up(struct node *n)
+{
+	struct node *o = another(n);
+	struct body *b = o && o->up ? anyone(o) : NULL;
+
+	if (b && b->state != DYING)
+		kernel_lookup(n, b->proc->pid);
+}
+
+static void on_work(struct node *n, struct msg *m, u64 a, u64 b)
+{
+	struct node *to = another(n);
+
+	(void)m;
+	(void)a;
+	(void)b;
+	if (w.calm)
+		return;
+	switch (rnd(10)) {
+	case 0 ... 2:
+		fork_some(n, 1 + rnd(8));
+		break;
+	case 3:
+		short_lives(n);
+		break;
+	case 4 ... 5:
+		look_up(n);
+		break;
+	case 6 ... 7:
+		if (to && n->d.up)
+			move_start(n, to);
+		break;
+	default:
+		end_one(n);
+	}
+	while (n->k.nbodies > POPULATION && chance(90))
+		end_one(n);
+	event_at(delay(100 * MS), HOST, n, on_work, NULL, 0, 0);
+}
+
+void workload_start(struct node *n)
+{
+	event_at(delay(20 * MS), HOST, n, on_work, NULL, 0, 0);
+}
