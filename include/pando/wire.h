@@ -85,8 +85,8 @@ enum pando_msg {
  * @len: of the whole message, header included, bytes
  * @status: in a reply: 0 or a negative errno of the *transport of the
  *	request* (-ESTALE: older epoch; -EPROTO: malformed; -EOPNOTSUPP: no
- *	such type; -EREMCHG: the process is elsewhere, payload is a
- *	struct pando_wire_locate_reply; else the handler's); zero in a request
+ *	such type; -EREMCHG: the process is elsewhere, ask LOCATE; else the
+ *	handler's); zero in a request. A reply with a status has no payload
  * @epoch: sender's epoch; 0 during the handshake
  * @id: of the request, unique per pair of incarnations, growing; a reply
  *	repeats it
@@ -302,6 +302,9 @@ struct pando_wire_proc_list_reply {
  *	".." component, no leading slash; no component may be a link except
  *	the last of READLINK and STAT
  * @flags: zero
+ * @reserved: the first is the process's start time as a STAT reply's @ino
+ *	gave it, or 0: if it differs the number was used again, -ESRCH; the
+ *	others are zero
  *
  * Followed by ngroups __le32, the path, the data.
  */
@@ -314,7 +317,12 @@ struct pando_wire_proc {
 	__le16 flags;
 };
 
-/** Attributes of one file of /proc/PID */
+/**
+ * struct pando_wire_proc_stat - attributes of one file of /proc/PID
+ * @mode: type and permissions; @uid, @gid: in the initial user namespace
+ * @ino: start time of the process, ns of the cluster's CLOCK_BOOTTIME: with
+ *	its PID it says which process this is
+ */
 struct pando_wire_proc_stat {
 	__le32 mode;
 	__le32 uid;

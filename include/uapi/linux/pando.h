@@ -43,7 +43,7 @@
  * PANDO_CMD_START: EPOCH.
  * PANDO_CMD_RESERVE: MOVE_ID (u64), PIDS (binary, u32 each). This node will
  *   restore tasks with these numbers: set_tid of them is allowed until
- *   UNRESERVE or MOVED. -EEXIST if one is in use here (reply: PID).
+ *   UNRESERVE or MOVED. -EEXIST if one is in use here; the log names it.
  * PANDO_CMD_UNRESERVE: MOVE_ID. The move was called off.
  * PANDO_CMD_MOVED: MOVE_ID, PIDS, FROM, TO (u16 node ids). The tasks now live
  *   on TO. Every node is told, in the order of the group's messages: the home
