@@ -23,4 +23,8 @@ refuse "another user's process neither" on 1 "su alice -c 'cluster-mv $pid node2
 check 'it runs on' on 1 "$prog/items.py check 127.0.0.1 11211 10000"
 check 'and is ended from afar' in_cluster 2 "kill -TERM $pid"
 check 'everywhere' wait_for 20 gone "$pid"
+for node in 1 2 3; do
+	check "no work directory is left on node$node" on "$node" \
+		'! ls -d /run/pando/move-* 2>/dev/null'
+done
 done_testing

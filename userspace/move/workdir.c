@@ -77,6 +77,9 @@ void workdir_remove(struct move *m)
 	/* PANDO_MOVE_KEEP=1 leaves images and criu's logs to look at */
 	if (m->dir >= 0 && !secure_getenv("PANDO_MOVE_KEEP")) {
 		d = fdopendir(m->dir);
+		/* whoever listed it through this descriptor left it at the end */
+		if (d)
+			rewinddir(d);
 		while (d && (e = readdir(d)))
 			if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
 				unlinkat(dirfd(d), e->d_name, 0);
