@@ -321,6 +321,13 @@ static int remote_getattr(struct user_namespace *mnt_userns,
 
 	if (!is_fresh(r)) {
 		err = refresh(inode);
+		if (err == -ESRCH) {
+			/* held open beyond its process's end: as procfs has it */
+			generic_fillattr(&init_user_ns, inode, stat);
+			stat->uid = GLOBAL_ROOT_UID;
+			stat->gid = GLOBAL_ROOT_GID;
+			return 0;
+		}
 		if (err)
 			return lookup_error(err);
 	}
