@@ -153,7 +153,7 @@ bool pando_dir_clear(struct pando_directory *d, u32 pid,
 }
 
 u32 pando_dir_purge(struct pando_directory *d, enum pando_dir_kind kind,
-		    bool (*drop)(const struct pando_dir_entry *e, void *ctx),
+		    bool (*drop)(struct pando_dir_entry *e, void *ctx),
 		    void *ctx)
 {
 	struct pando_dir_entry **p, *e;

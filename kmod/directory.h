@@ -11,7 +11,8 @@
  *   LEAVING this node has given the task to another (MOVED came), the local
  *           original is being removed: its end is nobody's business.
  *   HINT    the task was last seen on @node; may be wrong, costs one message.
- *   RESERVED a task with this number is about to be restored here.
+ *   RESERVED a task with this number is about to be restored here; or was,
+ *           and what was restored is not gone yet (move 0).
  *   ARRIVED a task that runs here was restored here: its start time says
  *           nothing about who it is.
  */
@@ -36,7 +37,8 @@ enum pando_dir_kind {
  * @pid: the number
  * @node: where, as the kind says
  * @kind: enum pando_dir_kind
- * @mark: for the caller: confirmed by the report under way (AWAY)
+ * @mark: for the caller: confirmed by the report under way (AWAY), or the
+ *	task that was restored has ended (RESERVED)
  * @tag: incarnation of @node (AWAY) or move id (RESERVED)
  */
 struct pando_dir_entry {
@@ -89,9 +91,12 @@ void pando_dir_mark_all(struct pando_directory *d, enum pando_dir_kind kind,
 bool pando_dir_clear(struct pando_directory *d, u32 pid,
 		     enum pando_dir_kind kind);
 
-/* Forgets all of a kind for which @drop is true (NULL: all); returns how many */
+/*
+ * Forgets all of a kind for which @drop is true (NULL: all); returns how many.
+ * @drop may change mark and tag of what it keeps.
+ */
 u32 pando_dir_purge(struct pando_directory *d, enum pando_dir_kind kind,
-		    bool (*drop)(const struct pando_dir_entry *e, void *ctx),
+		    bool (*drop)(struct pando_dir_entry *e, void *ctx),
 		    void *ctx);
 
 #endif

@@ -27,9 +27,26 @@ static struct pando_pidspace __rcu *space;
 static atomic_t cursor;
 static atomic_t used;	/* numbers of ours that have a struct pid here */
 
-/* Process context only; node.c's lock may be taken inside it. */
+/*
+ * Taken with interrupts off, for the end of a task takes it below
+ * tasklist_lock. No other lock is taken inside it.
+ */
 static DEFINE_SPINLOCK(dir_lock);
 static struct pando_directory dir;	/* dir_lock */
+
+/*
+ * The members, as recovery and the directory need them; dir_lock.
+ * @epoch: of the last MEMBERS
+ * @complete: nobody who may have guests of ours is missing
+ * @incarnation: of each member by id; 0: not a member
+ * @unheard: others whose report of this epoch is not complete
+ */
+static struct {
+	u64 epoch;
+	bool complete;
+	u64 incarnation[PANDO_NODE_MAX + 1];
+	DECLARE_BITMAP(unheard, PANDO_NODE_MAX + 1);
+} view;
 
 static BLOCKING_NOTIFIER_HEAD(moved_chain);
 
@@ -67,14 +84,21 @@ static u32 my_size(void)
 
 static bool is_kind(u32 pid, enum pando_dir_kind kind)
 {
+	unsigned long flags;
 	bool found;
 
 	if (!READ_ONCE(dir.count[kind]))
 		return false;
-	spin_lock(&dir_lock);
+	spin_lock_irqsave(&dir_lock, flags);
 	found = pando_dir_find(&dir, pid, kind);
-	spin_unlock(&dir_lock);
+	spin_unlock_irqrestore(&dir_lock, flags);
 	return found;
+}
+
+/* A directory entry of somebody else's number says nothing any more. */
+static bool is_strange(struct pando_dir_entry *e, void *unused)
+{
+	return home_of(e->pid) != pando_nodes_self();
 }
 
 int pando_locate_leases(u16 self, u64 version, const u16 *map)
@@ -96,6 +120,9 @@ int pando_locate_leases(u16 self, u64 version, const u16 *map)
 	rcu_assign_pointer(space, new);
 	synchronize_rcu();
 	kvfree(old);
+	spin_lock_irq(&dir_lock);
+	pando_dir_purge(&dir, PANDO_DIR_AWAY, is_strange, NULL);
+	spin_unlock_irq(&dir_lock);
 	return 0;
 }
 
@@ -154,7 +181,14 @@ void pando_locate_taken(u32 pid)
 {
 	u32 size, inuse;
 
-	if (pid < PANDO_LOCAL_PIDS || home_of(pid) != pando_nodes_self())
+	if (pid < PANDO_LOCAL_PIDS)
+		return;
+	if (READ_ONCE(dir.count[PANDO_DIR_RESERVED])) {
+		spin_lock_irq(&dir_lock);
+		pando_dir_mark(&dir, pid, PANDO_DIR_RESERVED, 0);
+		spin_unlock_irq(&dir_lock);
+	}
+	if (home_of(pid) != pando_nodes_self())
 		return;
 	inuse = atomic_inc_return(&used) + READ_ONCE(dir.count[PANDO_DIR_AWAY]);
 	size = my_size();
@@ -202,7 +236,6 @@ static void gone_work_fn(struct work_struct *work)
 	struct llist_node *all = llist_del_all(&gone_list);
 	struct llist_node *rest;
 	struct gone *g, *next;
-	bool left, arrived;
 	u32 *pids;
 	u32 n;
 	u16 home, h;
@@ -220,12 +253,7 @@ static void gone_work_fn(struct work_struct *work)
 				continue;
 			}
 			home = h;
-			spin_lock(&dir_lock);
-			left = pando_dir_clear(&dir, g->pid, PANDO_DIR_LEAVING);
-			arrived = pando_dir_clear(&dir, g->pid,
-						  PANDO_DIR_ARRIVED);
-			spin_unlock(&dir_lock);
-			if (!left && home && home != pando_nodes_self())
+			if (home && home != pando_nodes_self())
 				pids[n++] = g->pid;
 			kfree(g);
 		}
@@ -238,19 +266,44 @@ static void gone_work_fn(struct work_struct *work)
 
 static DECLARE_WORK(gone_work, gone_work_fn);
 
+/*
+ * Forgets what was noted of a task that has ended here, and tells whether its
+ * home has to know. Decided now: a moment later the number may be back.
+ */
+static bool end_is_news(u32 pid)
+{
+	const struct pando_dir_entry *e;
+	unsigned long flags;
+	bool news;
+
+	if (!READ_ONCE(dir.count[PANDO_DIR_ARRIVED]) &&
+	    !READ_ONCE(dir.count[PANDO_DIR_LEAVING]) &&
+	    !READ_ONCE(dir.count[PANDO_DIR_RESERVED]))
+		return true;
+	spin_lock_irqsave(&dir_lock, flags);
+	e = pando_dir_find(&dir, pid, PANDO_DIR_RESERVED);
+	/* a copy that was never let run is nobody's guest */
+	news = !e && !pando_dir_clear(&dir, pid, PANDO_DIR_LEAVING);
+	if (e && !e->tag)
+		pando_dir_clear(&dir, pid, PANDO_DIR_RESERVED);
+	else if (e)
+		pando_dir_mark(&dir, pid, PANDO_DIR_RESERVED, 1);
+	else
+		pando_dir_clear(&dir, pid, PANDO_DIR_ARRIVED);
+	spin_unlock_irqrestore(&dir_lock, flags);
+	return news;
+}
+
 /* Called with tasklist_lock held for writing: no sleeping, no work. */
 void pando_locate_freed(u32 pid)
 {
-	u16 self = pando_nodes_self();
+	bool mine = home_of(pid) == pando_nodes_self();
 	struct gone *g;
 
-	if (home_of(pid) == self) {
-		if (atomic_read(&used) > 0)
-			atomic_dec(&used);
-		if (!READ_ONCE(dir.count[PANDO_DIR_ARRIVED]) &&
-		    !READ_ONCE(dir.count[PANDO_DIR_LEAVING]))
-			return;
-	}
+	if (mine && atomic_read(&used) > 0)
+		atomic_dec(&used);
+	if (!end_is_news(pid) || mine)
+		return;
 	g = kmalloc(sizeof(*g), GFP_ATOMIC);
 	if (!g)
 		return;	/* as in tell_gone() */
@@ -270,12 +323,12 @@ static int handle_gone(struct pando_rpc_req *req)
 	for (i = 0; i < n; i++) {
 		u32 pid = le32_to_cpu(msg->pid[i]);
 
-		spin_lock(&dir_lock);
+		spin_lock_irq(&dir_lock);
 		e = pando_dir_find(&dir, pid, PANDO_DIR_AWAY);
 		/* it may have moved on since: only its present place may say so */
 		if (e && e->node == req->node)
 			pando_dir_clear(&dir, pid, PANDO_DIR_AWAY);
-		spin_unlock(&dir_lock);
+		spin_unlock_irq(&dir_lock);
 	}
 	return 0;
 }
@@ -287,6 +340,8 @@ int pando_locate_reserve(u64 move, const u32 *pids, u32 n, u32 *busy)
 	int err = 0;
 	u32 i;
 
+	if (!move)
+		return -EINVAL;
 	for (i = 0; i < n; i++) {
 		*busy = pids[i];
 		if (pids[i] < PANDO_LOCAL_PIDS || pids[i] >= PANDO_PID_MAX)
@@ -296,10 +351,10 @@ int pando_locate_reserve(u64 move, const u32 *pids, u32 n, u32 *busy)
 			err = -EEXIST;
 		if (err)
 			goto err_undo;
-		spin_lock(&dir_lock);
+		spin_lock_irq(&dir_lock);
 		err = pando_dir_set(&dir, pids[i], PANDO_DIR_RESERVED,
 				    pando_nodes_self(), move);
-		spin_unlock(&dir_lock);
+		spin_unlock_irq(&dir_lock);
 		if (err)
 			goto err_undo;
 	}
@@ -310,24 +365,33 @@ err_undo:
 	return err;
 }
 
-static bool is_of_move(const struct pando_dir_entry *e, void *move)
+/*
+ * A copy that was restored and is being killed keeps its number reserved, now
+ * of no move, until it is gone: see end_is_news(). (The mark says that it is.)
+ */
+static bool is_over(struct pando_dir_entry *e, void *move)
 {
-	return e->tag == *(u64 *)move;
+	if (e->tag != *(u64 *)move)
+		return false;
+	if (e->mark || !pando_ns_has_number(e->pid))
+		return true;
+	e->tag = 0;
+	return false;
 }
 
 void pando_locate_unreserve(u64 move)
 {
-	spin_lock(&dir_lock);
-	pando_dir_purge(&dir, PANDO_DIR_RESERVED, is_of_move, &move);
-	spin_unlock(&dir_lock);
+	spin_lock_irq(&dir_lock);
+	pando_dir_purge(&dir, PANDO_DIR_RESERVED, is_over, &move);
+	spin_unlock_irq(&dir_lock);
 }
 
-static int moved_one(u32 pid, u16 from, u16 to, u64 incarnation)
+static int moved_one(u32 pid, u16 from, u16 to)
 {
 	u16 self = pando_nodes_self();
 	int err = 0;
 
-	spin_lock(&dir_lock);
+	spin_lock_irq(&dir_lock);
 	pando_dir_clear(&dir, pid, PANDO_DIR_HINT);
 	if (to == self) {
 		pando_dir_clear(&dir, pid, PANDO_DIR_RESERVED);
@@ -337,25 +401,24 @@ static int moved_one(u32 pid, u16 from, u16 to, u64 incarnation)
 	} else {
 		if (home_of(pid) == self)
 			err = pando_dir_set(&dir, pid, PANDO_DIR_AWAY, to,
-					    incarnation);
+					    view.incarnation[to]);
 		/* a report that was collected before the move is no denial */
 		pando_dir_mark(&dir, pid, PANDO_DIR_AWAY, 1);
 		if (from == self && !err)
 			err = pando_dir_set(&dir, pid, PANDO_DIR_LEAVING, to,
 					    0);
 	}
-	spin_unlock(&dir_lock);
+	spin_unlock_irq(&dir_lock);
 	return err;
 }
 
 int pando_locate_moved(u64 move, const u32 *pids, u32 n, u16 from, u16 to)
 {
-	u64 incarnation = pando_nodes_incarnation_of(to);
 	int err = 0;
 	u32 i;
 
 	for (i = 0; i < n; i++) {
-		int e = moved_one(pids[i], from, to, incarnation);
+		int e = moved_one(pids[i], from, to);
 
 		if (e)
 			err = e;
@@ -414,21 +477,32 @@ EXPORT_SYMBOL_GPL(pando_locate_chain_unregister);
  * An AWAY entry whose node is back with another incarnation: that task died
  * with the old one. While the node is merely gone the number stays in use.
  */
-static bool is_of_the_dead(const struct pando_dir_entry *e, void *unused)
+static bool is_of_the_dead(struct pando_dir_entry *e, void *unused)
 {
-	u64 now = pando_nodes_incarnation_of(e->node);
+	u64 now = view.incarnation[e->node];
 
-	return now && now != e->tag;
+	/* one that moved to a node which was missing: it may be the present one */
+	return now && e->tag && now != e->tag;
 }
 
-void pando_locate_members(u64 epoch)
+void pando_locate_members(u64 epoch, const struct pando_member *list, int n_list,
+			  bool complete)
 {
 	u32 n;
+	int i;
 
-	spin_lock(&dir_lock);
+	spin_lock_irq(&dir_lock);
+	memset(&view, 0, sizeof(view));
+	view.epoch = epoch;
+	view.complete = complete;
+	for (i = 0; i < n_list; i++) {
+		view.incarnation[list[i].id] = list[i].incarnation;
+		if (list[i].id != pando_nodes_self())
+			__set_bit(list[i].id, view.unheard);
+	}
 	pando_dir_purge(&dir, PANDO_DIR_HINT, NULL, NULL);
 	n = pando_dir_purge(&dir, PANDO_DIR_AWAY, is_of_the_dead, NULL);
-	spin_unlock(&dir_lock);
+	spin_unlock_irq(&dir_lock);
 	if (n)
 		pr_info("pando: epoch %llu: %u PIDs died with their node\n",
 			epoch, n);
@@ -440,8 +514,9 @@ struct report {
 	__le32 pid[GONE_BATCH];
 };
 
-static int report_send(u16 home, struct report *r, u32 n)
+static int report_send(u16 home, u64 epoch, struct report *r, u32 n)
 {
+	r->head.epoch = cpu_to_le64(epoch);
 	r->head.seq = cpu_to_le32(r->seq++);
 	r->head.count = cpu_to_le32(n);
 	return pando_rpc_call(home, PANDO_MSG_GUESTS,
@@ -479,7 +554,7 @@ static int report_to(u16 home, u64 epoch, struct report *r)
 		if (pando_nodes_epoch() != epoch)
 			return -EINTR;
 		n = report_collect(home, &nr, r);
-		err = report_send(home, r, n);
+		err = report_send(home, epoch, r, n);
 	} while (!err && n);
 	return err;
 }
@@ -505,9 +580,22 @@ out:
 	return err;
 }
 
-static bool is_unconfirmed(const struct pando_dir_entry *e, void *node)
+/* Of a member, all of whom have spoken; another's is not to be doubted. */
+static bool is_unconfirmed(struct pando_dir_entry *e, void *unused)
 {
-	return e->node == *(u16 *)node && !e->mark;
+	return view.incarnation[e->node] && !e->mark;
+}
+
+/*
+ * A number that its last known place does not report may be in the report of
+ * another that has yet to come, or be with one that is not a member now:
+ * nothing is forgotten before all were heard.
+ */
+static void heard(u16 node)
+{
+	__clear_bit(node, view.unheard);
+	if (view.complete && bitmap_empty(view.unheard, PANDO_NODE_MAX + 1))
+		pando_dir_purge(&dir, PANDO_DIR_AWAY, is_unconfirmed, NULL);
 }
 
 static int handle_guests(struct pando_rpc_req *req)
@@ -519,22 +607,29 @@ static int handle_guests(struct pando_rpc_req *req)
 
 	if (req->len != struct_size(msg, pid, n))
 		return -EPROTO;
-	spin_lock(&dir_lock);
-	if (!msg->seq)
+	spin_lock_irq(&dir_lock);
+	/* collected in a view that is over, or we are not there yet: once more */
+	if (le64_to_cpu(msg->epoch) != view.epoch) {
+		err = -EAGAIN;
+		goto out;
+	}
+	if (!msg->seq) {
+		__set_bit(req->node, view.unheard);
 		pando_dir_mark_all(&dir, PANDO_DIR_AWAY, req->node, 0);
+	}
 	for (i = 0; i < n && !err; i++) {
 		u32 pid = le32_to_cpu(msg->pid[i]);
 
 		if (home_of(pid) != self)
 			continue;
 		err = pando_dir_set(&dir, pid, PANDO_DIR_AWAY, req->node,
-				    pando_nodes_incarnation_of(req->node));
+				    view.incarnation[req->node]);
 		pando_dir_mark(&dir, pid, PANDO_DIR_AWAY, 1);
 	}
 	if (!n)
-		pando_dir_purge(&dir, PANDO_DIR_AWAY, is_unconfirmed,
-				&req->node);
-	spin_unlock(&dir_lock);
+		heard(req->node);
+out:
+	spin_unlock_irq(&dir_lock);
 	return err;
 }
 
@@ -546,7 +641,7 @@ static u16 believed(u32 pid, u16 home)
 	const struct pando_dir_entry *e;
 	u16 node = home;
 
-	spin_lock(&dir_lock);
+	spin_lock_irq(&dir_lock);
 	e = pando_dir_find(&dir, pid, PANDO_DIR_AWAY);
 	if (!e)
 		e = pando_dir_find(&dir, pid, PANDO_DIR_LEAVING);
@@ -554,18 +649,18 @@ static u16 believed(u32 pid, u16 home)
 		e = pando_dir_find(&dir, pid, PANDO_DIR_HINT);
 	if (e)
 		node = e->node;
-	spin_unlock(&dir_lock);
+	spin_unlock_irq(&dir_lock);
 	return node;
 }
 
 static void set_hint(u32 pid, u16 node)
 {
-	spin_lock(&dir_lock);
+	spin_lock_irq(&dir_lock);
 	if (node)
 		pando_dir_set(&dir, pid, PANDO_DIR_HINT, node, 0);
 	else
 		pando_dir_clear(&dir, pid, PANDO_DIR_HINT);
-	spin_unlock(&dir_lock);
+	spin_unlock_irq(&dir_lock);
 }
 
 /**
@@ -748,9 +843,10 @@ void pando_locate_reset(void)
 	kvfree(old);
 	cancel_delayed_work_sync(&low_work);
 	flush_work(&gone_work);
-	spin_lock(&dir_lock);
+	spin_lock_irq(&dir_lock);
+	memset(&view, 0, sizeof(view));
 	pando_dir_destroy(&dir);
-	spin_unlock(&dir_lock);
+	spin_unlock_irq(&dir_lock);
 	atomic_set(&used, 0);
 }
 

@@ -47,6 +47,7 @@ static const struct nla_policy policy[PANDO_A_MAX + 1] = {
 	[PANDO_A_FROM] = NLA_POLICY_RANGE(NLA_U16, 1, PANDO_NODE_MAX),
 	[PANDO_A_TO] = NLA_POLICY_RANGE(NLA_U16, 1, PANDO_NODE_MAX),
 	[PANDO_A_PID] = NLA_POLICY_MIN(NLA_U32, 1),
+	[PANDO_A_COMPLETE] = { .type = NLA_FLAG },
 };
 
 static bool has(struct genl_info *info, int attr)
@@ -266,7 +267,8 @@ static int members(struct genl_info *info)
 		if (err)
 			goto out;
 	}
-	err = pando_nodes_members(get_u64(info, PANDO_A_EPOCH), list, n);
+	err = pando_nodes_members(get_u64(info, PANDO_A_EPOCH), list, n,
+				  info->attrs[PANDO_A_COMPLETE]);
 out:
 	kvfree(list);
 	return err;

@@ -490,7 +490,8 @@ static bool list_has_self(const struct pando_member *list, int n)
 	return false;
 }
 
-int pando_nodes_members(u64 number, const struct pando_member *list, int n)
+int pando_nodes_members(u64 number, const struct pando_member *list, int n,
+			bool complete)
 {
 	struct pando_peer *p, *next;
 	LIST_HEAD(fresh);
@@ -522,7 +523,7 @@ int pando_nodes_members(u64 number, const struct pando_member *list, int n)
 		list_del_init(&p->list);
 		peer_drop(p);
 	}
-	pando_locate_members(number);
+	pando_locate_members(number, list, n, complete);
 	spin_lock(&lock);
 	list_for_each_entry(p, &peers, list)
 		if (!READ_ONCE(p->conn))

@@ -59,7 +59,8 @@ void pando_nodes_detach(void);
  * pando_netlink_done(epoch); a newer STOP overtakes it.
  */
 int pando_nodes_stop(u64 epoch);
-int pando_nodes_members(u64 epoch, const struct pando_member *list, int n);
+int pando_nodes_members(u64 epoch, const struct pando_member *list, int n,
+			bool complete);
 int pando_nodes_start(u64 epoch);
 
 /* Any context. */

@@ -8,6 +8,8 @@
 
 #include <linux/types.h>
 
+struct pando_member;
+
 /*
  * Sends every home the list of its PIDs that run here (message GUESTS, in
  * pieces). Called by the recovery worker after all connections stand; may
@@ -16,9 +18,10 @@
 int pando_locate_report(u64 epoch);
 
 /*
- * A new MEMBERS list is in force: forget hints, and what was noted about
- * incarnations that are gone for good.
+ * A new MEMBERS list of @n is in force: forget hints, and what was noted about
+ * incarnations that are gone for good. @complete: as in uapi.
  */
-void pando_locate_members(u64 epoch);
+void pando_locate_members(u64 epoch, const struct pando_member *list, int n,
+			  bool complete);
 
 #endif

@@ -3,7 +3,8 @@
  * A signal that a serving thread sends for a process of another node carries
  * that process's siginfo. The thread calls the ordinary system call, so that
  * the kernel's own permission checks decide; where the signal is about to be
- * queued (do_send_sig_info()) its siginfo is replaced.
+ * queued (send_signal_locked()) its siginfo is replaced. Its callers are not
+ * hooked instead: compilers inline them into each other as they like.
  */
 #include <linux/module.h>
 #include <linux/sched/signal.h>
@@ -15,8 +16,9 @@
 typedef int (*send_t)(int sig, struct kernel_siginfo *info,
 		      struct task_struct *task, enum pid_type type);
 
-static int hook_do_send_sig_info(int sig, struct kernel_siginfo *info,
-				 struct task_struct *task, enum pid_type type)
+/* Under the receiver's siglock, interrupts off. */
+static int hook_send_signal_locked(int sig, struct kernel_siginfo *info,
+				   struct task_struct *task, enum pid_type type)
 {
 	struct pando_server *server;
 	int ret;
@@ -34,7 +36,7 @@ static int hook_do_send_sig_info(int sig, struct kernel_siginfo *info,
 }
 
 struct pando_hook pando_signal_hooks[] = {
-	{ .name = "do_send_sig_info", .fn = hook_do_send_sig_info },
+	{ .name = "send_signal_locked", .fn = hook_send_signal_locked },
 };
 
 const int pando_signal_nhooks = ARRAY_SIZE(pando_signal_hooks);

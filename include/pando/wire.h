@@ -51,8 +51,8 @@
 	X(AUTH,		3, 32, 32, 0, 0, PANDO_MSGF_ONEWAY) \
 	X(READY,	4, 0, 0, 0, 0, PANDO_MSGF_ONEWAY) \
 	X(PING,		5, 0, 4096, 0, 4096, PANDO_MSGF_IDEM) \
-	X(GUESTS,	8, 8, PANDO_WIRE_PAYLOAD, 0, 0, PANDO_MSGF_IDEM) \
-	X(GONE,		9, 4, PANDO_WIRE_PAYLOAD, 0, 0, PANDO_MSGF_IDEM) \
+	X(GUESTS,	8, 16, PANDO_WIRE_PAYLOAD, 0, 0, PANDO_MSGF_IDEM) \
+	X(GONE,		9, 4, PANDO_WIRE_PAYLOAD, 0, 0, 0) \
 	X(LOCATE,	10, 4, 4, 4, 4, PANDO_MSGF_IDEM) \
 	X(CALL,		16, 152, PANDO_WIRE_PAYLOAD, 8, PANDO_WIRE_PAYLOAD, \
 	  PANDO_MSGF_SERVE) \
@@ -158,12 +158,14 @@ struct pando_wire_auth {
 
 /**
  * struct pando_wire_guests - a node tells a home which of its PIDs run there
+ * @epoch: in which the numbers were collected; -EAGAIN in another
  * @seq: 0 for the first message of a report, then 1, 2...
  * @count: number of @pid; a message with 0 ends the report, and what the sender
  *	had said before and did not repeat is forgotten
  * @pid: the numbers, tasks and threads
  */
 struct pando_wire_guests {
+	__le64 epoch;
 	__le32 seq;
 	__le32 count;
 	__le32 pid[];

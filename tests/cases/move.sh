@@ -78,6 +78,7 @@ check 'threads and children are at work' wait_for 60 on 1 "[ -e /tmp/heap.ready 
 told() { # NODE: all three processes say that nothing is broken
 	on "$1" "rm -f /tmp/heap.*"
 	in_cluster "$1" "pkill -USR1 -f '[h]eap.py 8'" || return 1
+	# shellcheck disable=SC2016 # expands on the node
 	wait_for 20 on "$1" '[ "$(cat /tmp/heap.*[0-9] | wc -l)" = 3 ]' || return 1
 	seen=$(on "$1" 'cat /tmp/heap.*[0-9]')
 	[ "$(grep -c '^bad=0 back=0 ' <<<"$seen")" = 3 ]

@@ -138,6 +138,7 @@ check 'ends it' wait_for 20 gone "$theirs"
 
 # --- coming and going --------------------------------------------------------
 on 2 "setsid sh -c 'cluster-run -n self -T -- bash -c \"while :; do /bin/true; done\"' >/dev/null 2>&1 </dev/null & echo \$! >/tmp/churn"
+# shellcheck disable=SC2016 # expands on the node
 check 'lists while processes come and go' in_cluster 1 \
 	'for i in $(seq 10); do ps -ef >/dev/null && ls -lR /proc/[0-9]*/task >/dev/null 2>&1; ps aux | grep -c . >/dev/null || exit 1; done'
 on 2 "pkill -f 'while :; do /bin/tru[e]'; kill \$(cat /tmp/churn); true"
@@ -156,6 +157,7 @@ if [ "$last" -ge 3 ]; then
 	lost=$(start "$last" sleep 100000)
 	check "node 1 shows a process of node $last" in_cluster 1 "cat /proc/$lost/comm"
 	"$RIG" crash "$last"
+	# shellcheck disable=SC2016 # expands on the node
 	check 'lists do not hang when a node dies' in_cluster 1 \
 		'for i in $(seq 5); do timeout 60 ps -ef >/dev/null || exit 1; done'
 	check 'its processes are gone' wait_for 60 in_cluster 1 "! test -e /proc/$lost"

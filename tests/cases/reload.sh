@@ -24,6 +24,7 @@ for round in $(seq $rounds); do
 		'modprobe -a pando pando_rdma pando_tcp pando_proc && rig-service start pandod'
 	check "$round: the node is a member again" wait_for 60 whole "$node"
 done
+# shellcheck disable=SC2016 # expands on the node
 on "$node" 'kill -9 -$(cat /tmp/load) $(cat /tmp/load) 2>/dev/null; pkill forks; true'
 check 'what ran in the namespace has ended with it' wait_for 30 gone "$pid"
 check 'work goes on' in_cluster "$node" 'true'

@@ -117,9 +117,13 @@ void check_born(const struct body *b)
 {
 	const struct body *o;
 
-	/* a copy that is held may never live; check_runs() sees if it does */
+	/*
+	 * A copy that is held, or the frozen original of a committed move, may
+	 * never live; check_runs() sees if it does.
+	 */
 	for (o = kernel_with_number(b->proc->pid); o; o = o->next)
-		if (o->proc != b->proc && o->state != DYING && o->state != HELD)
+		if (o->proc != b->proc && o->state != DYING &&
+		    o->state != HELD && !move_has_left(o))
 			violated("PID %u is given out on node %u and lives on node %u%s",
 				 b->proc->pid, b->node->id, o->node->id,
 				 connected(b->node, o->node) ? "" :

@@ -228,7 +228,8 @@ static void prepare(struct node *n)
 	n->d.preparing = false;
 	if (known(n)) {
 		stop_kernel(n, s->epoch);
-		kernel_members(n, s->epoch, s->member, s->nmembers);
+		kernel_members(n, s->epoch, quorate && state_complete(s),
+			       s->member, s->nmembers);
 		if (quorate)
 			send_leases(n);
 	}
@@ -517,7 +518,7 @@ void daemon_stop(struct node *n)
 
 	if (n->d.attached) {
 		stop_kernel(n, epoch);
-		kernel_members(n, epoch, &self, 1);
+		kernel_members(n, epoch, false, &self, 1);
 		kernel_start(n, epoch);
 	}
 	daemon_kill(n);

@@ -93,7 +93,7 @@ bool kernel_has_pid(struct node *n, u32 pid)
 
 /* --- the lease map, numbers for new tasks ----------------------------------------- */
 
-static bool is_strange(const struct pando_dir_entry *e, void *node)
+static bool is_strange(struct pando_dir_entry *e, void *node)
 {
 	const struct node *n = node;
 
@@ -247,12 +247,20 @@ static void freed(struct node *n, u32 pid)
 		if (k->used)
 			k->used--;
 		if (!k->dir.count[PANDO_DIR_ARRIVED] &&
-		    !k->dir.count[PANDO_DIR_LEAVING])
+		    !k->dir.count[PANDO_DIR_LEAVING] &&
+		    !k->dir.count[PANDO_DIR_RESERVED])
 			return;
 	}
 	if (w.bug != BUG_LATE_GONE) {
+		const struct pando_dir_entry *e;
+
 		/* a copy that was never let run is nobody's guest */
-		if (is_kind(n, pid, PANDO_DIR_RESERVED))
+		e = pando_dir_find(&k->dir, pid, PANDO_DIR_RESERVED);
+		if (e && !e->tag)
+			pando_dir_clear(&k->dir, pid, PANDO_DIR_RESERVED);
+		else if (e)
+			pando_dir_mark(&k->dir, pid, PANDO_DIR_RESERVED, 1);
+		if (e)
 			return;
 		if (pando_dir_clear(&k->dir, pid, PANDO_DIR_LEAVING))
 			flags = GONE_LEFT;
@@ -314,14 +322,29 @@ static void handle_gone(struct node *n, const struct kernel_msg *m)
 
 /* --- moves ---------------------------------------------------------------------------- */
 
-static bool is_of_move(const struct pando_dir_entry *e, void *move)
+struct reserved {
+	struct node *node;
+	u64 move;
+};
+
+static bool is_over(struct pando_dir_entry *e, void *ctx)
 {
-	return e->tag == *(u64 *)move;
+	struct reserved *r = ctx;
+
+	if (e->tag != r->move)
+		return false;
+	if (e->mark || !kernel_body(r->node, e->pid) ||
+	    w.bug == BUG_EARLY_UNRESERVE)
+		return true;
+	e->tag = 0;
+	return false;
 }
 
 void kernel_unreserve(struct node *n, u64 move)
 {
-	pando_dir_purge(&n->k.dir, PANDO_DIR_RESERVED, is_of_move, &move);
+	struct reserved r = { n, move };
+
+	pando_dir_purge(&n->k.dir, PANDO_DIR_RESERVED, is_over, &r);
 }
 
 int kernel_reserve(struct node *n, u64 move, const u32 *pids, u32 count)
@@ -389,7 +412,7 @@ void kernel_moved(struct node *n, const u32 *pids, u32 count, u16 from, u16 to)
 
 /* --- views and recovery ------------------------------------------------------------------- */
 
-static bool is_of_the_dead(const struct pando_dir_entry *e, void *node)
+static bool is_of_the_dead(struct pando_dir_entry *e, void *node)
 {
 	u64 now = incarnation_of(node, e->node);
 
@@ -397,7 +420,7 @@ static bool is_of_the_dead(const struct pando_dir_entry *e, void *node)
 	       (e->tag || w.bug == BUG_UNKNOWN_DEAD);
 }
 
-static bool is_not_here(const struct pando_dir_entry *e, void *node)
+static bool is_not_here(struct pando_dir_entry *e, void *node)
 {
 	return !incarnation_of(node, e->node);
 }
@@ -407,8 +430,8 @@ int kernel_stop(struct node *n, u64 epoch)
 	return pando_epoch_stop(&n->k.epoch, epoch);
 }
 
-int kernel_members(struct node *n, u64 epoch, const struct member *m,
-		   unsigned int count)
+int kernel_members(struct node *n, u64 epoch, bool complete,
+		   const struct member *m, unsigned int count)
 {
 	struct kernel *k = &n->k;
 	unsigned int i, o, nold = k->npeers;
@@ -417,6 +440,7 @@ int kernel_members(struct node *n, u64 epoch, const struct member *m,
 	if (pando_epoch_members(&k->epoch, epoch))
 		return -ESTALE;
 	memcpy(old, k->peer, sizeof(old));
+	k->complete = complete;
 	k->npeers = 0;
 	for (i = 0; i < count; i++) {
 		struct peer *p = &k->peer[k->npeers];
@@ -480,6 +504,7 @@ static void report_next(struct node *n, u64 epoch)
 		daemon_kernel_done(n, epoch);
 		return;
 	}
+	m.collected = epoch;
 	m.seq = k->report_seq++;
 	m.count = collect(n, k->peer[k->report_peer].id, &k->report_from,
 			  m.pid);
@@ -502,28 +527,15 @@ int kernel_start(struct node *n, u64 epoch)
 	if (pando_epoch_start(&n->k.epoch, epoch))
 		return -ESTALE;
 	/* a recovery that was overtaken ends first: its request still goes out */
-	if (w.bug != BUG_OLD_REPORT)
-		rpc_cancel(n, CALL_GUESTS);
 	rpc_open(n);
 	if (!rpc_waits(n, CALL_GUESTS))
 		event_at(delay(20 * MS), HOST, n, on_report, NULL, epoch, 0);
 	return 0;
 }
 
-static bool is_unconfirmed(const struct pando_dir_entry *e, void *node)
+static bool is_unconfirmed(struct pando_dir_entry *e, void *node)
 {
 	return e->node == *(u16 *)node && !e->mark;
-}
-
-/* Is everybody here who ever had a namespace, in this life or another? */
-static bool complete(struct node *n)
-{
-	struct node *o;
-
-	for_each_node(o)
-		if (o != n && o->hosted && !kernel_peer(n, o->id))
-			return false;
-	return true;
 }
 
 /*
@@ -544,14 +556,14 @@ static void purge_unconfirmed(struct node *n, u16 from)
 	for (i = 0; i < k->npeers; i++)
 		if (!k->peer[i].reported)
 			return;
-	if (!complete(n) && w.bug != BUG_BLIND_PURGE)
+	if (!n->k.complete && w.bug != BUG_BLIND_PURGE)
 		return;
 	for (i = 0; i < k->npeers; i++)
 		pando_dir_purge(&k->dir, PANDO_DIR_AWAY, is_unconfirmed,
 				&k->peer[i].id);
 }
 
-static void handle_guests(struct node *n, const struct kernel_msg *m)
+static int handle_guests(struct node *n, const struct kernel_msg *m)
 {
 	struct pando_directory *d = &n->k.dir;
 	u32 i;
@@ -559,6 +571,8 @@ static void handle_guests(struct node *n, const struct kernel_msg *m)
 	if (w.watch)
 		trace("  node %llu: report of %llu, part %llu, %llu numbers",
 		      n->id, m->from, m->seq, m->count);
+	if (m->collected != n->k.epoch.number && w.bug != BUG_OLD_REPORT)
+		return -EAGAIN;
 	if (!m->seq) {
 		kernel_peer(n, m->from)->reported = false;
 		pando_dir_mark_all(d, PANDO_DIR_AWAY, m->from, 0);
@@ -575,6 +589,7 @@ static void handle_guests(struct node *n, const struct kernel_msg *m)
 	}
 	if (!m->count)
 		purge_unconfirmed(n, m->from);
+	return 0;
 }
 
 /* --- where is it? ----------------------------------------------------------------------------- */
@@ -595,8 +610,7 @@ int kernel_handle(struct node *n, const struct kernel_msg *m, u16 *where)
 {
 	switch (m->type) {
 	case CALL_GUESTS:
-		handle_guests(n, m);
-		break;
+		return handle_guests(n, m);
 	case CALL_GONE:
 		handle_gone(n, m);
 		break;
@@ -650,7 +664,6 @@ int kernel_attach(struct node *n, u64 incarnation)
 		return -EBUSY;
 	memset(k, 0, sizeof(*k));
 	k->attached = true;
-	n->hosted = true;
 	k->incarnation = incarnation;
 	k->next_id = w.now << 4;
 	k->cursor = rnd(UINT32_MAX);

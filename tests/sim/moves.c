@@ -76,45 +76,17 @@ static void kill_body(struct body *b)
 	event_at(delay(30 * MS), HOST, n, on_body_freed, NULL, b->proc->pid, 0);
 }
 
-static void on_unreserve(struct node *n, struct msg *m, u64 id, u64 b)
-{
-	struct move *mv = find(id);
-	u32 i;
-
-	(void)m;
-	(void)b;
-	for (i = 0; mv && i < mv->n; i++)
-		if (mv->proc[i] && body_of(n, mv, i)) {
-			event_at(5 * MS, HOST, n, on_unreserve, NULL, id, 0);
-			return;
-		}
-	kernel_unreserve(n, id);
-	if (mv) {
-		mv->target = T_NONE;
-		forget_if_over(mv);
-	}
-}
-
 static void target_abort(struct move *m)
 {
 	struct node *n = m->to;
-	bool held = false;
 	u32 i;
 
 	trace("node %llu: move %llu called off by target", n->id, m->id);
 	for (i = 0; i < m->n; i++) {
 		struct body *b = body_of(n, m, i);
 
-		if (b && b->state == HELD) {
+		if (b && b->state == HELD)
 			kill_body(b);
-			held = true;
-		}
-	}
-	if (held && w.bug != BUG_EARLY_UNRESERVE) {
-		/* over for the daemon, not yet for the kernel */
-		m->target = T_DECIDED;
-		on_unreserve(n, NULL, m->id, 0);
-		return;
 	}
 	kernel_unreserve(n, m->id);
 	m->target = T_NONE;
@@ -508,6 +480,20 @@ void move_on_view(struct node *n, bool quorate)
 	}
 	each(n, void_unless_committed);
 	drop_commits(n);
+}
+
+bool move_has_left(const struct body *b)
+{
+	struct move *m;
+	u32 i;
+
+	if (b->state != FROZEN)
+		return false;
+	for (m = w.move; m; m = m->next)
+		for (i = 0; i < m->n && m->committed && m->from == b->node; i++)
+			if (m->proc[i] == b->proc)
+				return true;
+	return false;
 }
 
 bool move_in_flight(struct node *n, u64 id)

@@ -128,21 +128,6 @@ void rpc_members(struct node *n)
 	}
 }
 
-/* Who waits for it has given up. */
-void rpc_cancel(struct node *n, enum call_type type)
-{
-	struct call **p = &n->k.calls, *c;
-
-	while ((c = *p)) {
-		if (c->m.type != type) {
-			p = &c->next;
-			continue;
-		}
-		*p = c->next;
-		free(c);
-	}
-}
-
 bool rpc_waits(struct node *n, enum call_type type)
 {
 	struct call *c;

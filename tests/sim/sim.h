@@ -165,6 +165,7 @@ struct kernel_msg {
 	u16 from, to;
 	u64 from_inc, to_inc;
 	u64 epoch, id;
+	u64 collected;		/* GUESTS: in which epoch */
 	u32 seq, count;
 	u32 pid[PIDS_A_MESSAGE];
 	u16 node;		/* LOCATE's answer */
@@ -203,6 +204,7 @@ struct kernel {
 	struct pando_directory dir;
 	u32 cursor, used;
 	u64 low_at;
+	bool complete;		/* as MEMBERS said */
 	struct peer peer[NODES_MAX];
 	unsigned int npeers;
 	struct call *calls;
@@ -225,8 +227,8 @@ struct kernel {
 void kernel_free(struct node *n);
 int kernel_attach(struct node *n, u64 incarnation);
 int kernel_stop(struct node *n, u64 epoch);
-int kernel_members(struct node *n, u64 epoch, const struct member *m,
-		   unsigned int count);
+int kernel_members(struct node *n, u64 epoch, bool complete,
+		   const struct member *m, unsigned int count);
 int kernel_leases(struct node *n, u64 version, u16 *map);
 int kernel_start(struct node *n, u64 epoch);
 int kernel_reserve(struct node *n, u64 move, const u32 *pids, u32 count);
@@ -252,7 +254,6 @@ u64 rpc_call(struct node *n, u16 to, struct kernel_msg *m, u64 timeout, u64 tag)
 void rpc_members(struct node *n);	/* after a change of the list */
 void rpc_unpark(struct node *n);
 bool rpc_waits(struct node *n, enum call_type type);
-void rpc_cancel(struct node *n, enum call_type type);
 void rpc_open(struct node *n);		/* requests may leave again */
 void rpc_free(struct node *n);
 void rpc_reset(void);
@@ -283,6 +284,7 @@ void move_on_round(struct node *n);
 void move_on_view(struct node *n, bool quorate);
 void move_on_commit(struct node *n, const struct message *m, bool noted);
 void move_on_decided(struct node *n, const struct move_note *note);
+bool move_has_left(const struct body *b);	/* its source does not know yet */
 bool move_in_flight(struct node *n, u64 id);
 bool move_undecided(struct node *n);	/* only the group can end one here */
 void move_daemon_died(struct node *n);
@@ -332,7 +334,6 @@ void daemon_ask_round(struct node *n, u64 ms);
 struct node {
 	u16 id;
 	bool up, paused;
-	bool hosted;		/* has ever had a namespace */
 	u32 life;		/* grows with every power on */
 	u32 part;		/* nodes of one part hear each other */
 	struct corosync cs;

@@ -125,7 +125,7 @@ TEST(hints_are_bounded_and_only_they_go)
 	pando_dir_destroy(&d);
 }
 
-static bool odd(const struct pando_dir_entry *e, void *ctx)
+static bool odd(struct pando_dir_entry *e, void *ctx)
 {
 	++*(u32 *)ctx;
 	return e->pid & 1;
@@ -152,7 +152,7 @@ TEST(purge_asks_about_its_kind_only)
 	pando_dir_destroy(&d);
 }
 
-static bool unmarked(const struct pando_dir_entry *e, void *node)
+static bool unmarked(struct pando_dir_entry *e, void *node)
 {
 	return e->node == *(u16 *)node && !e->mark;
 }
@@ -222,7 +222,7 @@ struct twin_fact {
 
 static struct twin_fact twin[TWIN_PIDS][PANDO_DIR_KINDS];
 
-static bool random_drop(const struct pando_dir_entry *e, void *ctx)
+static bool random_drop(struct pando_dir_entry *e, void *ctx)
 {
 	return (e->pid * 7 + e->node + e->tag) % 5 < *(u32 *)ctx;
 }

@@ -615,6 +615,25 @@ TEST(inherited_numbers_wait)
 	CHECK(!broken);
 }
 
+/* They wait for who is missing, too: it may have guests of the former life. */
+TEST(inherited_numbers_wait_for_the_missing)
+{
+	new_cluster();
+	node[4].alive = node[5].alive = false;
+	all_together();
+	CHECK(!state_complete(&node[1].s));
+	boot(5);
+	all_together();
+	CHECK_EQ(node[5].map[9], 5 | PANDO_LEASE_HELD);
+	/* meanwhile it has others to live on */
+	CHECK_EQ(state_blocks(&node[1].s, 5), 3);
+	node[4].alive = true;
+	all_together();
+	CHECK(state_complete(&node[1].s));
+	CHECK_EQ(node[5].map[9], 5);
+	CHECK(!broken);
+}
+
 TEST(grants_wait_for_all)
 {
 	new_cluster();
@@ -685,5 +704,6 @@ TEST(nothing_left)
 }
 
 TAP_MAIN(T(first_view), T(partition_and_return), T(death_and_rebirth),
-	 T(inherited_numbers_wait), T(grants_wait_for_all), T(exhaustion), T(message_garbage),
+	 T(inherited_numbers_wait),
+	 T(inherited_numbers_wait_for_the_missing), T(grants_wait_for_all), T(exhaustion), T(message_garbage),
 	 T(random_lives), T(nothing_left))

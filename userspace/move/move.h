@@ -36,6 +36,7 @@ struct move {
 	/* what the other mover said; see peer.h */
 	bool ready;		/* we reported ready: the daemons decide now */
 	bool held, resumed, peer_aborted;
+	bool asked;		/* it asks how the cluster decided */
 	char reason[MOVE_REASON];
 };
 

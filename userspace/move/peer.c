@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -270,6 +271,11 @@ static void told_to_abort(struct move *m, const struct peer_message *msg)
 		peer_say(m, PEER_COMMITTED, NULL);
 		return;
 	}
+	/* the cluster decides, and it may have: answered when it has said so */
+	if (m->ready && m->verdict == VERDICT_NONE) {
+		m->asked = true;
+		return;
+	}
 	move_fail(m, "%s", msg->len ? (char *)msg->data :
 				      "the other side gave up");
 	m->verdict = VERDICT_ABORT;
@@ -312,29 +318,54 @@ int peer_hear(struct move *m)
 	return err;
 }
 
-int peer_decide(struct move *m, int limit_ms, int (*pump)(void *arg), void *arg)
+/* The source has lost what it needs to serve: it can still be told. */
+static void wait_for_word(struct move *m)
 {
-	int64_t deadline = now_ms() + limit_ms;
+	struct pollfd p[2] = { { m->daemon, POLLIN, 0 },
+			       { m->peer, POLLIN, 0 } };
 
-	while (m->verdict == VERDICT_NONE && now_ms() < deadline)
-		if (pump(arg))
-			break;
-	if (m->verdict == VERDICT_COMMIT || m->verdict == VERDICT_ABORT)
-		return m->verdict == VERDICT_COMMIT ? 0 : -ECANCELED;
-	move_fail(m, "no decision came from the cluster within %d s",
-		  limit_ms / 1000);
-	/*
-	 * From here on our own daemon is not listened to: what the other side
-	 * does upon the question must not be crossed by a late commit.
-	 */
-	m->verdict = VERDICT_LOST;
-	deadline = now_ms() + m->timeout_ms;
-	if (m->peer >= 0)
-		peer_say(m, PEER_ABORT, m->reason);
-	while (m->peer >= 0 && m->verdict == VERDICT_LOST &&
-	       !m->peer_aborted && now_ms() < deadline)
-		if (pump(arg))
-			break;
+	poll(p, 2, peer_tick_ms(m));
+	if (p[0].revents)
+		report_listen(m);
+	if (m->peer >= 0 && (p[1].revents ? peer_hear(m) : peer_tick(m))) {
+		close(m->peer);
+		m->peer = -1;
+	}
+}
+
+static bool undecided(const struct move *m)
+{
+	return m->verdict == VERDICT_NONE || m->verdict == VERDICT_LOST;
+}
+
+int peer_decide(struct move *m, int (*pump)(void *arg), void *arg)
+{
+	bool asking = false, said = false;
+
+	while (undecided(m)) {
+		if (pump && pump(arg)) {
+			/* what the target holds is of no use any more */
+			if (!m->start->source)
+				return -ECANCELED;
+			pump = NULL;
+		} else if (!pump) {
+			wait_for_word(m);
+		}
+		if (m->verdict != VERDICT_LOST)
+			continue;
+		if (!asking && m->peer >= 0)
+			peer_say(m, PEER_ABORT, m->reason);
+		asking = true;
+		if (m->peer_aborted)
+			m->verdict = VERDICT_ABORT;
+		if (m->peer >= 0 || m->peer_aborted || said)
+			continue;
+		said = true;
+		fprintf(stderr, "pando-move: move %016llx: neither this node's daemon nor the other node says how it ended; it stays stopped here. If it does not run there: kill %d\n",
+			(unsigned long long)m->start->move, getpid());
+	}
+	if (m->verdict == VERDICT_ABORT && m->asked && m->peer >= 0)
+		peer_say(m, PEER_ABORTED, NULL);
 	return m->verdict == VERDICT_COMMIT ? 0 : -ECANCELED;
 }
 

@@ -23,9 +23,10 @@
  *
  * ABORT is an order until HELD. After it each side waits for its own daemon,
  * and ABORT is a question, which a side that has lost its daemon asks the
- * other: ABORTED says "nor did I commit, and now I never will"; COMMITTED and
- * RESUMED say the opposite. So neither acts on a guess while one of the two
- * daemons lives.
+ * other. That one answers when its daemon has told it: ABORTED, or COMMITTED
+ * and RESUMED. If it has lost its own too, ABORTED says "nor did I commit, and
+ * now I never will". So neither acts on a guess while one of the two daemons
+ * lives.
  */
 #ifndef PEER_H
 #define PEER_H
@@ -75,11 +76,11 @@ int peer_expect(struct move *m, enum peer_type type, struct peer_message *msg);
 /* Takes one message of those that may come once the tree is frozen. */
 int peer_hear(struct move *m);
 /*
- * Waits for the cluster's decision, for @limit_ms at most: 0 is commit. Who
- * gets none asks the other side. @pump waits a while and takes what comes.
+ * Waits for the cluster's decision: 0 is commit. While our daemon lives it
+ * brings that, however long the cluster takes to agree; who has lost it asks
+ * the other side. @pump waits a while and takes what comes.
  */
-int peer_decide(struct move *m, int limit_ms, int (*pump)(void *arg),
-		void *arg);
+int peer_decide(struct move *m, int (*pump)(void *arg), void *arg);
 
 /* Ping where due. -ETIMEDOUT when the peer has been silent for too long. */
 int peer_tick(struct move *m);

@@ -602,8 +602,7 @@ static int run(struct source *s)
 	ev.bytes = s->server.bytes;
 	ev.pages = s->server.pages;
 	report(m, "ready", &ev);
-	/* twice as patient as the target: it must have given up before us */
-	return peer_decide(m, 2 * m->timeout_ms, pump, s);
+	return peer_decide(m, pump, s);
 }
 
 int source_run(struct move *m)

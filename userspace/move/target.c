@@ -494,7 +494,7 @@ int target_run(struct move *m)
 		report_progress(&t, "ready");
 		/* should it not arrive, the decision is the cluster's anyway */
 		peer_say(m, PEER_HELD, NULL);
-		err = peer_decide(m, m->timeout_ms, pump, &t);
+		err = peer_decide(m, pump, &t);
 	}
 	if (err)
 		abort_move(&t);

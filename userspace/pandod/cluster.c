@@ -189,6 +189,11 @@ static void ask_round(unsigned int ms)
 					   on_round_timer, NULL);
 }
 
+void cluster_barrier(void)
+{
+	ask_round(ROUND_MS);
+}
+
 /* --- what must not be forgotten ------------------------------------------------*/
 
 static const char *state_file(const char *suffix)
@@ -405,8 +410,9 @@ static void prepare(void)
 	preparing = false;
 	if (known()) {
 		stop_kernel(state.epoch);
-		err = kernel(kernel_members(state.epoch, state.member,
-					    state.nmembers));
+		err = kernel(kernel_members(state.epoch,
+					    quorate && state_complete(&state),
+					    state.member, state.nmembers));
 		if (err)
 			log_err("MEMBERS epoch=%llu: %s",
 				(unsigned long long)state.epoch,
@@ -608,7 +614,7 @@ static void go_alone(void)
 		return;
 	describe_self(&self);
 	stop_kernel(state.seen + 1);
-	kernel_members(state.seen + 1, &self, 1);
+	kernel_members(state.seen + 1, false, &self, 1);
 	kernel_start(state.seen + 1);
 }
 

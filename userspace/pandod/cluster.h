@@ -33,6 +33,8 @@ const struct member *cluster_find(const char *name);
 const char *cluster_name(uint16_t id);
 /* In the group's total order, also to ourselves. */
 void cluster_send(struct message *m);
+/* Another view of the same members: what is under way is decided by it. */
+void cluster_barrier(void);
 
 /* Events of the kernel. */
 void cluster_kernel_done(uint64_t epoch);

@@ -392,7 +392,7 @@ int kernel_start(uint64_t epoch)
 	return epoch_command(PANDO_CMD_START, epoch);
 }
 
-int kernel_members(uint64_t epoch, const struct member *members,
+int kernel_members(uint64_t epoch, bool complete, const struct member *members,
 		   unsigned int n)
 {
 	struct nlattr *nodes, *node;
@@ -415,6 +415,8 @@ int kernel_members(uint64_t epoch, const struct member *members,
 		mnl_attr_nest_end(c.nlh, node);
 	}
 	mnl_attr_nest_end(c.nlh, nodes);
+	if (complete)
+		mnl_attr_put(c.nlh, PANDO_A_COMPLETE, 0, NULL);
 	return run(&c, PANDO_CMD_MEMBERS, NULL, NULL);
 }
 

@@ -60,7 +60,8 @@ int kernel_attach(const struct kernel_attach *a);
 int kernel_detach(void);
 int kernel_stop(uint64_t epoch);
 /* Of @members those that are attached. */
-int kernel_members(uint64_t epoch, const struct member *members,
+/* @complete: see PANDO_CMD_MEMBERS. */
+int kernel_members(uint64_t epoch, bool complete, const struct member *members,
 		   unsigned int n);
 int kernel_leases(uint64_t version, const uint16_t *map);
 int kernel_start(uint64_t epoch);

@@ -108,6 +108,33 @@ static void put_sync(struct writer *w, const struct sync *s)
 		put(w, l->move[i].to_knows, 1);
 		put(w, l->move[i].op, 4);
 	}
+	put(w, l->nhosts, 2);
+	for (uint32_t i = 0; i < l->nhosts; i++) {
+		put(w, l->host[i].id, 2);
+		put(w, l->host[i].incarnation, 8);
+	}
+}
+
+/* One for each node at most: the rules count on it. */
+static void get_hosts(struct reader *r, struct lineage *l)
+{
+	bool seen[PANDO_NODE_MAX + 1] = { false };
+	uint32_t n = get(r, 2);
+
+	if (n > STATE_HOSTS_MAX)
+		r->bad = true;
+	for (uint32_t i = 0; i < n && !r->bad; i++) {
+		struct host *h = &l->host[i];
+
+		h->id = get(r, 2);
+		h->incarnation = get(r, 8);
+		if (!h->id || h->id > PANDO_NODE_MAX || seen[h->id]) {
+			r->bad = true;
+			return;
+		}
+		seen[h->id] = true;
+		l->nhosts = i + 1;
+	}
 }
 
 static void get_sync(struct reader *r, struct sync *s)
@@ -159,6 +186,7 @@ static void get_sync(struct reader *r, struct sync *s)
 		m->op = get(r, 4);
 		l->nmoves = i + 1;
 	}
+	get_hosts(r, l);
 }
 
 static void put_message(struct writer *w, const struct message *m)

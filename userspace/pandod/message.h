@@ -8,7 +8,7 @@
 
 #include "state.h"
 
-#define MESSAGE_VERSION	1
+#define MESSAGE_VERSION	2
 
 enum message_type {
 	MESSAGE_SYNC = 1,	/* a member's state, at the start of a round */

@@ -528,6 +528,7 @@ void source_start(const Pando__PeerMove *q, const struct move_sink *sink)
 {
 	struct source *s = calloc(1, sizeof(*s));
 	const struct member *to = *q->node ? cluster_find(q->node) : NULL;
+	const struct member *self = state_member(cluster_state(), pandod.self);
 	char path[16];
 
 	if (!s) {
@@ -560,6 +561,9 @@ void source_start(const Pando__PeerMove *q, const struct move_sink *sink)
 	} else if (!s->why && !cluster_state()->quorate) {
 		end(s, "refused", "the cluster has no quorum, or is changing: "
 		    "try again");
+	} else if (!s->why && !(self && self->ready)) {
+		/* its kernel may still be reporting what it is about to give away */
+		end(s, "refused", "this node is still joining; try again");
 	} else if (!s->why && !(to->attached && to->ready)) {
 		end(s, "refused", "that node is still joining; try again");
 	} else {

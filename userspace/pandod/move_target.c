@@ -124,6 +124,8 @@ static void on_gone(struct request *r)
 	/* ready: COMMIT may have been sent, the group will tell */
 	if (!t->ready && !t->decided)
 		abort_move(t, ECONNRESET, "the source's daemon is gone");
+	else if (!t->decided)
+		cluster_barrier();
 }
 
 static bool take_pids(struct target *t, const Pando__MovePrepare *q)

@@ -153,10 +153,49 @@ static void pass_on(struct state *s, unsigned int block)
 	}
 }
 
+/* The view that is being prepared, or the adopted one. */
+static const struct lineage *current(const struct state *s)
+{
+	return s->phase == PHASE_SYNCED ? &s->best : &s->line;
+}
+
+/* A namespace made anew takes the place of its node's last one, which is gone. */
+static void note_host(struct lineage *v, const struct member *m)
+{
+	struct host *h = v->host, *end = v->host + v->nhosts;
+
+	while (h < end && h->id != m->id)
+		h++;
+	if (h == end)
+		v->nhosts++;
+	*h = (struct host){ .id = m->id, .incarnation = m->incarnation };
+}
+
+bool state_complete(const struct state *s)
+{
+	const struct lineage *v = current(s);
+	unsigned int present = 0;
+
+	/* members are hosts, each once */
+	for (unsigned int i = 0; i < s->nmembers; i++)
+		present += s->member[i].attached;
+	return v->nhosts == present;
+}
+
+/* Blocks whose numbers @id hands out now, or as soon as all know. */
+static unsigned int usable(const struct lineage *v, uint16_t id)
+{
+	unsigned int n = 0;
+
+	for (unsigned int b = 1; b < PANDO_LEASE_BLOCKS; b++)
+		n += v->lease[b].owner == id &&
+		     v->lease[b].granting != GRANTED_WHEN_READY;
+	return n;
+}
+
 unsigned int state_blocks(const struct state *s, uint16_t id)
 {
-	const struct lineage *line = s->phase == PHASE_SYNCED ? &s->best :
-								 &s->line;
+	const struct lineage *line = current(s);
 	unsigned int n = 0;
 
 	for (unsigned int b = 1; b < PANDO_LEASE_BLOCKS; b++)
@@ -196,8 +235,18 @@ static unsigned int compute(struct state *s)
 	for (unsigned int i = 0; i < s->nmembers; i++) {
 		struct member *m = &s->member[i];
 
-		if (m->attached && !state_blocks(s, m->id))
+		if (m->attached)
+			note_host(v, m);
+	}
+	for (unsigned int i = 0; i < s->nmembers; i++) {
+		struct member *m = &s->member[i];
+
+		if (!m->attached)
+			continue;
+		if (!state_blocks(s, m->id))
 			grant(v, m, m->lease_blocks, 0);
+		else if (!usable(v, m->id) && !state_complete(s))
+			grant(v, m, 1, 0);	/* what it owns it waits for */
 	}
 	if (!v->epoch)
 		v->zero_ns = s->zero_ns;
@@ -365,7 +414,9 @@ unsigned int state_ready(struct state *s, uint16_t from, uint64_t epoch)
 	for (unsigned int i = 0; i < s->nmembers; i++)
 		if (s->member[i].attached && !s->member[i].ready)
 			return 0;
-	for (unsigned int b = 1; b < PANDO_LEASE_BLOCKS && s->quorate; b++) {
+	if (!s->quorate || !state_complete(s))
+		return 0;
+	for (unsigned int b = 1; b < PANDO_LEASE_BLOCKS; b++) {
 		if (s->line.lease[b].granting != GRANTED_WHEN_READY)
 			continue;
 		s->line.lease[b].granting = 0;
@@ -440,8 +491,7 @@ bool state_committed(const struct state *s, uint64_t move)
 
 void state_map(const struct state *s, uint16_t *map)
 {
-	const struct lineage *line = s->phase == PHASE_SYNCED ? &s->best :
-								&s->line;
+	const struct lineage *line = current(s);
 
 	map[0] = 0;
 	for (unsigned int b = 1; b < PANDO_LEASE_BLOCKS; b++) {
@@ -479,5 +529,5 @@ bool state_sane(const struct state *s)
 	for (unsigned int b = 1; b < PANDO_LEASE_BLOCKS; b++)
 		if (!s->line.lease[b].home != !s->line.lease[b].owner)
 			return false;
-	return true;
+	return s->line.nhosts <= STATE_HOSTS_MAX;
 }

@@ -38,8 +38,9 @@
  * owner may be alive beyond a partition. The owner gets the block back when it
  * returns with the same incarnation. When its node returns with a new one the
  * old processes are gone, and the new life owns the block: numbers are not
- * lost. It uses them when all members are ready, for some may still be guests
- * elsewhere, and their home has to be told first.
+ * lost. But some may still be guests elsewhere, and their home has to be told
+ * first. So it uses them when nobody is missing (every namespace that was ever
+ * part of a view is a member now, or was made anew) and all members are ready.
  */
 #ifndef PANDOD_STATE_H
 #define PANDOD_STATE_H
@@ -52,6 +53,7 @@
 
 #define STATE_MEMBERS_MAX	128	/* corosync is sound to a few dozen */
 #define STATE_MOVES_MAX		64
+#define STATE_HOSTS_MAX		PANDO_NODE_MAX
 #define STATE_ADDR_MAX		46
 
 /* What a member says of itself. */
@@ -78,6 +80,12 @@ struct lease {
 	uint64_t incarnation;	/* the owner's */
 };
 
+/* A namespace that may have guests: the last one known of its node. */
+struct host {
+	uint16_t id;
+	uint64_t incarnation;
+};
+
 /* A committed move, kept until source and target both said that they know. */
 struct move_note {
 	uint64_t id;
@@ -90,11 +98,12 @@ struct move_note {
 struct lineage {
 	uint64_t epoch;		/* of the last adopted view; 0: none yet */
 	uint32_t delivered;	/* messages noted in it; the view is the first */
-	uint32_t nmoves;
+	uint32_t nmoves, nhosts;
 	uint64_t lease_version;
 	int64_t zero_ns;	/* wall clock at the cluster clock's zero */
 	struct lease lease[PANDO_LEASE_BLOCKS];
 	struct move_note move[STATE_MOVES_MAX];
+	struct host host[STATE_HOSTS_MAX];	/* one a node, in no order */
 };
 
 struct sync {
@@ -173,6 +182,12 @@ unsigned int state_ready(struct state *s, uint16_t from, uint64_t epoch);
 void state_settled(struct state *s, uint16_t from, uint64_t epoch,
 		   uint64_t move);
 
+/*
+ * Are all hosts members of the view? In a view with quorum, whose lineage knows
+ * them all, a number that no member reports is then with nobody.
+ */
+bool state_complete(const struct state *s);
+
 /* This node's kernel is prepared for the view, and its quorum is known. */
 void state_adopt(struct state *s, bool quorate);
 /* How many messages of this epoch we have noted, for ACK. */
@@ -195,7 +210,7 @@ struct member *state_member(struct state *s, uint16_t id);
 void state_map(const struct state *s, uint16_t *map);
 /* Home of a PID in the adopted view; 0 for nobody. */
 uint16_t state_home(const struct state *s, uint32_t pid);
-/* Blocks that @id owns. */
+/* Blocks that @id owns, also those whose numbers it may not use yet. */
 unsigned int state_blocks(const struct state *s, uint16_t id);
 /* What holds after every input; for tests. */
 bool state_sane(const struct state *s);

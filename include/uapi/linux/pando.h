@@ -35,7 +35,9 @@
  *   for an epoch that is not newer than the last.
  * PANDO_CMD_MEMBERS: EPOCH, NODES (nest of NODE nests: NODE_ID, NODE_NAME,
  *   INCARNATION, ADDR). Self is one of them. Requests that wait on a node
- *   that is not in the list fail. -ESTALE if EPOCH is not the stopped one.
+ *   that is not in the list fail. COMPLETE (flag): every node that may have
+ *   guests of others is in the list, so what none of them reports is gone.
+ *   -ESTALE if EPOCH is not the stopped one.
  * PANDO_CMD_LEASES: LEASE_VERSION (u64, grows), LEASE_MAP (binary,
  *   PANDO_LEASE_BLOCKS u16: the owner's node id, 0 for nobody; with
  *   PANDO_LEASE_HELD set the owner is home but must not hand numbers out).
@@ -138,6 +140,7 @@ enum pando_attr {
 	PANDO_A_AWAY,		/* u32 */
 	PANDO_A_PEER_STATE,	/* u32, enum pando_peer_state */
 	PANDO_A_RTT,		/* u32, us, smoothed; 0 if unknown */
+	PANDO_A_COMPLETE,	/* flag */
 	__PANDO_A_MAX
 };
 #define PANDO_A_MAX (__PANDO_A_MAX - 1)
