@@ -42,7 +42,9 @@ help:
 # --- build -------------------------------------------------------------------
 
 .config: Kconfig
-	KCONFIG_CONFIG=$@ $(KCONF) --olddefconfig Kconfig >/dev/null
+	@mkdir -p $(BUILD)/kconfig
+	cd $(BUILD)/kconfig && srctree=$(CURDIR) KCONFIG_CONFIG=$(CURDIR)/$@ \
+		$(KCONF) --olddefconfig Kconfig >/dev/null
 
 # kbuild works where the sources are; links keep objects of different kernels
 # apart and out of the source tree.

@@ -9,9 +9,11 @@
 #define X(msg, nr, qmin, qmax, pmin, pmax, flag) \
 	[nr] = { .name = #msg, .req_min = qmin, .req_max = qmax, \
 		 .rep_min = pmin, .rep_max = pmax, .flags = flag },
+
 static const struct pando_msg_info codec_table[PANDO_MSG_LAST + 1] = {
 	PANDO_MESSAGES(X)
 };
+
 #undef X
 
 #define X(msg, nr, qmin, qmax, pmin, pmax, flag) \

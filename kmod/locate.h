@@ -31,7 +31,6 @@ int pando_locate_call(u32 pid, enum pando_msg type,
 		      void *reply, size_t reply_cap, size_t *reply_len,
 		      bool *here);
 
-
 /*
  * The answer of a handler that was asked about a PID which does not live here:
  * -EREMCHG when this node knows where it went (the asker then sends LOCATE),
@@ -84,6 +83,7 @@ struct pando_locate_info {
 	u64 version;
 	u32 used, free, guests, away;
 };
+
 void pando_locate_info(struct pando_locate_info *info);
 
 /* Forgets everything (DETACH). */

@@ -107,6 +107,7 @@ enum pando_cmd {
 	PANDO_EVENT_PEER,
 	__PANDO_CMD_MAX
 };
+
 #define PANDO_CMD_MAX (__PANDO_CMD_MAX - 1)
 
 enum pando_attr {
@@ -143,6 +144,7 @@ enum pando_attr {
 	PANDO_A_COMPLETE,	/* flag */
 	__PANDO_A_MAX
 };
+
 #define PANDO_A_MAX (__PANDO_A_MAX - 1)
 
 enum pando_state {
