@@ -58,7 +58,7 @@ static void tell_output(struct output *o, const void *buf, size_t n)
 	request_reply(o->run->request, &f);
 }
 
-/* 1: there may be more; 0: not now; -1: the end. */
+/* How much there was; 0: nothing now; -1: the end. */
 static int read_output(struct output *o)
 {
 	static uint8_t buf[CHUNK];
@@ -68,7 +68,7 @@ static int read_output(struct output *o)
 		return 0;
 	if (n > 0) {
 		tell_output(o, buf, n);
-		return 1;
+		return n;
 	}
 	/* a pty ends with EIO when its last user has closed it */
 	run_close_output(o);
@@ -76,14 +76,26 @@ static int read_output(struct output *o)
 	return -1;
 }
 
+/* What is there now and no more: somebody in the background may go on. */
+static void drain(struct output *o)
+{
+	int left = 0, n;
+
+	if (o->fd < 0 || ioctl(o->fd, FIONREAD, &left) < 0)
+		return;
+	do {
+		n = read_output(o);
+		left -= n;
+	} while (n > 0 && left > 0);
+}
+
 void run_maybe_finish(struct run *run)
 {
 	if (!run->exited)
 		return;
 	/* what was written before the exit comes before the Exit */
-	for (int i = 0; i < 2; i++)
-		while (run->out[i].fd >= 0 && read_output(&run->out[i]) > 0)
-			;
+	drain(&run->out[0]);
+	drain(&run->out[1]);
 	if (run->q->tty && run->out[0].fd >= 0 && run->last_words)
 		return;
 	run_finish(run);
