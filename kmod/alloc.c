@@ -216,9 +216,12 @@ static void hook_free_pid(struct pid *pid)
 	pando_hook_leave();
 }
 
+PANDO_HOOK_STUB(hook_alloc_pid);
+PANDO_HOOK_STUB(hook_free_pid);
+
 struct pando_hook pando_alloc_hooks[] = {
-	[HOOK_ALLOC] = { .name = "alloc_pid", .fn = hook_alloc_pid },
-	[HOOK_FREE] = { .name = "free_pid", .fn = hook_free_pid },
+	[HOOK_ALLOC] = { .name = "alloc_pid", .stub = hook_alloc_pid_stub },
+	[HOOK_FREE] = { .name = "free_pid", .stub = hook_free_pid_stub },
 };
 
 const int pando_alloc_nhooks = ARRAY_SIZE(pando_alloc_hooks);

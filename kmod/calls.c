@@ -120,8 +120,9 @@ static u32 target(const struct pando_call_row *row, const u64 *args)
 	return pid > 0 ? pid : 0;
 }
 
-static long by_pid(struct pando_hook *hook, enum pando_call call,
-		   const struct pt_regs *regs, bool compat)
+/* There is no such process here. */
+static noinline long elsewhere(struct pando_hook *hook, enum pando_call call,
+			       const struct pt_regs *regs, bool compat)
 {
 	const struct pando_call_row *row = &pando_call_rows[call];
 	bool here = false;
@@ -129,18 +130,28 @@ static long by_pid(struct pando_hook *hook, enum pando_call call,
 	long ret;
 	u32 pid;
 
-	pando_hook_enter();
-	ret = ((syscall_t)hook->orig)(regs);
-	if (likely(ret != -ESRCH) || !pando_ns_has_current())
-		goto out;
+	if (!pando_ns_has_current())
+		return -ESRCH;
 	get_args(regs, compat, args);
 	pid = target(row, args);
 	if (!pid || !pando_locate_may_be_remote(pid))
-		goto out;
+		return -ESRCH;
 	ret = forward(row, args, pid, compat, &here);
 	if (here)	/* it came home while we looked for it */
 		ret = ((syscall_t)hook->orig)(regs);
-out:
+	return ret;
+}
+
+static __always_inline long by_pid(struct pando_hook *hook,
+				   enum pando_call call,
+				   const struct pt_regs *regs, bool compat)
+{
+	long ret;
+
+	pando_hook_enter();
+	ret = ((syscall_t)hook->orig)(regs);
+	if (unlikely(ret == -ESRCH))
+		ret = elsewhere(hook, call, regs, compat);
 	pando_hook_leave();
 	return ret;
 }
@@ -188,20 +199,22 @@ static long hook32_##tag(const struct pt_regs *regs) \
 { \
 	return by_pid(&pando_call_hooks[COMPAT_BASE + PANDO_CALL_##call], \
 		      PANDO_CALL_##call, regs, true); \
-}
+} \
+PANDO_HOOK_STUB(hook_##tag); \
+PANDO_HOOK_STUB(hook32_##tag);
 
 CALLS(X)
 #undef X
 
 struct pando_hook pando_call_hooks[] = {
 #define X(tag, call, x64, ia32) \
-	[PANDO_CALL_##call] = { .name = #x64, .fn = hook_##tag },
+	[PANDO_CALL_##call] = { .name = #x64, .stub = hook_##tag##_stub },
 CALLS(X)
 #undef X
 #ifdef CONFIG_IA32_EMULATION
 #define X(tag, call, x64, ia32) \
 	[COMPAT_BASE + PANDO_CALL_##call] = { .name = #ia32, \
-					      .fn = hook32_##tag },
+					      .stub = hook32_##tag##_stub },
 CALLS(X)
 #undef X
 #endif

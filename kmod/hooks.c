@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Hooks: ftrace operations that redirect a function to ours (IPMODIFY), which
- * calls the original behind its ftrace call. PERMANENT, so that nobody can
- * switch them off below us by a sysctl.
+ * Hooks: direct calls of ftrace. The call at a function's start goes to a stub
+ * of ours, which goes on to what replaces it; that calls the original behind
+ * its ftrace call. Nobody can switch direct calls off below us by a sysctl, and
+ * they save no registers, so a hook costs little more than the calls in it.
  */
 #include <linux/delay.h>
 #include <linux/kprobes.h>
@@ -22,14 +23,6 @@ static struct {
 	{ pando_call_hooks, &pando_call_nhooks },
 	{ pando_pidfd_hooks, &pando_pidfd_nhooks },
 };
-
-static void notrace redirect(unsigned long ip, unsigned long parent_ip,
-			     struct ftrace_ops *ops, struct ftrace_regs *fregs)
-{
-	struct pando_hook *h = container_of(ops, struct pando_hook, ops);
-
-	ftrace_instruction_pointer_set(fregs, (unsigned long)h->fn);
-}
 
 /*
  * Where the original goes on: behind the call at its start. kprobes know the
@@ -54,6 +47,12 @@ static int resolve(struct pando_hook *h)
 	return 0;
 }
 
+/* The call that ftrace patches. */
+static unsigned long site(const struct pando_hook *h)
+{
+	return h->orig - MCOUNT_INSN_SIZE;
+}
+
 static int install(struct pando_hook *h)
 {
 	int err;
@@ -64,29 +63,16 @@ static int install(struct pando_hook *h)
 		       h->name, err);
 		return err;
 	}
-	h->ops.func = redirect;
-	h->ops.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT;
-	err = ftrace_set_filter(&h->ops, (unsigned char *)h->name,
-				strlen(h->name), 1);
+	err = register_ftrace_direct(site(h), (unsigned long)h->stub);
 	if (err)
-		goto err;
-	err = register_ftrace_function(&h->ops);
-	if (err)
-		goto err_filter;
-	return 0;
-
-err_filter:
-	ftrace_free_filter(&h->ops);
-err:
-	pr_err("pando: cannot hook %s (%d); is it live-patched, or ftrace off?\n",
-	       h->name, err);
+		pr_err("pando: cannot hook %s (%d); is it live-patched, or does a BPF program sit there?\n",
+		       h->name, err);
 	return err;
 }
 
 static void remove(struct pando_hook *h)
 {
-	unregister_ftrace_function(&h->ops);
-	ftrace_free_filter(&h->ops);
+	unregister_ftrace_direct(site(h), (unsigned long)h->stub);
 }
 
 /* Removes the first @n hooks of group @g and all of the groups before it. */

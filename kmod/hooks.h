@@ -8,22 +8,39 @@
 #define _PANDO_HOOKS_H
 
 #include <linux/ftrace.h>
+#include <linux/objtool.h>
 #include <linux/percpu.h>
 
 /**
  * struct pando_hook - one replaced function
  * @name: symbol
- * @fn: what runs in its place, with the same signature; it must stand between
- *	pando_hook_enter() and pando_hook_leave()
+ * @stub: leads to what runs in its place
  * @orig: where the original goes on behind its ftrace call; calling it runs
  *	the original and no hook
  */
 struct pando_hook {
 	const char *name;
-	void *fn;
+	void (*stub)(void);
 	unsigned long orig;
-	struct ftrace_ops ops;
 };
+
+/*
+ * What runs in a function's place has its signature, does all between
+ * pando_hook_enter() and pando_hook_leave(), and is followed by
+ * PANDO_HOOK_STUB(fn). The stub is what the kernel calls at the function's
+ * start: it forgets the way back into it, and jumps on.
+ */
+#define PANDO_HOOK_STUB(fn)						\
+	extern void fn##_stub(void);					\
+	static void *const fn##_kept __used = fn;			\
+	asm(".pushsection .text, \"ax\"\n"				\
+	    ".type " #fn "_stub, @function\n"				\
+	    #fn "_stub:\n"						\
+	    "	leaq 8(%rsp), %rsp\n"					\
+	    "	jmp " #fn "\n"						\
+	    ".size " #fn "_stub, . - " #fn "_stub\n"			\
+	    ".popsection\n");						\
+	STACK_FRAME_NON_STANDARD(fn##_stub)
 
 /*
  * How many tasks are inside hooks, summed over the CPUs: what unloading and

@@ -204,11 +204,15 @@ static long hook_open64(const struct pt_regs *regs)
 	return pidfd_open(&pando_pidfd_hooks[OPEN64], regs, regs->di, regs->si);
 }
 
+PANDO_HOOK_STUB(hook_open64);
+
 static long hook_signal64(const struct pt_regs *regs)
 {
 	return pidfd_signal(&pando_pidfd_hooks[SIGNAL64], regs, regs->di,
 			    regs->si, regs->dx, regs->r10);
 }
+
+PANDO_HOOK_STUB(hook_signal64);
 
 #ifdef CONFIG_IA32_EMULATION
 static long hook_open32(const struct pt_regs *regs)
@@ -216,21 +220,25 @@ static long hook_open32(const struct pt_regs *regs)
 	return pidfd_open(&pando_pidfd_hooks[OPEN32], regs, regs->bx, regs->cx);
 }
 
+PANDO_HOOK_STUB(hook_open32);
+
 static long hook_signal32(const struct pt_regs *regs)
 {
 	return pidfd_signal(&pando_pidfd_hooks[SIGNAL32], regs, regs->bx,
 			    regs->cx, (u32)regs->dx, regs->si);
 }
+
+PANDO_HOOK_STUB(hook_signal32);
 #endif
 
 struct pando_hook pando_pidfd_hooks[] = {
-	[OPEN64] = { .name = "__x64_sys_pidfd_open", .fn = hook_open64 },
+	[OPEN64] = { .name = "__x64_sys_pidfd_open", .stub = hook_open64_stub },
 	[SIGNAL64] = { .name = "__x64_sys_pidfd_send_signal",
-		       .fn = hook_signal64 },
+		       .stub = hook_signal64_stub },
 #ifdef CONFIG_IA32_EMULATION
-	[OPEN32] = { .name = "__ia32_sys_pidfd_open", .fn = hook_open32 },
+	[OPEN32] = { .name = "__ia32_sys_pidfd_open", .stub = hook_open32_stub },
 	[SIGNAL32] = { .name = "__ia32_sys_pidfd_send_signal",
-		       .fn = hook_signal32 },
+		       .stub = hook_signal32_stub },
 #endif
 };
 

@@ -35,8 +35,10 @@ static int hook_send_signal_locked(int sig, struct kernel_siginfo *info,
 	return ret;
 }
 
+PANDO_HOOK_STUB(hook_send_signal_locked);
+
 struct pando_hook pando_signal_hooks[] = {
-	{ .name = "send_signal_locked", .fn = hook_send_signal_locked },
+	{ .name = "send_signal_locked", .stub = hook_send_signal_locked_stub },
 };
 
 const int pando_signal_nhooks = ARRAY_SIZE(pando_signal_hooks);
