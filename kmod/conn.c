@@ -77,8 +77,13 @@ static void close_fn(struct work_struct *work)
 {
 	struct pando_conn *conn = container_of(work, struct pando_conn,
 					       close_work);
+	void *link;
 
 	cancel_delayed_work_sync(&conn->timeout);
+	/* set once; NULL: nobody can be sending yet */
+	link = READ_ONCE(conn->link);
+	if (link)
+		conn->transport->abort(link);
 	/* a connect that is under way ends first, by its own bound */
 	mutex_lock(&conn->send_mutex);
 	mutex_unlock(&conn->send_mutex);
@@ -103,7 +108,7 @@ static void timeout_fn(struct work_struct *work)
 
 static struct pando_conn *conn_new(bool initiator)
 {
-	struct pando_conn *conn, *other;
+	struct pando_conn *conn, *other, *oldest = NULL;
 	int strangers = 0;
 
 	conn = kzalloc(sizeof(*conn), GFP_KERNEL);
@@ -118,14 +123,23 @@ static struct pando_conn *conn_new(bool initiator)
 	conn->initiator = initiator;
 	conn->state = initiator ? PANDO_CONN_CONNECTING : PANDO_CONN_ACCEPTED;
 	spin_lock(&conns_lock);
-	list_for_each_entry(other, &conns, list)
-		strangers += !other->initiator &&
-			     READ_ONCE(other->state) != PANDO_CONN_UP;
-	if (closing || (!initiator && strangers >= STRANGERS_MAX)) {
+	/* the newest is first */
+	list_for_each_entry(other, &conns, list) {
+		if (other->initiator ||
+		    READ_ONCE(other->state) == PANDO_CONN_UP)
+			continue;
+		strangers++;
+		if (READ_ONCE(other->state) != PANDO_CONN_CLOSED)
+			oldest = other;
+	}
+	if (closing || (!initiator && strangers >= 2 * STRANGERS_MAX)) {
 		spin_unlock(&conns_lock);
 		kfree(conn);
 		return ERR_PTR(closing ? -ESHUTDOWN : -EMFILE);
 	}
+	/* who says nothing keeps nobody out */
+	if (!initiator && strangers >= STRANGERS_MAX && oldest)
+		pando_conn_kill(oldest, -EMFILE);
 	list_add(&conn->list, &conns);
 	spin_unlock(&conns_lock);
 	queue_delayed_work(system_wq, &conn->timeout, HANDSHAKE_TIMEOUT);
@@ -158,7 +172,8 @@ static int send_raw(struct pando_conn *conn, const struct kvec *vec, int nvec)
 
 	for (i = 0; i < nvec; i++)
 		len += vec[i].iov_len;
-	mutex_lock(&conn->send_mutex);
+	if (mutex_lock_killable(&conn->send_mutex))
+		return -EINTR;
 	err = state_of(conn) == PANDO_CONN_CLOSED ? -EPIPE :
 	      conn->transport->send(conn->link, vec, nvec, len);
 	mutex_unlock(&conn->send_mutex);
@@ -404,6 +419,9 @@ void pando_conn_error(struct pando_conn *conn, int err)
 	if (err == -EPROTO && __ratelimit(&limit))
 		pr_warn("pando: garbage on a connection %s node %u: closed\n",
 			conn->initiator ? "to" : "from", conn->node);
+	else if (state_of(conn) == PANDO_CONN_CHALLENGED && __ratelimit(&limit))
+		pr_warn("pando: node %u hung up on our challenge: is its cluster key the same?\n",
+			conn->node);
 	pando_conn_kill(conn, err);
 }
 EXPORT_SYMBOL_GPL(pando_conn_error);

@@ -59,9 +59,9 @@ struct pando_conn {
 	struct list_head list;
 	struct pando_transport *transport;
 	void *link;
-	spinlock_t lock;
+	spinlock_t lock;	/* state */
 	enum pando_conn_state state;
-	struct mutex send_mutex;
+	struct mutex send_mutex;	/* one message at a time; setting link */
 	u16 node;
 	u64 incarnation;
 	bool initiator;

@@ -31,7 +31,7 @@ struct pando_hook {
  * start: it forgets the way back into it, and jumps on.
  */
 #define PANDO_HOOK_STUB(fn)						\
-	extern void fn##_stub(void);					\
+	void fn##_stub(void);						\
 	static void *const fn##_kept __used = fn;			\
 	asm(".pushsection .text, \"ax\"\n"				\
 	    ".type " #fn "_stub, @function\n"				\

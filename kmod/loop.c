@@ -28,6 +28,10 @@ static int loop_send(void *link, const struct kvec *vec, int nvec, size_t len)
 	return -EPIPE;
 }
 
+static void loop_abort(void *link)
+{
+}
+
 static void loop_close(void *link)
 {
 }
@@ -39,6 +43,7 @@ static struct pando_transport loop = {
 	.unlisten = loop_unlisten,
 	.connect = loop_connect,
 	.send = loop_send,
+	.abort = loop_abort,
 	.close = loop_close,
 };
 

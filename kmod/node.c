@@ -334,8 +334,10 @@ void pando_nodes_conn_ready(struct pando_conn *conn)
 	if (!p)
 		return;
 	spin_lock(&p->lock);
-	if (p->conn == conn)
-		ready = p->ready = true;
+	if (p->conn == conn) {
+		p->ready = true;
+		ready = true;
+	}
 	spin_unlock(&p->lock);
 	if (ready) {
 		pando_netlink_peer(conn->node, PANDO_PEER_UP);
@@ -359,7 +361,9 @@ void pando_nodes_conn_down(struct pando_conn *conn, int err)
 		was = true;
 		p->ready = false;
 	}
-	if (err == -EACCES || err == -EPROTONOSUPPORT || err == -EBADE)
+	/* a stranger may call itself anything */
+	if ((was || conn->initiator) &&
+	    (err == -EACCES || err == -EPROTONOSUPPORT || err == -EBADE))
 		p->refused = true;
 	spin_unlock(&p->lock);
 	if (was) {
@@ -386,6 +390,7 @@ static struct pando_peer *peer_new(const struct pando_member *m)
 	spin_lock_init(&p->lock);
 	init_waitqueue_head(&p->room);
 	INIT_DELAYED_WORK(&p->connect_work, connect_fn);
+	pando_rpc_peer_init(p);
 	p->backoff = BACKOFF_MIN;
 	pando_reqtab_init(&p->out);
 	/*
@@ -691,7 +696,7 @@ int pando_nodes_attach(const struct pando_self *me, const char *name,
 		return -ENOMEM;
 	transport = pando_transport_get(name);
 	if (!transport) {
-		NL_SET_ERR_MSG(extack, "no such transport: is its module (pando_tcp, pando_rdma) loaded?");
+		NL_SET_ERR_MSG(extack, "no such transport: is its module loaded?");
 		err = -ENOENT;
 		goto err_key;
 	}

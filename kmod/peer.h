@@ -32,6 +32,7 @@
  * @in: its requests here
  * @room: waits for a place in @out
  * @connect_work: connects, and again after a pause
+ * @resend_work: sends @out again; holds a reference while it is queued
  * @backoff: that pause, jiffies
  * @rtt_us: smoothed round trip of PING
  */
@@ -39,7 +40,7 @@ struct pando_peer {
 	struct kref ref;
 	struct list_head list;
 	struct pando_member member;
-	spinlock_t lock;
+	spinlock_t lock;	/* all that follows */
 	struct pando_conn *conn;
 	bool ready;
 	bool dead;
@@ -48,6 +49,7 @@ struct pando_peer {
 	struct pando_duptab in;
 	wait_queue_head_t room;
 	struct delayed_work connect_work;
+	struct work_struct resend_work;
 	unsigned long backoff;
 	u32 rtt_us;
 };
@@ -68,7 +70,11 @@ enum pando_epoch_verdict pando_nodes_check(u64 epoch);
 
 unsigned long pando_nodes_timeout(void);
 
-/* rpc.c: the connection is usable (again): send what has no reply yet. */
+/*
+ * rpc.c: the connection is usable (again), or the epoch is in force: a worker
+ * sends what has no reply yet. Any context.
+ */
+void pando_rpc_peer_init(struct pando_peer *peer);
 void pando_rpc_resend(struct pando_peer *peer);
 /* rpc.c: the peer is gone: end all waits on it, forget its requests. */
 void pando_rpc_peer_dead(struct pando_peer *peer);

@@ -93,9 +93,9 @@ struct pando_rdma_link {
 	struct ib_cq *cq;
 	bool has_qp;
 	bool initiator;
-	struct mutex mutex;
+	struct mutex mutex;	/* has_qp, closing */
 	bool closing;
-	spinlock_t lock;
+	spinlock_t lock;	/* credits, lists, error; from softirq too */
 	int error;
 	u32 credits;
 	u32 owed;

@@ -42,6 +42,8 @@ static int post_receive(struct pando_rdma_link *link,
 	};
 
 	buf->cqe.done = receive_done;
+	ib_dma_sync_single_for_device(link->id->device, buf->dma,
+				      PANDO_RDMA_BUF, DMA_FROM_DEVICE);
 	return ib_post_recv(link->id->qp, &wr, NULL);
 }
 
@@ -67,6 +69,8 @@ static void receive_done(struct ib_cq *cq, struct ib_wc *wc)
 		return;
 	}
 	buf->len = wc->byte_len;
+	ib_dma_sync_single_for_cpu(link->id->device, buf->dma, buf->len,
+				   DMA_FROM_DEVICE);
 	/* here, not in rx_work: that may itself be waiting for credits */
 	if (buf->len >= sizeof(struct pando_rdma_prefix))
 		credits_came(link, le32_to_cpu(((struct pando_rdma_prefix *)
@@ -244,6 +248,8 @@ int pando_rdma_io_send(struct pando_rdma_link *link, const struct kvec *vec,
 	}
 	if (!buf)
 		return -EPIPE;
+	ib_dma_sync_single_for_cpu(link->id->device, buf->dma,
+				   sizeof(*prefix) + len, DMA_TO_DEVICE);
 	prefix = buf->mem;
 	prefix->credits = cpu_to_le32(owed);
 	prefix->reserved = 0;

@@ -12,6 +12,11 @@ static int send(void *link, const struct kvec *vec, int nvec, size_t len)
 	return pando_rdma_io_send(link, vec, nvec, len);
 }
 
+static void abort_link(void *link)
+{
+	pando_rdma_io_error(link, -ESHUTDOWN);
+}
+
 struct pando_transport pando_rdma = {
 	.name = "rdma",
 	.owner = THIS_MODULE,
@@ -19,6 +24,7 @@ struct pando_transport pando_rdma = {
 	.unlisten = pando_rdma_unlisten,
 	.connect = pando_rdma_connect,
 	.send = send,
+	.abort = abort_link,
 	.close = pando_rdma_close,
 };
 

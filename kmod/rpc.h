@@ -80,6 +80,7 @@ void pando_rpc_refuse(struct pando_rpc_req *req, int status);
 struct pando_rpc_stats {
 	u64 sent, received, replies, stale, parked, resent, duplicates;
 };
+
 void pando_rpc_get_stats(struct pando_rpc_stats *stats);
 
 int pando_rpc_init(void);

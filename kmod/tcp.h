@@ -34,6 +34,7 @@ struct pando_tcp_link *pando_tcp_link_new(struct socket *sock, bool initiator);
 /* Begins to read for @conn. */
 int pando_tcp_link_start(struct pando_tcp_link *link, struct pando_conn *conn);
 /* Ends reader and socket, whatever they do. */
+void pando_tcp_link_abort(struct pando_tcp_link *link);
 void pando_tcp_link_free(struct pando_tcp_link *link);
 int pando_tcp_link_send(struct pando_tcp_link *link, const struct kvec *vec,
 			int nvec, size_t len);

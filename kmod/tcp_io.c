@@ -114,6 +114,11 @@ int pando_tcp_link_start(struct pando_tcp_link *link, struct pando_conn *conn)
 	return 0;
 }
 
+void pando_tcp_link_abort(struct pando_tcp_link *link)
+{
+	kernel_sock_shutdown(link->sock, SHUT_RDWR);
+}
+
 void pando_tcp_link_free(struct pando_tcp_link *link)
 {
 	kernel_sock_shutdown(link->sock, SHUT_RDWR);

@@ -108,7 +108,7 @@ static void link_unlisten(void)
 }
 
 static int link_connect(struct pando_conn *conn,
-		       const struct sockaddr_storage *addr, void **out)
+			const struct sockaddr_storage *addr, void **out)
 {
 	struct pando_tcp_link *link;
 	struct socket *sock;
@@ -140,6 +140,11 @@ static int link_send(void *link, const struct kvec *vec, int nvec, size_t len)
 	return pando_tcp_link_send(link, vec, nvec, len);
 }
 
+static void link_abort(void *link)
+{
+	pando_tcp_link_abort(link);
+}
+
 static void link_close(void *link)
 {
 	pando_tcp_link_free(link);
@@ -152,6 +157,7 @@ static struct pando_transport pando_tcp = {
 	.unlisten = link_unlisten,
 	.connect = link_connect,
 	.send = link_send,
+	.abort = link_abort,
 	.close = link_close,
 };
 

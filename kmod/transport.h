@@ -27,6 +27,9 @@ struct pando_wire_hdr;
  * @send: queue one message made of @nvec pieces, copying them; may sleep;
  *	-EPIPE when the link is broken. Calls for one link are serialised
  *	by conn.c.
+ * @abort: the link is of no use any more: a @send that waits ends soon, and
+ *	those that follow fail. At any time before @close; must not sleep for
+ *	long.
  * @close: tears the link down; after its return no callback for @link runs
  *	or will run, and @link is gone. Process context, may sleep; never
  *	called from a callback.
@@ -43,6 +46,7 @@ struct pando_transport {
 	int (*connect)(struct pando_conn *conn,
 		       const struct sockaddr_storage *addr, void **link);
 	int (*send)(void *link, const struct kvec *vec, int nvec, size_t len);
+	void (*abort)(void *link);
 	void (*close)(void *link);
 	int (*stats)(void *link, char *buf, size_t size);
 };
