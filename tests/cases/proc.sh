@@ -142,9 +142,11 @@ on 2 "setsid sh -c 'cluster-run -n self -T -- bash -c \"while :; do /bin/true; d
 check 'lists while processes come and go' in_cluster 1 \
 	'for i in $(seq 10); do ps -ef >/dev/null && ls -lR /proc/[0-9]*/task >/dev/null 2>&1; ps aux | grep -c . >/dev/null || exit 1; done'
 on 2 "pkill -f 'while :; do /bin/tru[e]'; kill \$(cat /tmp/churn); true"
-# The pipes make the order: opened, then ended, then read.
+# Opened, then ended, then read. What was looked up a moment ago is believed for
+# that moment (PANDO_PROC_FRESH_MS): names go when it is over.
 out=$(in_cluster 1 "exec 3<$p/stat; cd $p; kill -KILL $pid
-	while kill -0 $pid; do :; done; cat <&3; cat stat; ls /proc/$pid" 2>&1)
+	while kill -0 $pid; do :; done; cat <&3
+	while [ -e stat ]; do :; done; cat stat; ls /proc/$pid" 2>&1)
 is "$(grep -c 'No such process$' <<<"$(grep cat: <<<"$out")")" 1 \
 	'an open file of a process that ended is ESRCH'
 is "$(grep -c 'No such file' <<<"$out")" 2 'and its names are gone'
