@@ -87,7 +87,9 @@ deps:
 	tests/deps
 
 demo: deps
-	$(MAKE) -s stage >$(BUILD)/stage.log 2>&1 || { cat $(BUILD)/stage.log; exit 1; }
+	@mkdir -p $(BUILD)
+	@echo 'building; messages are in $(BUILD)/stage.log'
+	@$(MAKE) -s stage >$(BUILD)/stage.log 2>&1 || { cat $(BUILD)/stage.log; exit 1; }
 	tests/demo
 
 check: deps
