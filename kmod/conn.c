@@ -108,12 +108,10 @@ static void timeout_fn(struct work_struct *work)
 
 static struct pando_conn *conn_new(bool initiator)
 {
-	struct pando_conn *conn, *other, *oldest = NULL;
-	int strangers = 0;
+	struct pando_conn *conn = kzalloc(sizeof(*conn), GFP_KERNEL);
 
-	conn = kzalloc(sizeof(*conn), GFP_KERNEL);
 	if (!conn)
-		return ERR_PTR(-ENOMEM);
+		return NULL;
 	kref_init(&conn->ref);
 	conn->transport = transport;
 	spin_lock_init(&conn->lock);
@@ -122,6 +120,19 @@ static struct pando_conn *conn_new(bool initiator)
 	INIT_DELAYED_WORK(&conn->timeout, timeout_fn);
 	conn->initiator = initiator;
 	conn->state = initiator ? PANDO_CONN_CONNECTING : PANDO_CONN_ACCEPTED;
+	return conn;
+}
+
+/*
+ * Begins its life: from here on anybody may close it, and closing drops the
+ * first reference. So whatever closing needs (the link, or the mutex held
+ * until there is one) and the caller's own reference come before.
+ */
+static int conn_list(struct pando_conn *conn)
+{
+	struct pando_conn *other, *oldest = NULL;
+	int strangers = 0, err = 0;
+
 	spin_lock(&conns_lock);
 	/* the newest is first */
 	list_for_each_entry(other, &conns, list) {
@@ -132,18 +143,20 @@ static struct pando_conn *conn_new(bool initiator)
 		if (READ_ONCE(other->state) != PANDO_CONN_CLOSED)
 			oldest = other;
 	}
-	if (closing || (!initiator && strangers >= 2 * STRANGERS_MAX)) {
-		spin_unlock(&conns_lock);
-		kfree(conn);
-		return ERR_PTR(closing ? -ESHUTDOWN : -EMFILE);
+	if (closing) {
+		err = -ESHUTDOWN;
+	} else if (!conn->initiator && strangers >= 2 * STRANGERS_MAX) {
+		err = -EMFILE;
+	} else {
+		/* who says nothing keeps nobody out */
+		if (!conn->initiator && strangers >= STRANGERS_MAX && oldest)
+			pando_conn_kill(oldest, -EMFILE);
+		queue_delayed_work(system_wq, &conn->timeout,
+				   HANDSHAKE_TIMEOUT);
+		list_add(&conn->list, &conns);
 	}
-	/* who says nothing keeps nobody out */
-	if (!initiator && strangers >= STRANGERS_MAX && oldest)
-		pando_conn_kill(oldest, -EMFILE);
-	list_add(&conn->list, &conns);
 	spin_unlock(&conns_lock);
-	queue_delayed_work(system_wq, &conn->timeout, HANDSHAKE_TIMEOUT);
-	return conn;
+	return err;
 }
 
 struct pando_conn *pando_conn_start(u16 node, u64 incarnation,
@@ -152,12 +165,19 @@ struct pando_conn *pando_conn_start(u16 node, u64 incarnation,
 	struct pando_conn *conn = conn_new(true);
 	int err;
 
-	if (IS_ERR(conn))
-		return conn;
+	if (!conn)
+		return ERR_PTR(-ENOMEM);
 	conn->node = node;
 	conn->incarnation = incarnation;
 	pando_conn_get(conn);
+	/* who closes it waits for the mutex, and finds the link then */
 	mutex_lock(&conn->send_mutex);
+	err = conn_list(conn);
+	if (err) {
+		mutex_unlock(&conn->send_mutex);
+		kfree(conn);
+		return ERR_PTR(err);
+	}
 	err = conn->transport->connect(conn, addr, &conn->link);
 	mutex_unlock(&conn->send_mutex);
 	if (err)
@@ -220,12 +240,17 @@ static void refuse(struct pando_conn *conn, int err)
 	else if (err == -EADDRNOTAVAIL)
 		why = "meant for another node";
 	if (err != -ENOENT && err != -ESTALE) {
-		if (__ratelimit(&limit))
+		bool say = __ratelimit(&limit);
+
+		if (say)
 			pr_warn("pando: connection %s node %u refused: %s (%d)\n",
 				conn->initiator ? "to" : "from", conn->node,
 				why, err);
-		pando_netlink_peer(conn->initiator ? conn->node : 0,
-				   PANDO_PEER_REFUSED);
+		/* a member is told of always: its attempts have their pauses */
+		if (conn->initiator)
+			pando_netlink_peer(conn->node, PANDO_PEER_REFUSED);
+		else if (say)
+			pando_netlink_peer(0, PANDO_PEER_REFUSED);
 	}
 	pando_conn_kill(conn, err);
 }
@@ -392,18 +417,26 @@ EXPORT_SYMBOL_GPL(pando_conn_receive);
 
 /**
  * pando_conn_accept - somebody has connected to us
- * @t: over this transport
- * @link: its link
+ * @link: its link, complete: it may be closed before this returns
+ * @conn: out, the connection for it; set before anybody can see it
  *
- * Return: the connection for it, or ERR_PTR when there are too many strangers.
+ * Return: 0: the link is the connection's now. -EMFILE when there are too many
+ * strangers, -ESHUTDOWN, -ENOMEM: the link is still the caller's.
  */
-struct pando_conn *pando_conn_accept(struct pando_transport *t, void *link)
+int pando_conn_accept(void *link, struct pando_conn **conn)
 {
-	struct pando_conn *conn = conn_new(false);
+	int err;
 
-	if (!IS_ERR(conn))
-		conn->link = link;
-	return conn;
+	*conn = conn_new(false);
+	if (!*conn)
+		return -ENOMEM;
+	(*conn)->link = link;
+	err = conn_list(*conn);
+	if (err) {
+		kfree(*conn);
+		*conn = NULL;
+	}
+	return err;
 }
 EXPORT_SYMBOL_GPL(pando_conn_accept);
 

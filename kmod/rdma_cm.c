@@ -81,6 +81,14 @@ static int do_connect(struct pando_rdma_link *link)
 	return rdma_connect_locked(link->id, &param);
 }
 
+static int do_answer(struct pando_rdma_link *link)
+{
+	struct rdma_conn_param param;
+
+	fill_param(&param);
+	return rdma_accept(link->id, &param);
+}
+
 static int on_link_event(struct rdma_cm_id *id, struct rdma_cm_event *event)
 {
 	struct pando_rdma_link *link = id->context;
@@ -140,7 +148,6 @@ static int on_request(struct rdma_cm_id *id, struct rdma_cm_event *event)
 {
 	u32 credits = credits_of(event);
 	struct pando_rdma_link *link;
-	struct rdma_conn_param param;
 	int err;
 
 	if (!credits)
@@ -154,14 +161,14 @@ static int on_request(struct rdma_cm_id *id, struct rdma_cm_event *event)
 	err = pando_rdma_io_setup(link);
 	if (err)
 		goto err_io;
-	link->conn = pando_conn_accept(&pando_rdma, link);
-	if (IS_ERR(link->conn)) {
-		err = PTR_ERR(link->conn);
+	err = pando_conn_accept(link, &link->conn);
+	if (err)
 		goto err_io;
-	}
-	fill_param(&param);
-	err = rdma_accept(id, &param);
-	/* the connection owns the link now, and closes it */
+	/*
+	 * The connection owns the link now, and closes it; destroying @id waits
+	 * for this handler.
+	 */
+	err = step(link, do_answer);
 	if (err)
 		pando_rdma_io_error(link, err);
 	return 0;

@@ -19,7 +19,7 @@ void pando_rdma_io_error(struct pando_rdma_link *link, int err)
 		link->error = err;
 	spin_unlock_bh(&link->lock);
 	wake_up_all(&link->room);
-	if (first && !READ_ONCE(link->closing) && !IS_ERR_OR_NULL(link->conn))
+	if (first && !READ_ONCE(link->closing) && link->conn)
 		pando_conn_error(link->conn, err);
 }
 

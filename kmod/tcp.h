@@ -17,7 +17,7 @@ struct pando_conn;
  * struct pando_tcp_link - one connection
  * @sock: its socket
  * @conn: whom it belongs to
- * @reader: thread that reads, started when @conn is known
+ * @reader: thread that reads; whoever sets @conn wakes it for the first time
  * @initiator: we connected: tell @conn that the link stands
  * @buf: room for one message
  */
@@ -29,10 +29,11 @@ struct pando_tcp_link {
 	void *buf;
 };
 
-/* Takes over @sock. ERR_PTR, then @sock is still the caller's. */
+/*
+ * Takes over @sock; the reader waits to be woken. ERR_PTR, then @sock is still
+ * the caller's.
+ */
 struct pando_tcp_link *pando_tcp_link_new(struct socket *sock, bool initiator);
-/* Begins to read for @conn. */
-int pando_tcp_link_start(struct pando_tcp_link *link, struct pando_conn *conn);
 /* Ends reader and socket, whatever they do. */
 void pando_tcp_link_abort(struct pando_tcp_link *link);
 void pando_tcp_link_free(struct pando_tcp_link *link);

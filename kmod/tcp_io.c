@@ -87,6 +87,7 @@ static int reader(void *arg)
 struct pando_tcp_link *pando_tcp_link_new(struct socket *sock, bool initiator)
 {
 	struct pando_tcp_link *link = kzalloc(sizeof(*link), GFP_KERNEL);
+	struct task_struct *task;
 
 	if (!link)
 		return ERR_PTR(-ENOMEM);
@@ -95,23 +96,17 @@ struct pando_tcp_link *pando_tcp_link_new(struct socket *sock, bool initiator)
 		kfree(link);
 		return ERR_PTR(-ENOMEM);
 	}
+	task = kthread_create(reader, link, "pando_tcp");
+	if (IS_ERR(task)) {
+		kvfree(link->buf);
+		kfree(link);
+		return ERR_CAST(task);
+	}
+	link->reader = get_task_struct(task);
 	link->sock = sock;
 	link->initiator = initiator;
 	pando_tcp_tune(sock);
 	return link;
-}
-
-int pando_tcp_link_start(struct pando_tcp_link *link, struct pando_conn *conn)
-{
-	struct task_struct *task;
-
-	link->conn = conn;
-	task = kthread_create(reader, link, "pando_tcp");
-	if (IS_ERR(task))
-		return PTR_ERR(task);
-	link->reader = get_task_struct(task);
-	wake_up_process(task);
-	return 0;
 }
 
 void pando_tcp_link_abort(struct pando_tcp_link *link)
@@ -122,10 +117,8 @@ void pando_tcp_link_abort(struct pando_tcp_link *link)
 void pando_tcp_link_free(struct pando_tcp_link *link)
 {
 	kernel_sock_shutdown(link->sock, SHUT_RDWR);
-	if (link->reader) {
-		kthread_stop(link->reader);
-		put_task_struct(link->reader);
-	}
+	kthread_stop(link->reader);
+	put_task_struct(link->reader);
 	sock_release(link->sock);
 	kvfree(link->buf);
 	kfree(link);

@@ -14,8 +14,6 @@
 
 #define CONNECT_TIMEOUT	(5 * HZ)
 
-static struct pando_transport pando_tcp;
-
 /* Set while listening: under the core's command mutex. */
 static struct socket *listener;
 static struct task_struct *acceptor;
@@ -36,21 +34,20 @@ static int make_socket(const struct sockaddr_storage *addr,
 static void accept_one(struct socket *sock)
 {
 	struct pando_tcp_link *link;
-	struct pando_conn *conn;
+	struct task_struct *reader;
 
 	link = pando_tcp_link_new(sock, false);
 	if (IS_ERR(link)) {
 		sock_release(sock);
 		return;
 	}
-	link->conn = pando_conn_accept(&pando_tcp, link);
-	conn = link->conn;
-	if (IS_ERR(conn)) {
+	/* the link may be gone as soon as it is accepted */
+	reader = get_task_struct(link->reader);
+	if (pando_conn_accept(link, &link->conn))
 		pando_tcp_link_free(link);
-		return;
-	}
-	if (pando_tcp_link_start(link, conn))
-		pando_conn_error(conn, -ENOMEM);
+	else
+		wake_up_process(reader);
+	put_task_struct(reader);
 }
 
 static int accept_fn(void *unused)
@@ -126,9 +123,10 @@ static int link_connect(struct pando_conn *conn,
 		err = PTR_ERR(link);
 		goto err_sock;
 	}
+	link->conn = conn;
 	*out = link;
-	/* on failure the link is closed with the connection */
-	return pando_tcp_link_start(link, conn);
+	wake_up_process(link->reader);
+	return 0;
 
 err_sock:
 	sock_release(sock);

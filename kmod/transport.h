@@ -58,12 +58,14 @@ struct pando_transport *pando_transport_get(const char *name);
 void pando_transport_put(struct pando_transport *t);
 
 /*
- * Callbacks into conn.c. accept returns a conn for the new link, or an
- * ERR_PTR when there are too many strangers already (then the transport drops
- * the link). receive is given whole messages only; @limit of what may arrive
- * before the handshake ended is asked with pando_conn_limit().
+ * Callbacks into conn.c. accept sets *conn to the connection of the new link
+ * and takes the link over, or fails when there are too many strangers already
+ * (then the transport drops the link). The connection may be closed before
+ * accept returns: after it the transport touches the link only where its own
+ * @close waits for it. receive is given whole messages only; @limit of what may
+ * arrive before the handshake ended is asked with pando_conn_limit().
  */
-struct pando_conn *pando_conn_accept(struct pando_transport *t, void *link);
+int pando_conn_accept(void *link, struct pando_conn **conn);
 void pando_conn_established(struct pando_conn *conn);
 void pando_conn_receive(struct pando_conn *conn, const void *msg, size_t len);
 void pando_conn_error(struct pando_conn *conn, int err);
