@@ -2,9 +2,8 @@
 /*
  * Where does a PID live? The lease map says who its home is, the home's
  * directory says where it has gone. This file holds both for this node, keeps
- * them true (moves, recovery, the end of guests) and asks other nodes.
+ * them true through moves and the end of tasks, and asks other nodes.
  */
-#include <linux/llist.h>
 #include <linux/module.h>
 #include <linux/pid_namespace.h>
 #include <linux/slab.h>
@@ -13,8 +12,8 @@
 
 #include <uapi/linux/pando.h>
 
-#include "directory.h"
 #include "locate.h"
+#include "locate_parts.h"
 #include "netlink.h"
 #include "node.h"
 #include "ns.h"
@@ -27,26 +26,8 @@ static struct pando_pidspace __rcu *space;
 static atomic_t cursor;
 static atomic_t used;	/* numbers of ours that have a struct pid here */
 
-/*
- * Taken with interrupts off, for the end of a task takes it below
- * tasklist_lock. No other lock is taken inside it.
- */
-static DEFINE_SPINLOCK(dir_lock);
-static struct pando_directory dir;	/* dir_lock */
-
-/*
- * The members, as recovery and the directory need them; dir_lock.
- * @epoch: of the last MEMBERS
- * @complete: nobody who may have guests of ours is missing
- * @incarnation: of each member by id; 0: not a member
- * @unheard: others whose report of this epoch is not complete
- */
-static struct {
-	u64 epoch;
-	bool complete;
-	u64 incarnation[PANDO_NODE_MAX + 1];
-	DECLARE_BITMAP(unheard, PANDO_NODE_MAX + 1);
-} view;
+DEFINE_SPINLOCK(pando_locate_lock);
+struct pando_directory pando_locate_dir;
 
 static BLOCKING_NOTIFIER_HEAD(moved_chain);
 
@@ -56,7 +37,7 @@ static BLOCKING_NOTIFIER_HEAD(moved_chain);
 
 /* --- the lease map ------------------------------------------------------- */
 
-static u16 home_of(u32 pid)
+u16 pando_locate_home(u32 pid)
 {
 	struct pando_pidspace *ps;
 	u16 home = 0;
@@ -87,18 +68,18 @@ static bool is_kind(u32 pid, enum pando_dir_kind kind)
 	unsigned long flags;
 	bool found;
 
-	if (!READ_ONCE(dir.count[kind]))
+	if (!READ_ONCE(pando_locate_dir.count[kind]))
 		return false;
-	spin_lock_irqsave(&dir_lock, flags);
-	found = pando_dir_find(&dir, pid, kind);
-	spin_unlock_irqrestore(&dir_lock, flags);
+	spin_lock_irqsave(&pando_locate_lock, flags);
+	found = pando_dir_find(&pando_locate_dir, pid, kind);
+	spin_unlock_irqrestore(&pando_locate_lock, flags);
 	return found;
 }
 
 /* A directory entry of somebody else's number says nothing any more. */
 static bool is_strange(struct pando_dir_entry *e, void *unused)
 {
-	return home_of(e->pid) != pando_nodes_self();
+	return pando_locate_home(e->pid) != pando_nodes_self();
 }
 
 int pando_locate_leases(u16 self, u64 version, const u16 *map)
@@ -120,9 +101,9 @@ int pando_locate_leases(u16 self, u64 version, const u16 *map)
 	rcu_assign_pointer(space, new);
 	synchronize_rcu();
 	kvfree(old);
-	spin_lock_irq(&dir_lock);
-	pando_dir_purge(&dir, PANDO_DIR_AWAY, is_strange, NULL);
-	spin_unlock_irq(&dir_lock);
+	spin_lock_irq(&pando_locate_lock);
+	pando_dir_purge(&pando_locate_dir, PANDO_DIR_AWAY, is_strange, NULL);
+	spin_unlock_irq(&pando_locate_lock);
 	return 0;
 }
 
@@ -183,88 +164,21 @@ void pando_locate_taken(u32 pid)
 
 	if (pid < PANDO_LOCAL_PIDS)
 		return;
-	if (READ_ONCE(dir.count[PANDO_DIR_RESERVED])) {
-		spin_lock_irq(&dir_lock);
-		pando_dir_mark(&dir, pid, PANDO_DIR_RESERVED, 0);
-		spin_unlock_irq(&dir_lock);
+	if (READ_ONCE(pando_locate_dir.count[PANDO_DIR_RESERVED])) {
+		spin_lock_irq(&pando_locate_lock);
+		pando_dir_mark(&pando_locate_dir, pid, PANDO_DIR_RESERVED, 0);
+		spin_unlock_irq(&pando_locate_lock);
 	}
-	if (home_of(pid) != pando_nodes_self())
+	if (pando_locate_home(pid) != pando_nodes_self())
 		return;
-	inuse = atomic_inc_return(&used) + READ_ONCE(dir.count[PANDO_DIR_AWAY]);
+	inuse = atomic_inc_return(&used) + READ_ONCE(pando_locate_dir.count[PANDO_DIR_AWAY]);
 	size = my_size();
 	if (size - min(inuse, size) < LOW_WATER(size))
 		queue_delayed_work(system_wq, &low_work,
 				   inuse == size ? LOW_INTERVAL : 0);
 }
 
-/* --- the end of guests ----------------------------------------------------- */
-
-struct gone {
-	struct llist_node node;
-	u32 pid;
-};
-
-static LLIST_HEAD(gone_list);
-
-static void tell_gone(u16 home, const u32 *pids, u32 n)
-{
-	struct pando_wire_gone head = { .count = cpu_to_le32(n) };
-	__le32 *list;
-	u32 i;
-	int err;
-
-	list = kmalloc_array(n, sizeof(*list), GFP_KERNEL);
-	if (!list)
-		return;	/* the next recovery's report tells the home */
-	for (i = 0; i < n; i++)
-		list[i] = cpu_to_le32(pids[i]);
-	err = pando_rpc_call(home, PANDO_MSG_GONE,
-			     (struct kvec[]){ { &head, sizeof(head) },
-					      { list, n * sizeof(*list) } },
-			     2, NULL, 0, NULL);
-	if (err)
-		pr_debug("pando: node %u was not told of %u ended guests: %d\n",
-			 home, n, err);
-	kfree(list);
-}
-
-#define GONE_BATCH	512
-
-/* Hands the ended guests of one home at a time to it. */
-static void gone_work_fn(struct work_struct *work)
-{
-	struct llist_node *all = llist_del_all(&gone_list);
-	struct llist_node *rest;
-	struct gone *g, *next;
-	u32 *pids;
-	u32 n;
-	u16 home, h;
-
-	pids = kmalloc_array(GONE_BATCH, sizeof(*pids), GFP_KERNEL | __GFP_NOFAIL);
-	while (all) {
-		home = 0;
-		n = 0;
-		rest = NULL;
-		llist_for_each_entry_safe(g, next, all, node) {
-			h = home_of(g->pid);
-			if ((home && h != home) || n == GONE_BATCH) {
-				g->node.next = rest;
-				rest = &g->node;
-				continue;
-			}
-			home = h;
-			if (home && home != pando_nodes_self())
-				pids[n++] = g->pid;
-			kfree(g);
-		}
-		if (n)
-			tell_gone(home, pids, n);
-		all = rest;
-	}
-	kfree(pids);
-}
-
-static DECLARE_WORK(gone_work, gone_work_fn);
+/* --- the end of tasks ------------------------------------------------------ */
 
 /*
  * Forgets what was noted of a task that has ended here, and tells whether its
@@ -276,61 +190,33 @@ static bool end_is_news(u32 pid)
 	unsigned long flags;
 	bool news;
 
-	if (!READ_ONCE(dir.count[PANDO_DIR_ARRIVED]) &&
-	    !READ_ONCE(dir.count[PANDO_DIR_LEAVING]) &&
-	    !READ_ONCE(dir.count[PANDO_DIR_RESERVED]))
+	if (!READ_ONCE(pando_locate_dir.count[PANDO_DIR_ARRIVED]) &&
+	    !READ_ONCE(pando_locate_dir.count[PANDO_DIR_LEAVING]) &&
+	    !READ_ONCE(pando_locate_dir.count[PANDO_DIR_RESERVED]))
 		return true;
-	spin_lock_irqsave(&dir_lock, flags);
-	e = pando_dir_find(&dir, pid, PANDO_DIR_RESERVED);
+	spin_lock_irqsave(&pando_locate_lock, flags);
+	e = pando_dir_find(&pando_locate_dir, pid, PANDO_DIR_RESERVED);
 	/* a copy that was never let run is nobody's guest */
-	news = !e && !pando_dir_clear(&dir, pid, PANDO_DIR_LEAVING);
+	news = !e && !pando_dir_clear(&pando_locate_dir, pid, PANDO_DIR_LEAVING);
 	if (e && !e->tag)
-		pando_dir_clear(&dir, pid, PANDO_DIR_RESERVED);
+		pando_dir_clear(&pando_locate_dir, pid, PANDO_DIR_RESERVED);
 	else if (e)
-		pando_dir_mark(&dir, pid, PANDO_DIR_RESERVED, 1);
+		pando_dir_mark(&pando_locate_dir, pid, PANDO_DIR_RESERVED, 1);
 	else
-		pando_dir_clear(&dir, pid, PANDO_DIR_ARRIVED);
-	spin_unlock_irqrestore(&dir_lock, flags);
+		pando_dir_clear(&pando_locate_dir, pid, PANDO_DIR_ARRIVED);
+	spin_unlock_irqrestore(&pando_locate_lock, flags);
 	return news;
 }
 
 /* Called with tasklist_lock held for writing: no sleeping, no work. */
 void pando_locate_freed(u32 pid)
 {
-	bool mine = home_of(pid) == pando_nodes_self();
-	struct gone *g;
+	bool mine = pando_locate_home(pid) == pando_nodes_self();
 
 	if (mine && atomic_read(&used) > 0)
 		atomic_dec(&used);
-	if (!end_is_news(pid) || mine)
-		return;
-	g = kmalloc(sizeof(*g), GFP_ATOMIC);
-	if (!g)
-		return;	/* as in tell_gone() */
-	g->pid = pid;
-	llist_add(&g->node, &gone_list);
-	queue_work(system_unbound_wq, &gone_work);
-}
-
-static int handle_gone(struct pando_rpc_req *req)
-{
-	const struct pando_wire_gone *msg = req->data;
-	const struct pando_dir_entry *e;
-	u32 i, n = le32_to_cpu(msg->count);
-
-	if (req->len != struct_size(msg, pid, n))
-		return -EPROTO;
-	for (i = 0; i < n; i++) {
-		u32 pid = le32_to_cpu(msg->pid[i]);
-
-		spin_lock_irq(&dir_lock);
-		e = pando_dir_find(&dir, pid, PANDO_DIR_AWAY);
-		/* it may have moved on since: only its present place may say so */
-		if (e && e->node == req->node)
-			pando_dir_clear(&dir, pid, PANDO_DIR_AWAY);
-		spin_unlock_irq(&dir_lock);
-	}
-	return 0;
+	if (end_is_news(pid) && !mine)
+		pando_recover_gone(pid);
 }
 
 /* --- moves ----------------------------------------------------------------- */
@@ -351,10 +237,10 @@ int pando_locate_reserve(u64 move, const u32 *pids, u32 n, u32 *busy)
 			err = -EEXIST;
 		if (err)
 			goto err_undo;
-		spin_lock_irq(&dir_lock);
-		err = pando_dir_set(&dir, pids[i], PANDO_DIR_RESERVED,
+		spin_lock_irq(&pando_locate_lock);
+		err = pando_dir_set(&pando_locate_dir, pids[i], PANDO_DIR_RESERVED,
 				    pando_nodes_self(), move);
-		spin_unlock_irq(&dir_lock);
+		spin_unlock_irq(&pando_locate_lock);
 		if (err)
 			goto err_undo;
 	}
@@ -381,9 +267,9 @@ static bool is_over(struct pando_dir_entry *e, void *move)
 
 void pando_locate_unreserve(u64 move)
 {
-	spin_lock_irq(&dir_lock);
-	pando_dir_purge(&dir, PANDO_DIR_RESERVED, is_over, &move);
-	spin_unlock_irq(&dir_lock);
+	spin_lock_irq(&pando_locate_lock);
+	pando_dir_purge(&pando_locate_dir, PANDO_DIR_RESERVED, is_over, &move);
+	spin_unlock_irq(&pando_locate_lock);
 }
 
 static int moved_one(u32 pid, u16 from, u16 to)
@@ -391,24 +277,24 @@ static int moved_one(u32 pid, u16 from, u16 to)
 	u16 self = pando_nodes_self();
 	int err = 0;
 
-	spin_lock_irq(&dir_lock);
-	pando_dir_clear(&dir, pid, PANDO_DIR_HINT);
+	spin_lock_irq(&pando_locate_lock);
+	pando_dir_clear(&pando_locate_dir, pid, PANDO_DIR_HINT);
 	if (to == self) {
-		pando_dir_clear(&dir, pid, PANDO_DIR_RESERVED);
-		pando_dir_clear(&dir, pid, PANDO_DIR_AWAY);
-		pando_dir_clear(&dir, pid, PANDO_DIR_LEAVING);
-		err = pando_dir_set(&dir, pid, PANDO_DIR_ARRIVED, self, 0);
+		pando_dir_clear(&pando_locate_dir, pid, PANDO_DIR_RESERVED);
+		pando_dir_clear(&pando_locate_dir, pid, PANDO_DIR_AWAY);
+		pando_dir_clear(&pando_locate_dir, pid, PANDO_DIR_LEAVING);
+		err = pando_dir_set(&pando_locate_dir, pid, PANDO_DIR_ARRIVED, self, 0);
 	} else {
-		if (home_of(pid) == self)
-			err = pando_dir_set(&dir, pid, PANDO_DIR_AWAY, to,
-					    view.incarnation[to]);
+		if (pando_locate_home(pid) == self)
+			err = pando_dir_set(&pando_locate_dir, pid, PANDO_DIR_AWAY, to,
+					    pando_recover_incarnation(to));
 		/* a report that was collected before the move is no denial */
-		pando_dir_mark(&dir, pid, PANDO_DIR_AWAY, 1);
+		pando_dir_mark(&pando_locate_dir, pid, PANDO_DIR_AWAY, 1);
 		if (from == self && !err)
-			err = pando_dir_set(&dir, pid, PANDO_DIR_LEAVING, to,
+			err = pando_dir_set(&pando_locate_dir, pid, PANDO_DIR_LEAVING, to,
 					    0);
 	}
-	spin_unlock_irq(&dir_lock);
+	spin_unlock_irq(&pando_locate_lock);
 	return err;
 }
 
@@ -471,168 +357,6 @@ int pando_locate_chain_unregister(struct notifier_block *nb)
 }
 EXPORT_SYMBOL_GPL(pando_locate_chain_unregister);
 
-/* --- recovery --------------------------------------------------------------- */
-
-/*
- * An AWAY entry whose node is back with another incarnation: that task died
- * with the old one. While the node is merely gone the number stays in use.
- */
-static bool is_of_the_dead(struct pando_dir_entry *e, void *unused)
-{
-	u64 now = view.incarnation[e->node];
-
-	/* one that moved to a node which was missing: it may be the present one */
-	return now && e->tag && now != e->tag;
-}
-
-void pando_locate_members(u64 epoch, const struct pando_member *list, int n_list,
-			  bool complete)
-{
-	u32 n;
-	int i;
-
-	spin_lock_irq(&dir_lock);
-	memset(&view, 0, sizeof(view));
-	view.epoch = epoch;
-	view.complete = complete;
-	for (i = 0; i < n_list; i++) {
-		view.incarnation[list[i].id] = list[i].incarnation;
-		if (list[i].id != pando_nodes_self())
-			__set_bit(list[i].id, view.unheard);
-	}
-	pando_dir_purge(&dir, PANDO_DIR_HINT, NULL, NULL);
-	n = pando_dir_purge(&dir, PANDO_DIR_AWAY, is_of_the_dead, NULL);
-	spin_unlock_irq(&dir_lock);
-	if (n)
-		pr_info("pando: epoch %llu: %u PIDs died with their node\n",
-			epoch, n);
-}
-
-struct report {
-	u32 seq;
-	struct pando_wire_guests head;
-	__le32 pid[GONE_BATCH];
-};
-
-static int report_send(u16 home, u64 epoch, struct report *r, u32 n)
-{
-	r->head.epoch = cpu_to_le64(epoch);
-	r->head.seq = cpu_to_le32(r->seq++);
-	r->head.count = cpu_to_le32(n);
-	return pando_rpc_call(home, PANDO_MSG_GUESTS,
-			      (struct kvec[]){ { &r->head, sizeof(r->head) },
-					       { r->pid, n * sizeof(*r->pid) } },
-			      2, NULL, 0, NULL);
-}
-
-/* Collects up to GONE_BATCH guests of @home from *@nr on. */
-static u32 report_collect(u16 home, u32 *nr, struct report *r)
-{
-	struct pid_namespace *ns = pando_ns();
-	struct pid *pid;
-	u32 n = 0;
-
-	rcu_read_lock();
-	while (ns && n < GONE_BATCH && (pid = find_ge_pid(*nr, ns))) {
-		u32 p = pid_nr_ns(pid, ns);
-
-		*nr = p + 1;
-		if (home_of(p) == home && pando_locate_is_settled(p))
-			r->pid[n++] = cpu_to_le32(p);
-	}
-	rcu_read_unlock();
-	return n;
-}
-
-static int report_to(u16 home, u64 epoch, struct report *r)
-{
-	u32 nr = PANDO_LOCAL_PIDS, n;
-	int err;
-
-	r->seq = 0;
-	do {
-		if (pando_nodes_epoch() != epoch)
-			return -EINTR;
-		n = report_collect(home, &nr, r);
-		err = report_send(home, epoch, r, n);
-	} while (!err && n);
-	return err;
-}
-
-int pando_locate_report(u64 epoch)
-{
-	struct report *r;
-	u16 *ids;
-	int i, n, err = 0;
-
-	ids = kmalloc_array(PANDO_NODE_MAX, sizeof(*ids), GFP_KERNEL);
-	r = kmalloc(sizeof(*r), GFP_KERNEL);
-	if (!ids || !r) {
-		err = -ENOMEM;
-		goto out;
-	}
-	n = pando_nodes_others(ids, PANDO_NODE_MAX);
-	for (i = 0; i < n && !err; i++)
-		err = report_to(ids[i], epoch, r);
-out:
-	kfree(r);
-	kfree(ids);
-	return err;
-}
-
-/* Of a member, all of whom have spoken; another's is not to be doubted. */
-static bool is_unconfirmed(struct pando_dir_entry *e, void *unused)
-{
-	return view.incarnation[e->node] && !e->mark;
-}
-
-/*
- * A number that its last known place does not report may be in the report of
- * another that has yet to come, or be with one that is not a member now:
- * nothing is forgotten before all were heard.
- */
-static void heard(u16 node)
-{
-	__clear_bit(node, view.unheard);
-	if (view.complete && bitmap_empty(view.unheard, PANDO_NODE_MAX + 1))
-		pando_dir_purge(&dir, PANDO_DIR_AWAY, is_unconfirmed, NULL);
-}
-
-static int handle_guests(struct pando_rpc_req *req)
-{
-	const struct pando_wire_guests *msg = req->data;
-	u32 i, n = le32_to_cpu(msg->count);
-	u16 self = pando_nodes_self();
-	int err = 0;
-
-	if (req->len != struct_size(msg, pid, n))
-		return -EPROTO;
-	spin_lock_irq(&dir_lock);
-	/* collected in a view that is over, or we are not there yet: once more */
-	if (le64_to_cpu(msg->epoch) != view.epoch) {
-		err = -EAGAIN;
-		goto out;
-	}
-	if (!msg->seq) {
-		__set_bit(req->node, view.unheard);
-		pando_dir_mark_all(&dir, PANDO_DIR_AWAY, req->node, 0);
-	}
-	for (i = 0; i < n && !err; i++) {
-		u32 pid = le32_to_cpu(msg->pid[i]);
-
-		if (home_of(pid) != self)
-			continue;
-		err = pando_dir_set(&dir, pid, PANDO_DIR_AWAY, req->node,
-				    view.incarnation[req->node]);
-		pando_dir_mark(&dir, pid, PANDO_DIR_AWAY, 1);
-	}
-	if (!n)
-		heard(req->node);
-out:
-	spin_unlock_irq(&dir_lock);
-	return err;
-}
-
 /* --- asking ------------------------------------------------------------------ */
 
 /* Where this node believes the PID lives: 0 if nobody can have it. */
@@ -641,26 +365,26 @@ static u16 believed(u32 pid, u16 home)
 	const struct pando_dir_entry *e;
 	u16 node = home;
 
-	spin_lock_irq(&dir_lock);
-	e = pando_dir_find(&dir, pid, PANDO_DIR_AWAY);
+	spin_lock_irq(&pando_locate_lock);
+	e = pando_dir_find(&pando_locate_dir, pid, PANDO_DIR_AWAY);
 	if (!e)
-		e = pando_dir_find(&dir, pid, PANDO_DIR_LEAVING);
+		e = pando_dir_find(&pando_locate_dir, pid, PANDO_DIR_LEAVING);
 	if (!e)
-		e = pando_dir_find(&dir, pid, PANDO_DIR_HINT);
+		e = pando_dir_find(&pando_locate_dir, pid, PANDO_DIR_HINT);
 	if (e)
 		node = e->node;
-	spin_unlock_irq(&dir_lock);
+	spin_unlock_irq(&pando_locate_lock);
 	return node;
 }
 
 static void set_hint(u32 pid, u16 node)
 {
-	spin_lock_irq(&dir_lock);
+	spin_lock_irq(&pando_locate_lock);
 	if (node)
-		pando_dir_set(&dir, pid, PANDO_DIR_HINT, node, 0);
+		pando_dir_set(&pando_locate_dir, pid, PANDO_DIR_HINT, node, 0);
 	else
-		pando_dir_clear(&dir, pid, PANDO_DIR_HINT);
-	spin_unlock_irq(&dir_lock);
+		pando_dir_clear(&pando_locate_dir, pid, PANDO_DIR_HINT);
+	spin_unlock_irq(&pando_locate_lock);
 }
 
 /**
@@ -672,7 +396,7 @@ static void set_hint(u32 pid, u16 node)
  */
 bool pando_locate_may_be_remote(u32 pid)
 {
-	u16 home = home_of(pid);
+	u16 home = pando_locate_home(pid);
 
 	return home && (home != pando_nodes_self() ||
 			is_kind(pid, PANDO_DIR_AWAY));
@@ -748,7 +472,7 @@ int pando_locate_call(u32 pid, enum pando_msg type,
 		      void *reply, size_t reply_cap, size_t *reply_len,
 		      bool *here)
 {
-	u16 home = home_of(pid), self = pando_nodes_self();
+	u16 home = pando_locate_home(pid), self = pando_nodes_self();
 	u16 node = believed(pid, home);
 	int hops, err;
 
@@ -789,7 +513,7 @@ int pando_locate_where(u32 pid, u16 *home, u16 *location)
 	u16 self = pando_nodes_self(), node;
 	int hops, where;
 
-	*home = home_of(pid);
+	*home = pando_locate_home(pid);
 	*location = 0;
 	if (pando_ns_has_pid(pid)) {
 		*location = self;
@@ -820,7 +544,7 @@ void pando_locate_info(struct pando_locate_info *info)
 	struct pid *pid;
 
 	memset(info, 0, sizeof(*info));
-	info->away = READ_ONCE(dir.count[PANDO_DIR_AWAY]);
+	info->away = READ_ONCE(pando_locate_dir.count[PANDO_DIR_AWAY]);
 	info->used = min_t(u32, size, atomic_read(&used) + info->away);
 	info->free = size - info->used;
 	rcu_read_lock();
@@ -828,7 +552,7 @@ void pando_locate_info(struct pando_locate_info *info)
 	info->version = ps ? ps->version : 0;
 	while (ns && (pid = find_ge_pid(nr, ns))) {
 		nr = pid_nr_ns(pid, ns) + 1;
-		if (home_of(nr - 1) != self)
+		if (pando_locate_home(nr - 1) != self)
 			info->guests++;
 	}
 	rcu_read_unlock();
@@ -842,11 +566,10 @@ void pando_locate_reset(void)
 	synchronize_rcu();
 	kvfree(old);
 	cancel_delayed_work_sync(&low_work);
-	flush_work(&gone_work);
-	spin_lock_irq(&dir_lock);
-	memset(&view, 0, sizeof(view));
-	pando_dir_destroy(&dir);
-	spin_unlock_irq(&dir_lock);
+	pando_recover_reset();
+	spin_lock_irq(&pando_locate_lock);
+	pando_dir_destroy(&pando_locate_dir);
+	spin_unlock_irq(&pando_locate_lock);
 	atomic_set(&used, 0);
 }
 
@@ -854,29 +577,19 @@ int pando_locate_init(void)
 {
 	int err;
 
-	pando_dir_init(&dir);
-	err = pando_rpc_register(PANDO_MSG_GONE, handle_gone, THIS_MODULE);
-	if (err)
-		return err;
-	err = pando_rpc_register(PANDO_MSG_GUESTS, handle_guests, THIS_MODULE);
-	if (err)
-		goto err_gone;
+	pando_dir_init(&pando_locate_dir);
 	err = pando_rpc_register(PANDO_MSG_LOCATE, handle_locate, THIS_MODULE);
 	if (err)
-		goto err_guests;
-	return 0;
-
-err_guests:
-	pando_rpc_unregister(PANDO_MSG_GUESTS);
-err_gone:
-	pando_rpc_unregister(PANDO_MSG_GONE);
+		return err;
+	err = pando_recover_init();
+	if (err)
+		pando_rpc_unregister(PANDO_MSG_LOCATE);
 	return err;
 }
 
 void pando_locate_exit(void)
 {
 	pando_rpc_unregister(PANDO_MSG_LOCATE);
-	pando_rpc_unregister(PANDO_MSG_GUESTS);
-	pando_rpc_unregister(PANDO_MSG_GONE);
+	pando_recover_exit();
 	pando_locate_reset();
 }

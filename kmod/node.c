@@ -528,7 +528,7 @@ int pando_nodes_members(u64 number, const struct pando_member *list, int n,
 		list_del_init(&p->list);
 		peer_drop(p);
 	}
-	pando_locate_members(number, list, n, complete);
+	pando_recover_members(number, list, n, complete);
 	spin_lock(&lock);
 	list_for_each_entry(p, &peers, list)
 		if (!READ_ONCE(p->conn))
@@ -642,7 +642,7 @@ static void recover_fn(struct work_struct *work)
 			name_missing();
 		if (overtaken)
 			return;
-		err = pando_locate_report(number);
+		err = pando_recover_report(number);
 		if (!err)
 			break;
 		pr_warn("pando: epoch %llu: guests not reported (%d), again\n",

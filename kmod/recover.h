@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What recovery and the directory's messages need of each other: node.c runs
- * the recovery, locate.c owns the directory (directory.c) and its lock.
+ * Who runs away from home: told to the homes in recovery, which node.c runs,
+ * and when such a task ends. The directory (locate.c) is kept true by it.
  */
 #ifndef _PANDO_RECOVER_H
 #define _PANDO_RECOVER_H
@@ -15,13 +15,25 @@ struct pando_member;
  * pieces). Called by the recovery worker after all connections stand; may
  * sleep. -EINTR when pando_nodes_epoch() is no longer @epoch.
  */
-int pando_locate_report(u64 epoch);
+int pando_recover_report(u64 epoch);
 
 /*
  * A new MEMBERS list of @n is in force: forget hints, and what was noted about
  * incarnations that are gone for good. @complete: as in uapi.
  */
-void pando_locate_members(u64 epoch, const struct pando_member *list, int n,
-			  bool complete);
+void pando_recover_members(u64 epoch, const struct pando_member *list, int n,
+			   bool complete);
+
+/* Of the member @node, 0 if it is none; under pando_locate_lock. */
+u64 pando_recover_incarnation(u16 node);
+
+/* The guest @pid has ended here: its home will be told. Any context. */
+void pando_recover_gone(u32 pid);
+
+/* Forgets the members and ends what is under way (DETACH). May sleep. */
+void pando_recover_reset(void);
+
+int pando_recover_init(void);
+void pando_recover_exit(void);
 
 #endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What locate.c and recover.c share: the directory of this node. */
+#ifndef _PANDO_LOCATE_PARTS_H
+#define _PANDO_LOCATE_PARTS_H
+
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+#include "directory.h"
+
+/*
+ * Taken with interrupts off, for the end of a task takes it below
+ * tasklist_lock. No other lock is taken inside it.
+ */
+extern spinlock_t pando_locate_lock;
+extern struct pando_directory pando_locate_dir;	/* pando_locate_lock */
+
+/* The node that holds the lease of @pid's block; 0: nobody. Any context. */
+u16 pando_locate_home(u32 pid);
+
+#endif
