@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "fabric.h"
 
@@ -42,6 +43,20 @@ void fabric_free(struct fabric *f)
 		return;
 	f->ops->close(f);
 	free(f);
+}
+
+void *fabric_map(size_t len)
+{
+	void *p = mmap(NULL, len + FABRIC_PAGE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+void fabric_unmap(void *mem, size_t len)
+{
+	if (mem)
+		munmap(mem, len + FABRIC_PAGE);
 }
 
 int fabric_error(struct fabric *f, int err, const char *fmt, ...)

@@ -32,6 +32,7 @@
 #define FABRIC_MSGS	160	/* messages that may be under way one way */
 #define FABRIC_READS	16	/* reads under way that we ever ask for */
 #define FABRIC_READ_MAX	(1u << 20)
+#define FABRIC_PAGE	4096u
 
 enum fabric_type {
 	FABRIC_NONE,		/* nothing now */
@@ -68,7 +69,10 @@ struct fabric_ops {
 	int (*accept)(struct fabric *f, int timeout_ms);
 	int (*connect)(struct fabric *f, const char *addr, uint16_t port,
 		       int timeout_ms);
-	/* Memory for reads: @readable by the other side, else where they land */
+	/*
+	 * Memory for reads: @readable by the other side, else where they land.
+	 * @len bytes that fabric_map() gave.
+	 */
 	int (*reg)(struct fabric *f, void *mem, size_t len, bool readable,
 		   struct fabric_region *region);
 	int (*send)(struct fabric *f, const void *msg, size_t len);
@@ -98,6 +102,12 @@ struct fabric *fabric_new(const struct fabric_ops *ops, const void *token,
 			  size_t len);
 void fabric_free(struct fabric *f);
 const struct fabric_ops *fabric_find(const char *name);
+/*
+ * Memory to register, @len bytes in whole pages, there and zeroed; or NULL.
+ * One page more is behind it: see rdma_f_reg().
+ */
+void *fabric_map(size_t len);
+void fabric_unmap(void *mem, size_t len);
 int fabric_error(struct fabric *f, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

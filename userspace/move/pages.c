@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "pages.h"
 
@@ -60,14 +59,6 @@ static uint16_t type_of(const uint8_t *msg, size_t len)
 	return le16toh(type);
 }
 
-static uint8_t *map(size_t size)
-{
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
-}
-
 /* --- source ----------------------------------------------------------------*/
 
 int page_server_start(struct page_server *s, struct fabric *f,
@@ -80,7 +71,7 @@ int page_server_start(struct page_server *s, struct fabric *f,
 
 	*s = (struct page_server){ .fabric = f, .reader = reader, .arg = arg };
 	s->size = PAGES_SLOTS * RUN_BYTES;
-	s->slots = map(s->size);
+	s->slots = fabric_map(s->size);
 	if (!s->slots)
 		return -ENOMEM;
 	err = f->ops->reg(f, s->slots, s->size, true, &s->region);
@@ -184,8 +175,7 @@ int page_server_message(struct page_server *s, const uint8_t *msg, size_t len)
 
 void page_server_free(struct page_server *s)
 {
-	if (s->slots)
-		munmap(s->slots, s->size);
+	fabric_unmap(s->slots, s->size);
 	s->slots = NULL;
 }
 
@@ -200,7 +190,7 @@ int page_puller_start(struct page_puller *p, struct fabric *f,
 	f->ops->limits(f, &l);
 	p->reads_max = l.reads < PAGES_SLOTS ? l.reads : PAGES_SLOTS;
 	p->size = PAGES_SLOTS * RUN_BYTES;
-	p->land = map(p->size);
+	p->land = fabric_map(p->size);
 	if (!p->land)
 		return -ENOMEM;
 	return f->ops->reg(f, p->land, p->size, false, NULL);
@@ -344,7 +334,6 @@ int page_puller_event(struct page_puller *p, const struct fabric_event *ev)
 
 void page_puller_free(struct page_puller *p)
 {
-	if (p->land)
-		munmap(p->land, p->size);
+	fabric_unmap(p->land, p->size);
 	p->land = NULL;
 }
