@@ -10,17 +10,22 @@
  */
 #include <linux/cred.h>
 #include <linux/idr.h>
+#include <linux/list.h>
 #include <linux/module.h>
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
 #include <linux/sched.h>
+#include <linux/slab.h>
 
 #include <uapi/linux/pando.h>
 
 #include "alloc.h"
 #include "hooks.h"
+#include "kin.h"
 #include "locate.h"
 #include "ns.h"
+#include "stub.h"
+#include "tasklist.h"
 
 #define LOCAL_FIRST	300	/* as the kernel's RESERVED_PIDS: daemons go first */
 
@@ -92,13 +97,6 @@ static u32 local_next(u32 tries)
 	return LOCAL_FIRST + (u32)atomic_inc_return(&local_cursor) % n;
 }
 
-static bool current_is_local(struct pid_namespace *cluster)
-{
-	pid_t nr = task_tgid_nr_ns(current, cluster);
-
-	return nr > 1 && nr < PANDO_LOCAL_PIDS;
-}
-
 /*
  * @tids holds the caller's own choices for its innermost @given levels; the
  * levels above, up to the cluster's at @depth, are chosen here.
@@ -107,7 +105,7 @@ static struct pid *alloc_next(struct pid_namespace *ns,
 			      struct pid_namespace *cluster, int depth,
 			      pid_t *tids, int given)
 {
-	bool local = current_is_local(cluster);
+	bool local = pando_ns_is_local(current);
 	struct pid_namespace *level;
 	struct pid *pid;
 	u32 tries, nr;
@@ -153,6 +151,99 @@ static bool may_choose(struct pid_namespace *ns, int levels)
 	return true;
 }
 
+/* --- numbers that two have for a while -------------------------------------- */
+
+/*
+ * A process that comes home takes over the very struct pid that its stub holds,
+ * because pidfds and waits hang on it; and a leader's stub that of the group or
+ * session which is here already. While one is shared it is not freed: until the
+ * new task is attached, or was not made after all, nobody may have it.
+ */
+struct share {
+	struct list_head list;
+	struct pid *pid;
+	u32 nr;
+};
+
+static LIST_HEAD(shares);
+static DEFINE_SPINLOCK(shares_lock);	/* interrupts off; innermost */
+
+static bool is_shared(struct pid *pid)
+{
+	unsigned long flags;
+	struct share *sh;
+	bool found = false;
+
+	if (likely(list_empty(&shares)))
+		return false;
+	spin_lock_irqsave(&shares_lock, flags);
+	list_for_each_entry(sh, &shares, list)
+		found |= sh->pid == pid;
+	spin_unlock_irqrestore(&shares_lock, flags);
+	return found;
+}
+
+/* The struct pid to be shared, or NULL: there is none, or it is not to be. */
+static struct pid *share(u32 nr)
+{
+	struct share *sh;
+	struct pid *pid;
+
+	if (!pando_locate_is_reserved(nr) && !pando_stub_may_make(nr))
+		return NULL;
+	sh = kmalloc(sizeof(*sh), GFP_KERNEL);
+	if (!sh)
+		return NULL;
+	rcu_read_lock();
+	pid = find_pid_ns(nr, pando_ns());
+	/* a process of its own, or one that was made before */
+	if (pid && pid_task(pid, PIDTYPE_PID) && !pando_stub_stands(nr))
+		pid = NULL;
+	sh->pid = pid;
+	sh->nr = nr;
+	spin_lock_irq(&shares_lock);
+	if (pid)
+		list_add(&sh->list, &shares);
+	spin_unlock_irq(&shares_lock);
+	rcu_read_unlock();
+	if (!pid)
+		kfree(sh);
+	return pid;
+}
+
+/* Under tasklist_lock. */
+static int free_unused(void *arg)
+{
+	struct pid *pid = arg;
+	enum pid_type type;
+
+	for (type = 0; type < PIDTYPE_MAX; type++)
+		if (!hlist_empty(&pid->tasks[type]))
+			return 0;
+	((free_pid_t)pando_alloc_hooks[HOOK_FREE].orig)(pid);
+	return 0;
+}
+
+void pando_alloc_unshare(u32 nr)
+{
+	struct share *sh, *next;
+	LIST_HEAD(done);
+
+	if (list_empty(&shares))
+		return;
+	spin_lock_irq(&shares_lock);
+	list_for_each_entry_safe(sh, next, &shares, list)
+		if (nr ? sh->nr == nr :
+		    !pando_locate_is_reserved(sh->nr) &&
+		    !pando_stub_may_make(sh->nr))
+			list_move(&sh->list, &done);
+	spin_unlock_irq(&shares_lock);
+	list_for_each_entry_safe(sh, next, &done, list) {
+		pando_tasklist_run(free_unused, sh->pid);
+		kfree(sh);
+	}
+}
+
 static struct pid *cluster_alloc(struct pid_namespace *ns,
 				 struct pid_namespace *cluster, int depth,
 				 pid_t *set_tid, size_t n)
@@ -162,7 +253,13 @@ static struct pid *cluster_alloc(struct pid_namespace *ns,
 	int err;
 
 	if (n > depth) {
-		err = pando_locate_may_use(set_tid[depth]);
+		if (!depth) {
+			pid = share(set_tid[0]);
+			if (pid)
+				return pid;
+		}
+		err = pando_stub_may_make(set_tid[depth]) ? 0 :
+		      pando_locate_may_use(set_tid[depth]);
 		if (err)
 			return ERR_PTR(err);
 		pid = ((alloc_pid_t)pando_alloc_hooks[HOOK_ALLOC].orig)(ns,
@@ -210,9 +307,13 @@ static void hook_free_pid(struct pid *pid)
 	cluster = pando_ns();
 	if (cluster)
 		nr = pid_nr_ns(pid, cluster);
-	((free_pid_t)pando_alloc_hooks[HOOK_FREE].orig)(pid);
-	if (nr >= PANDO_LOCAL_PIDS)
+	if (nr < PANDO_LOCAL_PIDS) {
+		((free_pid_t)pando_alloc_hooks[HOOK_FREE].orig)(pid);
+	} else if (!is_shared(pid)) {
+		((free_pid_t)pando_alloc_hooks[HOOK_FREE].orig)(pid);
 		pando_locate_freed(nr);
+		pando_kin_freed(nr);
+	}
 	pando_hook_leave();
 }
 

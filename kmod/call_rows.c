@@ -87,7 +87,10 @@ static int pack_plain(struct pando_call_out *out, int sig, int code)
 
 static int pack_kill(struct pando_call_out *out, const u64 *args, bool compat)
 {
-	set_arg(out, 1, (int)args[0] < 0);
+	int pid = (int)args[0];
+
+	set_arg(out, 1, pid > 0 ? PANDO_KILL_ONE :
+		pid == -1 ? PANDO_KILL_ALL : PANDO_KILL_GROUP);
 	return pack_plain(out, (int)args[1], SI_USER);
 }
 
@@ -190,8 +193,9 @@ static long exec_kill(struct pando_call_in *in)
 {
 	pid_t pid = pid_of(in);
 
-	return exec_signal(in, PANDO_CALL_KILL, arg(in, 1) ? -pid : pid,
-			   arg(in, 0), 0);
+	if (arg(in, 1))
+		pid = arg(in, 1) == PANDO_KILL_ALL ? -1 : -pid;
+	return exec_signal(in, PANDO_CALL_KILL, pid, arg(in, 0), 0);
 }
 
 static long exec_tkill(struct pando_call_in *in)

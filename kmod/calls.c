@@ -17,10 +17,13 @@
 
 #include "calls.h"
 #include "hooks.h"
+#include "kin.h"
 #include "locate.h"
+#include "node.h"
 #include "ns.h"
 #include "rpc.h"
 #include "serve.h"
+#include "stub.h"
 
 typedef long (*syscall_t)(const struct pt_regs *regs);
 
@@ -47,12 +50,10 @@ long pando_call_original(enum pando_call call, unsigned long a0,
 	return ((syscall_t)pando_call_hooks[call].orig)(&regs);
 }
 
-static long send(struct pando_call_out *out, u32 pid, __le32 *groups,
-		 bool *here)
+/* The pieces of a call on its way out. */
+static int pieces(struct pando_call_out *out, __le32 *groups, struct kvec *vec)
 {
-	struct kvec vec[3];
-	int n = 0, err;
-	size_t len = 0;
+	int n = 0;
 
 	vec[n++] = (struct kvec){ &out->msg, sizeof(out->msg) };
 	if (groups)
@@ -61,9 +62,12 @@ static long send(struct pando_call_out *out, u32 pid, __le32 *groups,
 	if (out->msg.datalen)
 		vec[n++] = (struct kvec){ out->data,
 					  le32_to_cpu(out->msg.datalen) };
-	err = pando_locate_call(pid, PANDO_MSG_CALL, vec, n, &out->reply,
-				sizeof(out->reply), &len, here);
-	if (err == -ENOTCONN)
+	return n;
+}
+
+static long result(struct pando_call_out *out, int err, size_t len)
+{
+	if (err == -ENOTCONN || err == -EHOSTDOWN)
 		return -ESRCH;
 	if (err)
 		return err;
@@ -73,6 +77,62 @@ static long send(struct pando_call_out *out, u32 pid, __le32 *groups,
 	return (s64)le64_to_cpu(out->reply.head.ret);
 }
 
+static long send(struct pando_call_out *out, u32 pid, __le32 *groups,
+		 bool *here)
+{
+	struct kvec vec[3];
+	size_t len = 0;
+	int n = pieces(out, groups, vec), err;
+
+	err = pando_locate_call(pid, PANDO_MSG_CALL, vec, n, &out->reply,
+				sizeof(out->reply), &len, here);
+	return result(out, err, len);
+}
+
+/*
+ * What a call on many says: it worked if it did for one, and if for none that
+ * somebody was not to be touched tells more than that nobody was there.
+ */
+static long better(long a, long b)
+{
+	if (!a || !b)
+		return 0;
+	return a == -ESRCH ? b : a;
+}
+
+/* The same call on every other member; @ret: what it gave here. */
+static long send_all(struct pando_call_out *out, __le32 *groups, long ret)
+{
+	u16 *ids = kmalloc_array(PANDO_NODE_MAX, sizeof(*ids), GFP_KERNEL);
+	struct kvec vec[3];
+	size_t len = 0;
+	int i, k, n, err;
+
+	if (!ids)
+		return better(ret, -ENOMEM);
+	n = pieces(out, groups, vec);
+	k = pando_nodes_others(ids, PANDO_NODE_MAX);
+	for (i = 0; i < k; i++) {
+		err = pando_rpc_call(ids[i], PANDO_MSG_CALL, vec, n,
+				     &out->reply, sizeof(out->reply), &len);
+		ret = better(ret, result(out, err, len));
+		if (err == -EINTR)
+			break;
+	}
+	kfree(ids);
+	return ret;
+}
+
+/* Whom it is about and who asks; the groups are to be freed. */
+static long address(struct pando_call_out *out, enum pando_call call, u32 pid,
+		    __le32 **groups)
+{
+	out->msg.call = cpu_to_le32(call);
+	out->msg.pid = cpu_to_le32(pid);
+	out->msg.sender = cpu_to_le32(task_tgid_vnr(current));
+	return pando_serve_fill_cred(&out->msg.cred, groups);
+}
+
 long pando_call_send(struct pando_call_out *out, enum pando_call call, u32 pid,
 		     bool *here)
 {
@@ -80,10 +140,7 @@ long pando_call_send(struct pando_call_out *out, enum pando_call call, u32 pid,
 	long ret;
 
 	*here = false;
-	out->msg.call = cpu_to_le32(call);
-	out->msg.pid = cpu_to_le32(pid);
-	out->msg.sender = cpu_to_le32(task_tgid_vnr(current));
-	ret = pando_serve_fill_cred(&out->msg.cred, &groups);
+	ret = address(out, call, pid, &groups);
 	if (ret)
 		return ret;
 	ret = send(out, pid, groups, here);
@@ -110,14 +167,70 @@ static long forward(const struct pando_call_row *row, const u64 *args,
 	return ret;
 }
 
-/* kill() knows groups; a group lives where its leader's number does. */
+/* The process a call is about; 0: none, or many. */
 static u32 target(const struct pando_call_row *row, const u64 *args)
 {
 	int pid = (int)args[row->pidarg];
 
-	if (row->call == PANDO_CALL_KILL && pid < -1 && pid != INT_MIN)
-		pid = -pid;
 	return pid > 0 ? pid : 0;
+}
+
+/*
+ * kill() on a group, or on all: the members here had it from the original.
+ * Where else are some? Everywhere, perhaps, if the group is known to be spread
+ * or not known here at all; its number says nothing.
+ */
+static noinline long kill_many(const u64 *args, bool compat, long ret)
+{
+	struct pando_call_out *out;
+	int pid = (int)args[0];
+	__le32 *groups;
+	u32 pgid;
+	long err;
+
+	if (!pid)
+		pgid = task_pgrp_nr_ns(current, pando_ns());
+	else
+		pgid = pid == -1 ? 0 : -pid;
+	if (pid != -1 && (pgid < PANDO_LOCAL_PIDS || pgid >= PANDO_PID_MAX ||
+			  (ret != -ESRCH && !pando_kin_is_spread(pgid))))
+		return ret;
+	out = kzalloc(sizeof(*out), GFP_KERNEL);
+	if (!out)
+		return better(ret, -ENOMEM);
+	pando_call_rows[PANDO_CALL_KILL].pack(out, args, compat);
+	err = address(out, PANDO_CALL_KILL, pgid, &groups);
+	if (!err)
+		ret = send_all(out, groups, ret);
+	else
+		ret = better(ret, err);
+	kfree(groups);
+	kfree(out);
+	return ret;
+}
+
+static bool is_many(const u64 *args)
+{
+	return (int)args[0] <= 0 && (int)args[0] != INT_MIN;
+}
+
+/*
+ * Has the number a task here that is not the process: a stub, one about to
+ * arrive, one that has left? For tools around the namespace it is what it
+ * seems, and so is for one that is being restored what is restored with it.
+ */
+static noinline bool is_unsettled(const struct pando_call_row *row,
+				  const struct pt_regs *regs, bool compat)
+{
+	u64 args[4];
+	u32 pid;
+
+	if (!pando_ns_has_current() || pando_ns_is_local(current))
+		return false;
+	get_args(regs, compat, args);
+	pid = target(row, args);
+	return pid && !pando_locate_is_settled(pid) &&
+	       pando_locate_is_settled(task_tgid_nr_ns(current, pando_ns()));
 }
 
 /* There is no such process here. */
@@ -146,12 +259,25 @@ static __always_inline long by_pid(struct pando_hook *hook,
 				   enum pando_call call,
 				   const struct pt_regs *regs, bool compat)
 {
+	u64 args[4];
 	long ret;
 
 	pando_hook_enter();
-	ret = ((syscall_t)hook->orig)(regs);
+	if (unlikely(pando_stub_any() || READ_ONCE(pando_locate_moving)) &&
+	    is_unsettled(&pando_call_rows[call], regs, compat))
+		ret = -ESRCH;
+	else
+		ret = ((syscall_t)hook->orig)(regs);
+	if (call == PANDO_CALL_KILL) {
+		get_args(regs, compat, args);
+		if (unlikely(is_many(args)) && pando_ns_has_current()) {
+			ret = kill_many(args, compat, ret);
+			goto out;
+		}
+	}
 	if (unlikely(ret == -ESRCH))
 		ret = elsewhere(hook, call, regs, compat);
+out:
 	pando_hook_leave();
 	return ret;
 }
@@ -249,6 +375,7 @@ static int handle_call(struct pando_rpc_req *req)
 	const struct cred *old;
 	struct pando_call_in in = {};
 	struct cred *cred;
+	bool many;
 	long ret;
 	u32 pid;
 	int err;
@@ -257,10 +384,13 @@ static int handle_call(struct pando_rpc_req *req)
 	if (err)
 		return err;
 	pid = le32_to_cpu(in.msg->pid);
+	many = le32_to_cpu(in.msg->call) == PANDO_CALL_KILL &&
+	       in.msg->arg[1];
 	/* node-local processes are nobody else's to touch */
-	if (pid < PANDO_LOCAL_PIDS)
+	if (pid < PANDO_LOCAL_PIDS &&
+	    !(many && le64_to_cpu(in.msg->arg[1]) == PANDO_KILL_ALL))
 		return -ESRCH;
-	if (!pando_ns_has_pid(pid))
+	if (!many && !pando_ns_has_pid(pid))
 		return pando_locate_miss(pid);
 	in.server = pando_server_current();
 	if (!in.server)
@@ -274,7 +404,7 @@ static int handle_call(struct pando_rpc_req *req)
 	ret = pando_call_rows[le32_to_cpu(in.msg->call)].exec(&in);
 	revert_creds(old);
 	put_cred(cred);
-	if (ret == -ESRCH && !pando_ns_has_pid(pid))
+	if (ret == -ESRCH && !many && !pando_ns_has_pid(pid))
 		return pando_locate_miss(pid);
 	reply->ret = cpu_to_le64(ret);
 	req->reply_len = sizeof(*reply) + in.out_len;

@@ -22,23 +22,36 @@ static struct {
 	{ pando_signal_hooks, &pando_signal_nhooks },
 	{ pando_call_hooks, &pando_call_nhooks },
 	{ pando_pidfd_hooks, &pando_pidfd_nhooks },
+	{ pando_tasklist_hooks, &pando_tasklist_nhooks },
+	{ pando_kin_hooks, &pando_kin_nhooks },
 };
 
-/*
- * Where the original goes on: behind the call at its start. kprobes know the
- * address of a symbol; the probe is never armed for longer than this call.
- */
-static int resolve(struct pando_hook *h)
+/* kprobes know the address of a symbol; the probe does not stay. */
+int pando_hook_resolve(const char *name, unsigned long *addr)
 {
-	struct kprobe probe = { .symbol_name = h->name };
-	unsigned long addr;
+	struct kprobe probe = { .symbol_name = name };
 	int err;
 
 	err = register_kprobe(&probe);
+	if (err) {
+		pr_err("pando: this kernel has no function %s (%d)\n", name,
+		       err);
+		return err;
+	}
+	*addr = (unsigned long)probe.addr;
+	unregister_kprobe(&probe);
+	return 0;
+}
+
+/* Where the original goes on: behind the call at its start. */
+static int resolve(struct pando_hook *h)
+{
+	unsigned long addr;
+	int err;
+
+	err = pando_hook_resolve(h->name, &addr);
 	if (err)
 		return err;
-	addr = (unsigned long)probe.addr;
-	unregister_kprobe(&probe);
 #ifdef CONFIG_X86_KERNEL_IBT
 	if (is_endbr(*(u32 *)addr))
 		addr += 4;
@@ -58,11 +71,8 @@ static int install(struct pando_hook *h)
 	int err;
 
 	err = resolve(h);
-	if (err) {
-		pr_err("pando: this kernel has no function %s to hook (%d)\n",
-		       h->name, err);
+	if (err)
 		return err;
-	}
 	err = register_ftrace_direct(site(h), (unsigned long)h->stub);
 	if (err)
 		pr_err("pando: cannot hook %s (%d); is it live-patched, or does a BPF program sit there?\n",
@@ -106,6 +116,13 @@ void pando_hooks_drain(void)
 	synchronize_rcu_tasks();
 }
 
+static void remove_all(void)
+{
+	remove_upto(ARRAY_SIZE(groups) - 1,
+		    *groups[ARRAY_SIZE(groups) - 1].n);
+	pando_hooks_drain();
+}
+
 int pando_hooks_init(void)
 {
 	int g, i, err;
@@ -120,12 +137,14 @@ int pando_hooks_init(void)
 			}
 		}
 	}
-	return 0;
+	err = pando_kin_hooks_init();
+	if (err)
+		remove_all();
+	return err;
 }
 
 void pando_hooks_exit(void)
 {
-	remove_upto(ARRAY_SIZE(groups) - 1,
-		    *groups[ARRAY_SIZE(groups) - 1].n);
-	pando_hooks_drain();
+	pando_kin_hooks_exit();
+	remove_all();
 }

@@ -64,6 +64,12 @@ static inline void pando_hook_leave(void)
  */
 void pando_hooks_drain(void);
 
+/*
+ * Where a function of the kernel begins, for calling one that is not hooked.
+ * -ENOENT. Process context.
+ */
+int pando_hook_resolve(const char *name, unsigned long *addr);
+
 int pando_hooks_init(void);	/* -ENOENT names what the kernel lacks */
 void pando_hooks_exit(void);
 
@@ -78,5 +84,13 @@ extern const int pando_pidfd_nhooks;
 /* signal.c */
 extern struct pando_hook pando_signal_hooks[];
 extern const int pando_signal_nhooks;
+/* tasklist.c */
+extern struct pando_hook pando_tasklist_hooks[];
+extern const int pando_tasklist_nhooks;
+/* kin_hooks.c; and a tracepoint */
+extern struct pando_hook pando_kin_hooks[];
+extern const int pando_kin_nhooks;
+int pando_kin_hooks_init(void);
+void pando_kin_hooks_exit(void);
 
 #endif

@@ -4,22 +4,28 @@
  * directory says where it has gone. This file holds both for this node, keeps
  * them true through moves and the end of tasks, and asks other nodes.
  */
+#include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/pid_namespace.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
 #include <uapi/linux/pando.h>
 
+#include "alloc.h"
+#include "kin.h"
 #include "locate.h"
 #include "locate_parts.h"
 #include "netlink.h"
 #include "node.h"
 #include "ns.h"
+#include "peer.h"
 #include "pidspace.h"
 #include "recover.h"
 #include "rpc.h"
+#include "stub.h"
 
 /* Replaced as a whole under pando_cmd_mutex, read under RCU. */
 static struct pando_pidspace __rcu *space;
@@ -28,6 +34,16 @@ static atomic_t used;	/* numbers of ours that have a struct pid here */
 
 DEFINE_SPINLOCK(pando_locate_lock);
 struct pando_directory pando_locate_dir;
+
+u32 pando_locate_moving;
+
+/* Under the lock, after RESERVED or LEAVING were changed. */
+static void note_moving(void)
+{
+	WRITE_ONCE(pando_locate_moving,
+		   pando_locate_dir.count[PANDO_DIR_RESERVED] +
+		   pando_locate_dir.count[PANDO_DIR_LEAVING]);
+}
 
 static BLOCKING_NOTIFIER_HEAD(moved_chain);
 
@@ -204,6 +220,7 @@ static bool end_is_news(u32 pid)
 		pando_dir_mark(&pando_locate_dir, pid, PANDO_DIR_RESERVED, 1);
 	else
 		pando_dir_clear(&pando_locate_dir, pid, PANDO_DIR_ARRIVED);
+	note_moving();
 	spin_unlock_irqrestore(&pando_locate_lock, flags);
 	return news;
 }
@@ -215,7 +232,8 @@ void pando_locate_freed(u32 pid)
 
 	if (mine && atomic_read(&used) > 0)
 		atomic_dec(&used);
-	if (end_is_news(pid) && !mine)
+	/* kin.c tells the home of its own when all others know */
+	if (end_is_news(pid) && !mine && !pando_kin_is_ending(pid))
 		pando_recover_gone(pid);
 }
 
@@ -232,7 +250,9 @@ int pando_locate_reserve(u64 move, const u32 *pids, u32 n, u32 *busy)
 		*busy = pids[i];
 		if (pids[i] < PANDO_LOCAL_PIDS || pids[i] >= PANDO_PID_MAX)
 			err = -EINVAL;
-		else if (pando_ns_has_number(pids[i]) ||
+		else if ((pando_ns_has_process(pids[i]) &&
+			  !pando_stub_stands(pids[i])) ||
+			 pando_stub_may_make(pids[i]) ||
 			 is_kind(pids[i], PANDO_DIR_RESERVED))
 			err = -EEXIST;
 		if (err)
@@ -240,6 +260,7 @@ int pando_locate_reserve(u64 move, const u32 *pids, u32 n, u32 *busy)
 		spin_lock_irq(&pando_locate_lock);
 		err = pando_dir_set(&pando_locate_dir, pids[i], PANDO_DIR_RESERVED,
 				    pando_nodes_self(), move);
+		note_moving();
 		spin_unlock_irq(&pando_locate_lock);
 		if (err)
 			goto err_undo;
@@ -259,7 +280,9 @@ static bool is_over(struct pando_dir_entry *e, void *move)
 {
 	if (e->tag != *(u64 *)move)
 		return false;
-	if (e->mark || !pando_ns_has_number(e->pid))
+	/* where a stub stands the number is not free anyway */
+	if (e->mark || !pando_ns_has_number(e->pid) ||
+	    pando_stub_stands(e->pid))
 		return true;
 	e->tag = 0;
 	return false;
@@ -269,7 +292,9 @@ void pando_locate_unreserve(u64 move)
 {
 	spin_lock_irq(&pando_locate_lock);
 	pando_dir_purge(&pando_locate_dir, PANDO_DIR_RESERVED, is_over, &move);
+	note_moving();
 	spin_unlock_irq(&pando_locate_lock);
+	pando_alloc_unshare(0);
 }
 
 static int moved_one(u32 pid, u16 from, u16 to)
@@ -294,6 +319,7 @@ static int moved_one(u32 pid, u16 from, u16 to)
 			err = pando_dir_set(&pando_locate_dir, pid, PANDO_DIR_LEAVING, to,
 					    0);
 	}
+	note_moving();
 	spin_unlock_irq(&pando_locate_lock);
 	return err;
 }
@@ -308,7 +334,9 @@ int pando_locate_moved(u64 move, const u32 *pids, u32 n, u16 from, u16 to)
 
 		if (e)
 			err = e;
+		pando_kin_moved(pids[i], to);
 	}
+	pando_alloc_unshare(0);
 	for (i = 0; i < n; i++)
 		blocking_notifier_call_chain(&moved_chain, pids[i], &to);
 	return err;
@@ -318,15 +346,31 @@ int pando_locate_moved(u64 move, const u32 *pids, u32 n, u16 from, u16 to)
  * pando_locate_is_settled - does a task that is here live here?
  * @pid: its global PID
  *
- * Return: false while it is about to arrive, and for what is left of one that
- * has gone.
+ * Return: false while it is about to arrive, for what is left of one that has
+ * gone, and for a stub.
  */
 bool pando_locate_is_settled(u32 pid)
 {
 	return !is_kind(pid, PANDO_DIR_RESERVED) &&
-	       !is_kind(pid, PANDO_DIR_LEAVING);
+	       !is_kind(pid, PANDO_DIR_LEAVING) && !pando_stub_has(pid);
 }
 EXPORT_SYMBOL_GPL(pando_locate_is_settled);
+
+bool pando_locate_is_reserved(u32 pid)
+{
+	return is_kind(pid, PANDO_DIR_RESERVED);
+}
+
+void pando_locate_parked(u32 pid)
+{
+	u16 to = pando_stub_where(pid);
+
+	spin_lock_irq(&pando_locate_lock);
+	pando_dir_clear(&pando_locate_dir, pid, PANDO_DIR_LEAVING);
+	note_moving();
+	spin_unlock_irq(&pando_locate_lock);
+	blocking_notifier_call_chain(&moved_chain, pid, &to);
+}
 
 bool pando_locate_has_arrived(u32 pid)
 {
@@ -374,6 +418,8 @@ static u16 believed(u32 pid, u16 home)
 	if (e)
 		node = e->node;
 	spin_unlock_irq(&pando_locate_lock);
+	if (!e && pando_stub_has(pid))
+		node = pando_stub_where(pid) ?: node;
 	return node;
 }
 
@@ -407,12 +453,15 @@ EXPORT_SYMBOL_GPL(pando_locate_may_be_remote);
  * pando_locate_miss - answer for a PID that does not live here
  * @pid: what was asked for
  *
- * Return: -EREMCHG when this node knows where it went, else -ESRCH.
+ * Return: -EREMCHG when this node knows where it went; -EBUSY when it is about
+ * to arrive, and may have left already where it comes from; else -ESRCH.
  */
 int pando_locate_miss(u32 pid)
 {
-	return is_kind(pid, PANDO_DIR_AWAY) || is_kind(pid, PANDO_DIR_LEAVING) ?
-	       -EREMCHG : -ESRCH;
+	if (is_kind(pid, PANDO_DIR_AWAY) || is_kind(pid, PANDO_DIR_LEAVING) ||
+	    pando_stub_has(pid))
+		return -EREMCHG;
+	return is_kind(pid, PANDO_DIR_RESERVED) ? -EBUSY : -ESRCH;
 }
 EXPORT_SYMBOL_GPL(pando_locate_miss);
 
@@ -449,8 +498,47 @@ static int ask_where(u16 node, u32 pid)
 	return len == sizeof(reply) ? le16_to_cpu(reply.node) : -EPROTO;
 }
 
-/* A hop that leads nowhere new is the last: nobody is asked in circles. */
+/* More hops than these are a circle: a move that not all have heard of. */
 #define MAX_HOPS	4
+
+/* One walk from what is known here to the process. -EBUSY: try again. */
+static int walk(u32 pid, enum pando_msg type, const struct kvec *vec, int nvec,
+		void *reply, size_t reply_cap, size_t *reply_len, bool *here)
+{
+	u16 home = pando_locate_home(pid), self = pando_nodes_self();
+	u16 node = believed(pid, home);
+	int hops, err;
+
+	for (hops = 0; hops < MAX_HOPS; hops++) {
+		if (!node || node == self) {
+			*here = pando_ns_has_pid(pid);
+			return !*here && is_kind(pid, PANDO_DIR_RESERVED) ?
+			       -EBUSY : -ESRCH;
+		}
+		err = pando_rpc_call(node, type, vec, nvec, reply, reply_cap,
+				     reply_len);
+		if (err == -EREMCHG) {
+			err = ask_where(node, pid);
+			if (err < 0)
+				return err == -EHOSTDOWN ? -ESRCH : err;
+			if (err == node)
+				return -EBUSY;
+			node = err;
+			if (node && node != self && node != home)
+				set_hint(pid, node);
+		} else if ((err == -ESRCH || err == -EHOSTDOWN) &&
+			   node != home) {
+			/* a hint was wrong: back to who must know */
+			set_hint(pid, 0);
+			if (home == self)
+				return -ESRCH;
+			node = home;
+		} else {
+			return err == -EHOSTDOWN ? -ESRCH : err;
+		}
+	}
+	return -EBUSY;
+}
 
 /**
  * pando_locate_call - ask the node where a PID lives
@@ -472,39 +560,21 @@ int pando_locate_call(u32 pid, enum pando_msg type,
 		      void *reply, size_t reply_cap, size_t *reply_len,
 		      bool *here)
 {
-	u16 home = pando_locate_home(pid), self = pando_nodes_self();
-	u16 node = believed(pid, home);
-	int hops, err;
+	unsigned long deadline = jiffies + pando_nodes_timeout();
+	int err;
 
 	*here = false;
-	for (hops = 0; hops < MAX_HOPS; hops++) {
-		if (!node || node == self) {
-			*here = pando_ns_has_pid(pid);
+	for (;;) {
+		err = walk(pid, type, vec, nvec, reply, reply_cap, reply_len,
+			   here);
+		if (err != -EBUSY)
+			return err;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		if (time_after(jiffies, deadline))
 			return -ESRCH;
-		}
-		err = pando_rpc_call(node, type, vec, nvec, reply, reply_cap,
-				     reply_len);
-		if (err == -EREMCHG) {
-			err = ask_where(node, pid);
-			if (err < 0)
-				return err == -EHOSTDOWN ? -ESRCH : err;
-			if (err == node)
-				return -ESRCH;
-			node = err;
-			if (node && node != self && node != home)
-				set_hint(pid, node);
-		} else if ((err == -ESRCH || err == -EHOSTDOWN) &&
-			   node != home) {
-			/* a hint was wrong: back to who must know */
-			set_hint(pid, 0);
-			if (home == self)
-				return -ESRCH;
-			node = home;
-		} else {
-			return err == -EHOSTDOWN ? -ESRCH : err;
-		}
+		usleep_range(500, 2000);
 	}
-	return -ESRCH;
 }
 EXPORT_SYMBOL_GPL(pando_locate_call);
 
@@ -569,6 +639,7 @@ void pando_locate_reset(void)
 	pando_recover_reset();
 	spin_lock_irq(&pando_locate_lock);
 	pando_dir_destroy(&pando_locate_dir);
+	note_moving();
 	spin_unlock_irq(&pando_locate_lock);
 	atomic_set(&used, 0);
 }

@@ -34,12 +34,17 @@ int pando_locate_call(u32 pid, enum pando_msg type,
 /*
  * The answer of a handler that was asked about a PID which does not live here:
  * -EREMCHG when this node knows where it went (the asker then sends LOCATE),
- * else -ESRCH.
+ * -EBUSY when it is about to arrive (the asker tries again), else -ESRCH.
  */
 int pando_locate_miss(u32 pid);
 
 /* Neither about to arrive (RESERVED) nor gone already (LEAVING). Any context. */
 bool pando_locate_is_settled(u32 pid);
+
+/* Is the number about to arrive here? Any context. */
+bool pando_locate_is_reserved(u32 pid);
+/* How many are about to arrive, or on their way out: zero is the rule. */
+extern u32 pando_locate_moving;
 
 /* Was the task restored here, so that its start time is not its own? */
 bool pando_locate_has_arrived(u32 pid);
@@ -65,6 +70,11 @@ int pando_locate_may_use(u32 pid);
 /* Numbers of ours that were taken and given back; any context. */
 void pando_locate_taken(u32 pid);
 void pando_locate_freed(u32 pid);
+
+/* --- for kin_ioctl.c ----------------------------------------------------------- */
+
+/* A stub stands now where the original of one that left was. */
+void pando_locate_parked(u32 pid);
 
 /* --- for netlink.c: process context, under pando_cmd_mutex ------------------ */
 int pando_locate_leases(u16 self, u64 version, const u16 *map);

@@ -10,12 +10,15 @@
 #include "calls.h"
 #include "debugfs.h"
 #include "hooks.h"
+#include "kin.h"
 #include "locate.h"
 #include "loop.h"
 #include "netlink.h"
 #include "node.h"
 #include "rpc.h"
 #include "serve.h"
+#include "stub.h"
+#include "tasklist.h"
 
 static int __init pando_init(void)
 {
@@ -39,6 +42,12 @@ static int __init pando_init(void)
 	err = pando_calls_init();
 	if (err)
 		goto err_calls;
+	err = pando_kin_init();
+	if (err)
+		goto err_kin;
+	err = pando_tasklist_init();
+	if (err)
+		goto err_tasklist;
 	err = pando_serve_init();
 	if (err)
 		goto err_serve;
@@ -56,6 +65,10 @@ err_netlink:
 err_hooks:
 	pando_serve_exit();
 err_serve:
+	pando_tasklist_exit();
+err_tasklist:
+	pando_kin_exit();
+err_kin:
 	pando_calls_exit();
 err_calls:
 	pando_locate_exit();
@@ -78,6 +91,9 @@ static void __exit pando_exit(void)
 	pando_netlink_exit();
 	pando_hooks_exit();
 	pando_serve_exit();
+	pando_tasklist_exit();
+	pando_stub_fini();
+	pando_kin_exit();
 	pando_calls_exit();
 	pando_locate_exit();
 	pando_loop_exit();

@@ -10,11 +10,13 @@
 #include <linux/slab.h>
 #include <net/genetlink.h>
 
+#include "kin.h"
 #include "locate.h"
 #include "netlink.h"
 #include "node.h"
 #include "ns.h"
 #include "serve.h"
+#include "stub.h"
 
 #define DEFAULT_TIMEOUT_MS	30000
 
@@ -48,6 +50,7 @@ static const struct nla_policy policy[PANDO_A_MAX + 1] = {
 	[PANDO_A_TO] = NLA_POLICY_RANGE(NLA_U16, 1, PANDO_NODE_MAX),
 	[PANDO_A_PID] = NLA_POLICY_MIN(NLA_U32, 1),
 	[PANDO_A_COMPLETE] = { .type = NLA_FLAG },
+	[PANDO_A_QUORATE] = { .type = NLA_FLAG },
 };
 
 static bool has(struct genl_info *info, int attr)
@@ -171,6 +174,8 @@ static int detach(struct genl_info *info)
 	pando_nodes_detach();
 	pando_serve_close();
 	pando_ns_detach();
+	pando_stub_reset();
+	pando_kin_reset();
 	pando_locate_reset();
 	pr_info("pando: detached\n");
 	module_put(THIS_MODULE);
@@ -269,6 +274,10 @@ static int members(struct genl_info *info)
 	}
 	err = pando_nodes_members(get_u64(info, PANDO_A_EPOCH), list, n,
 				  info->attrs[PANDO_A_COMPLETE]);
+	if (!err) {
+		pando_stub_members(info->attrs[PANDO_A_QUORATE]);
+		pando_kin_members();
+	}
 out:
 	kvfree(list);
 	return err;
@@ -392,6 +401,31 @@ static int put_peer(struct sk_buff *msg, const struct pando_peer_info *p)
 	return 0;
 }
 
+/* An attribute has room for this many. */
+#define STUBS_MAX	16000u
+
+static u32 stubs_room(void)
+{
+	return min(pando_stub_count(), STUBS_MAX);
+}
+
+static int put_stubs(struct sk_buff *msg)
+{
+	u32 room = stubs_room(), n;
+	u32 *pids;
+	int err;
+
+	if (!room)
+		return 0;
+	pids = kvmalloc_array(room, sizeof(*pids), GFP_KERNEL);
+	if (!pids)
+		return -ENOMEM;
+	n = pando_stub_list(pids, room);
+	err = nla_put(msg, PANDO_A_PIDS, n * sizeof(*pids), pids);
+	kvfree(pids);
+	return err;
+}
+
 static int put_status(struct sk_buff *msg, const struct pando_peer_info *peers,
 		      int n)
 {
@@ -416,7 +450,7 @@ static int put_status(struct sk_buff *msg, const struct pando_peer_info *peers,
 	    nla_put_u32(msg, PANDO_A_PIDS_USED, loc.used) ||
 	    nla_put_u32(msg, PANDO_A_PIDS_FREE, loc.free) ||
 	    nla_put_u32(msg, PANDO_A_GUESTS, loc.guests) ||
-	    nla_put_u32(msg, PANDO_A_AWAY, loc.away))
+	    nla_put_u32(msg, PANDO_A_AWAY, loc.away) || put_stubs(msg))
 		return -EMSGSIZE;
 	nest = nla_nest_start(msg, PANDO_A_NODES);
 	if (!nest)
@@ -440,7 +474,9 @@ static int status(struct genl_info *info)
 		return -ENOMEM;
 	if (pando_ns())
 		n = pando_nodes_info(peers, PANDO_NODE_MAX);
-	msg = genlmsg_new(NLMSG_GOODSIZE + n * 2 * sizeof(*peers), GFP_KERNEL);
+	/* should there be more by then, it is asked again */
+	msg = genlmsg_new(NLMSG_GOODSIZE + n * 2 * sizeof(*peers) +
+			  (stubs_room() + 64) * sizeof(u32), GFP_KERNEL);
 	err = -ENOMEM;
 	if (!msg)
 		goto out;

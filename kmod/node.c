@@ -18,6 +18,7 @@
 #include "peer.h"
 #include "recover.h"
 #include "rpc.h"
+#include "stub.h"
 
 #define BACKOFF_MIN	(HZ / 20)
 #define BACKOFF_MAX	(3 * HZ)
@@ -659,6 +660,7 @@ static void recover_fn(struct work_struct *work)
 	wake_up_all(&changed);
 	pr_info("pando: epoch %llu is in force\n", number);
 	pando_netlink_done(number);
+	pando_stub_announce();
 	measure();
 }
 

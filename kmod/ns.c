@@ -47,11 +47,48 @@ bool pando_ns_has_number(u32 nr)
 	return found;
 }
 
+static bool has_task(u32 nr, bool alive)
+{
+	struct pid_namespace *ns = pando_ns();
+	struct task_struct *task = NULL;
+	struct pid *pid;
+
+	if (!ns)
+		return false;
+	rcu_read_lock();
+	pid = find_pid_ns(nr, ns);
+	if (pid)
+		task = pid_task(pid, PIDTYPE_PID);
+	if (task && alive && READ_ONCE(task->exit_state))
+		task = NULL;
+	rcu_read_unlock();
+	return task;
+}
+
+bool pando_ns_has_process(u32 nr)
+{
+	return has_task(nr, false);
+}
+
+bool pando_ns_is_alive(u32 nr)
+{
+	return has_task(nr, true);
+}
+
 bool pando_ns_has_pid(u32 nr)
 {
-	return pando_ns_has_number(nr) && pando_locate_is_settled(nr);
+	return has_task(nr, false) && pando_locate_is_settled(nr);
 }
 EXPORT_SYMBOL_GPL(pando_ns_has_pid);
+
+bool pando_ns_is_local(struct task_struct *task)
+{
+	struct pid_namespace *ns = pando_ns();
+	pid_t nr = ns ? task_tgid_nr_ns(task, ns) : 0;
+
+	return nr > 1 && nr < PANDO_LOCAL_PIDS;
+}
+EXPORT_SYMBOL_GPL(pando_ns_is_local);
 
 bool pando_ns_current_is_init(void)
 {

@@ -25,6 +25,17 @@ bool pando_ns_has_pid(u32 nr);
 
 /* Is there a struct pid of that number, whatever it is? Any context. */
 bool pando_ns_has_number(u32 nr);
+/* Has a task that number, be it a process's, a stub's or a zombie's? */
+bool pando_ns_has_process(u32 nr);
+/* ... and has not ended? Any context. */
+bool pando_ns_is_alive(u32 nr);
+
+struct task_struct;
+/*
+ * Is it one of the tools around the namespace, with a node-local number?
+ * pando-init is not. Any context.
+ */
+bool pando_ns_is_local(struct task_struct *task);
 
 /*
  * Attach and detach, process context, under pando_cmd_mutex. Attach finds the

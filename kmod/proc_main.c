@@ -52,39 +52,58 @@ bool pando_proc_is_cluster(struct super_block *sb)
 	return ns && proc_sb_info(sb)->pid_ns == ns;
 }
 
+/*
+ * Has the number a task here that is not the process: a stub, one about to
+ * arrive, one that has left? Who moves processes, and who is being restored,
+ * sees what is here; everybody else sees the process.
+ */
+static bool is_hidden(u32 nr)
+{
+	return !pando_locate_is_settled(nr) && !pando_ns_is_local(current) &&
+	       pando_locate_is_settled(task_tgid_nr_ns(current, pando_ns()));
+}
+
 /**
- * pando_proc_is_local - has this superblock's namespace a task of that number?
+ * pando_proc_is_local - is the process of that number to be shown from here?
  * @sb: one of ours
  * @nr: the number
  *
- * One that is being restored here counts: who restores it must see it, and not
- * the original, which is still alive elsewhere.
+ * One that is being restored here counts for who restores it, and not the
+ * original, which is still alive elsewhere.
  */
 bool pando_proc_is_local(struct super_block *sb, u32 nr)
 {
+	struct pid *pid;
 	bool found;
 
 	rcu_read_lock();
-	found = find_pid_ns(nr, proc_sb_info(sb)->pid_ns);
+	pid = find_pid_ns(nr, proc_sb_info(sb)->pid_ns);
+	found = pid && pid_task(pid, PIDTYPE_PID);
 	rcu_read_unlock();
-	return found;
+	return found && !is_hidden(nr);
 }
 
 static struct dentry *root_lookup(struct inode *dir, struct dentry *dentry,
 				  unsigned int flags)
 {
 	struct dentry *native, *remote;
+	u32 pid = 0;
 	bool here;
-	u32 pid;
 
-	native = proc_root_iops->lookup(dir, dentry, flags);
-	if (native != ERR_PTR(-ENOENT))
-		return native;
 	if (!pando_proc_is_cluster(dir->i_sb) ||
 	    pando_proc_name_to_pid(dentry->d_name.name, dentry->d_name.len,
-				   &pid) ||
-	    !pando_locate_may_be_remote(pid))
-		return native;
+				   &pid))
+		return proc_root_iops->lookup(dir, dentry, flags);
+	if (!is_hidden(pid)) {
+		native = proc_root_iops->lookup(dir, dentry, flags);
+		/* not for everybody's eyes: not kept */
+		if (!IS_ERR(native) && !pando_locate_is_settled(pid))
+			d_drop(native ?: dentry);
+		if (native != ERR_PTR(-ENOENT))
+			return native;
+	}
+	if (!pando_locate_may_be_remote(pid))
+		return ERR_PTR(-ENOENT);
 
 	remote = pando_remote_lookup_pid(dir, dentry, pid, &here);
 	if (here)	/* it arrived while we asked */

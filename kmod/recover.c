@@ -110,7 +110,9 @@ static u32 report_collect(u16 home, u32 *nr, struct report *r)
 		u32 p = pid_nr_ns(pid, ns);
 
 		*nr = p + 1;
-		if (pando_locate_home(p) == home && pando_locate_is_settled(p))
+		/* others are just names of groups and sessions */
+		if (pando_locate_home(p) == home &&
+		    pid_task(pid, PIDTYPE_PID) && pando_locate_is_settled(p))
 			r->pid[n++] = cpu_to_le32(p);
 	}
 	rcu_read_unlock();
@@ -285,6 +287,71 @@ void pando_recover_gone(u32 pid)
 	queue_work(system_unbound_wq, &gone_work);
 }
 
+void pando_recover_pin(u32 pid)
+{
+	u16 self = pando_nodes_self();
+	unsigned long flags;
+
+	if (pando_locate_home(pid) != self)
+		return;
+	spin_lock_irqsave(&pando_locate_lock, flags);
+	pando_dir_set(&pando_locate_dir, pid, PANDO_DIR_AWAY, self, 0);
+	spin_unlock_irqrestore(&pando_locate_lock, flags);
+}
+
+void pando_recover_ended(u32 pid)
+{
+	const struct pando_dir_entry *e;
+	u16 self = pando_nodes_self();
+
+	if (pando_locate_home(pid) != self) {
+		pando_recover_gone(pid);
+		return;
+	}
+	spin_lock_irq(&pando_locate_lock);
+	e = pando_dir_find(&pando_locate_dir, pid, PANDO_DIR_AWAY);
+	if (e && e->node == self)
+		pando_dir_clear(&pando_locate_dir, pid, PANDO_DIR_AWAY);
+	spin_unlock_irq(&pando_locate_lock);
+}
+
+void pando_recover_left(u32 pid)
+{
+	struct pando_wire_kin_left msg = { .pid = cpu_to_le32(pid) };
+	u16 home = pando_locate_home(pid);
+	int err = 0;
+
+	if (home == pando_nodes_self()) {
+		spin_lock_irq(&pando_locate_lock);
+		pando_dir_clear(&pando_locate_dir, pid, PANDO_DIR_AWAY);
+		spin_unlock_irq(&pando_locate_lock);
+	} else if (home) {
+		err = pando_rpc_call(home, PANDO_MSG_KIN_LEFT,
+				     &(struct kvec){ &msg, sizeof(msg) }, 1,
+				     NULL, 0, NULL);
+	}
+	/* the next view's report says it again */
+	if (err)
+		pr_debug("pando: node %u was not told what is left of %u: %d\n",
+			 home, pid, err);
+}
+
+static int handle_left(struct pando_rpc_req *req)
+{
+	const struct pando_wire_kin_left *msg = req->data;
+	u32 pid = le32_to_cpu(msg->pid);
+	int err = 0;
+
+	if (pando_locate_home(pid) != pando_nodes_self())
+		return 0;
+	spin_lock_irq(&pando_locate_lock);
+	err = pando_dir_set(&pando_locate_dir, pid, PANDO_DIR_AWAY, req->node,
+			    view.incarnation[req->node]);
+	pando_dir_mark(&pando_locate_dir, pid, PANDO_DIR_AWAY, 1);
+	spin_unlock_irq(&pando_locate_lock);
+	return err;
+}
+
 static int handle_gone(struct pando_rpc_req *req)
 {
 	const struct pando_wire_gone *msg = req->data;
@@ -325,12 +392,22 @@ int pando_recover_init(void)
 		return err;
 	err = pando_rpc_register(PANDO_MSG_GUESTS, handle_guests, THIS_MODULE);
 	if (err)
-		pando_rpc_unregister(PANDO_MSG_GONE);
+		goto err_gone;
+	err = pando_rpc_register(PANDO_MSG_KIN_LEFT, handle_left, THIS_MODULE);
+	if (err)
+		goto err_guests;
+	return 0;
+
+err_guests:
+	pando_rpc_unregister(PANDO_MSG_GUESTS);
+err_gone:
+	pando_rpc_unregister(PANDO_MSG_GONE);
 	return err;
 }
 
 void pando_recover_exit(void)
 {
+	pando_rpc_unregister(PANDO_MSG_KIN_LEFT);
 	pando_rpc_unregister(PANDO_MSG_GUESTS);
 	pando_rpc_unregister(PANDO_MSG_GONE);
 }

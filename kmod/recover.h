@@ -30,6 +30,16 @@ u64 pando_recover_incarnation(u16 node);
 /* The guest @pid has ended here: its home will be told. Any context. */
 void pando_recover_gone(u32 pid);
 
+/*
+ * A process with stubs elsewhere ends here: should its number be ours, it is
+ * not handed out before pando_recover_ended(). Any context.
+ */
+void pando_recover_pin(u32 pid);
+/* All who hold stubs know it, and nobody keeps it. Sleeps. */
+void pando_recover_ended(u32 pid);
+/* A process ended elsewhere, and its stub here is what is left. Sleeps. */
+void pando_recover_left(u32 pid);
+
 /* Forgets the members and ends what is under way (DETACH). May sleep. */
 void pando_recover_reset(void);
 

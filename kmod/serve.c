@@ -13,6 +13,7 @@
 
 #include <uapi/linux/pando.h>
 
+#include "kin_ioctl.h"
 #include "node.h"
 #include "ns.h"
 #include "rpc.h"
@@ -106,7 +107,7 @@ static long serve_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	long ret;
 
 	if (cmd != PANDO_IOC_SERVE)
-		return -ENOTTY;
+		return pando_kin_ioctl(file, cmd, arg);
 	if (copy_from_user(&args, (void __user *)arg, sizeof(args)))
 		return -EFAULT;
 	if (args.flags || args.len != PANDO_SERVE_BUF ||
@@ -134,6 +135,7 @@ static const struct file_operations serve_fops = {
 	.owner = THIS_MODULE,
 	.unlocked_ioctl = serve_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.release = pando_kin_release,
 	.llseek = noop_llseek,
 };
 

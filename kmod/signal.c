@@ -4,7 +4,8 @@
  * that process's siginfo. The thread calls the ordinary system call, so that
  * the kernel's own permission checks decide; where the signal is about to be
  * queued (send_signal_locked()) its siginfo is replaced. Its callers are not
- * hooked instead: compilers inline them into each other as they like.
+ * hooked instead: compilers inline them into each other as they like. Here, too,
+ * signals to stubs are turned to where their processes are.
  */
 #include <linux/module.h>
 #include <linux/sched/signal.h>
@@ -12,6 +13,7 @@
 #include "hooks.h"
 #include "ns.h"
 #include "serve.h"
+#include "stub.h"
 
 typedef int (*send_t)(int sig, struct kernel_siginfo *info,
 		      struct task_struct *task, enum pid_type type);
@@ -24,6 +26,10 @@ static int hook_send_signal_locked(int sig, struct kernel_siginfo *info,
 	int ret;
 
 	pando_hook_enter();
+	if (pando_stub_any() && pando_stub_signal(sig, info, task, type)) {
+		ret = 0;
+		goto out;
+	}
 	/* an interrupt may send signals too, on nobody's behalf */
 	if (in_task() && unlikely(pando_ns_current_is_init())) {
 		server = pando_server_current();
@@ -31,6 +37,9 @@ static int hook_send_signal_locked(int sig, struct kernel_siginfo *info,
 			info = server->info;
 	}
 	ret = ((send_t)pando_signal_hooks[0].orig)(sig, info, task, type);
+	if (pando_stub_any())
+		pando_stub_sent(task);
+out:
 	pando_hook_leave();
 	return ret;
 }

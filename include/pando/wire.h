@@ -54,6 +54,10 @@
 	X(GUESTS,	8, 16, PANDO_WIRE_PAYLOAD, 0, 0, PANDO_MSGF_IDEM) \
 	X(GONE,		9, 4, PANDO_WIRE_PAYLOAD, 0, 0, 0) \
 	X(LOCATE,	10, 4, 4, 4, 4, PANDO_MSGF_IDEM) \
+	X(KIN_EVENT,	11, 160, 160, 4, 4, 0) \
+	X(KIN_SIGNAL,	12, 16, 16, 0, 0, 0) \
+	X(KIN_HOLD,	13, 8, 8, 0, 0, PANDO_MSGF_IDEM) \
+	X(KIN_LEFT,	14, 8, 8, 0, 0, 0) \
 	X(CALL,		16, 152, PANDO_WIRE_PAYLOAD, 8, PANDO_WIRE_PAYLOAD, \
 	  PANDO_MSGF_SERVE) \
 	X(PROC_LIST,	32, 8, 8, 8, PANDO_WIRE_PAYLOAD, PANDO_MSGF_IDEM) \
@@ -192,6 +196,111 @@ struct pando_wire_locate_reply {
 };
 
 /**
+ * struct pando_wire_siginfo - what a signal carries, as the receiver sees it
+ * @signo: number; @code: si_code; @pid: global PID of the sender (tgid);
+ * @uid: of the sender; @value: sigval
+ */
+struct pando_wire_siginfo {
+	__le32 signo;
+	__le32 code;
+	__le32 pid;
+	__le32 uid;
+	__le32 err;
+	__le32 reserved;
+	__le64 value;
+};
+
+/*
+ * Relations over nodes. A *stub* is a task that holds a process's number on a
+ * node where the process itself does not run, because a relation of it lives
+ * there: its parent, or children, or a session. The node where the process
+ * runs knows who holds stubs of it.
+ */
+
+/**
+ * struct pando_wire_rusage - what a task, or its waited-for children, used
+ * @utime, @stime: ns; @minflt, @majflt, @nvcsw, @nivcsw: counts
+ * @inblock, @oublock: blocks of 512 bytes; @maxrss: pages of 4096 bytes
+ */
+struct pando_wire_rusage {
+	__le64 utime;
+	__le64 stime;
+	__le64 minflt;
+	__le64 majflt;
+	__le64 nvcsw;
+	__le64 nivcsw;
+	__le64 inblock;
+	__le64 oublock;
+	__le64 maxrss;
+};
+
+enum pando_kin_event {
+	PANDO_KIN_EXIT = 1,	/* status: as wait4() has it */
+	PANDO_KIN_STOP,		/* status: the signal that stopped it */
+	PANDO_KIN_CONT,		/* it goes on */
+};
+
+/**
+ * struct pando_wire_kin_event - to a holder: something befell a process
+ * @pid: that lives with the sender and has a stub with the receiver
+ * @what: enum pando_kin_event
+ * @status: as above
+ * @self, @children: PANDO_KIN_EXIT: what wait4() reports, RUSAGE_BOTH apart
+ */
+struct pando_wire_kin_event {
+	__le32 pid;
+	__le32 what;
+	__le32 status;
+	__le32 reserved;
+	struct pando_wire_rusage self;
+	struct pando_wire_rusage children;
+};
+
+/** @keeps: the stub is now what its parent waits for: the number is in use */
+struct pando_wire_kin_event_reply {
+	__le32 keeps;
+};
+
+#define PANDO_KIN_GROUP		0x1	/* @pid is a process group's number */
+
+/**
+ * struct pando_wire_kin_signal - a signal of the kernel that met a stub
+ * @pid: process, or group of which members may run with the receiver
+ * @flags: PANDO_KIN_GROUP
+ * @signo: the signal
+ * @reserved: zero
+ *
+ * A group has members with everybody or with nobody: no members is no error.
+ */
+struct pando_wire_kin_signal {
+	__le32 pid;
+	__le32 flags;
+	__le32 signo;
+	__le32 reserved;
+};
+
+#define PANDO_KIN_DROP		0x1	/* the sender has no stub any more */
+
+/**
+ * struct pando_wire_kin_hold - the sender has a stub of @pid
+ * @flags: PANDO_KIN_DROP
+ */
+struct pando_wire_kin_hold {
+	__le32 pid;
+	__le32 flags;
+};
+
+/**
+ * struct pando_wire_kin_left - to a home: a process of it has ended
+ * @pid: whose stub, here at the sender, is what is left of it until its parent
+ *	has waited for it; GONE follows
+ */
+struct pando_wire_kin_left {
+	__le32 pid;
+	__le32 reserved;
+};
+
+/**
  * struct pando_wire_cred - who asks, in the initial user namespace's ids
  * @uid: real, effective, saved, file system
  * @gid: likewise
@@ -212,8 +321,8 @@ struct pando_wire_cred {
 
 /* Calls on a PID. The arguments are those of the system call, its PID apart. */
 enum pando_call {
-	PANDO_CALL_KILL,		/* arg0 sig, arg1: 1 if it is a group's
-					 * number; data: siginfo
+	PANDO_CALL_KILL,		/* arg0 sig, arg1 enum pando_kill; data:
+					 * siginfo
 					 */
 	PANDO_CALL_TKILL,		/* arg0 sig; data: siginfo */
 	PANDO_CALL_TGKILL,		/* arg0 sig, arg1 tgid; data: siginfo */
@@ -241,20 +350,8 @@ enum pando_call {
 	__PANDO_CALL_MAX
 };
 
-/**
- * struct pando_wire_siginfo - what a signal carries, as the receiver sees it
- * @signo: number; @code: si_code; @pid: global PID of the sender (tgid);
- * @uid: of the sender; @value: sigval
- */
-struct pando_wire_siginfo {
-	__le32 signo;
-	__le32 code;
-	__le32 pid;
-	__le32 uid;
-	__le32 err;
-	__le32 reserved;
-	__le64 value;
-};
+/* Whom a KILL is for: @pid, the members of the group @pid, or (@pid 0) all. */
+enum pando_kill { PANDO_KILL_ONE, PANDO_KILL_GROUP, PANDO_KILL_ALL };
 
 /**
  * struct pando_wire_call - one by-pid system call
@@ -360,6 +457,10 @@ PANDO_WIRE_ASSERT(pando_wire_challenge, 152);
 PANDO_WIRE_ASSERT(pando_wire_auth, 32);
 PANDO_WIRE_ASSERT(pando_wire_cred, 56);
 PANDO_WIRE_ASSERT(pando_wire_siginfo, 32);
+PANDO_WIRE_ASSERT(pando_wire_kin_event, 160);
+PANDO_WIRE_ASSERT(pando_wire_kin_signal, 16);
+PANDO_WIRE_ASSERT(pando_wire_kin_hold, 8);
+PANDO_WIRE_ASSERT(pando_wire_kin_left, 8);
 PANDO_WIRE_ASSERT(pando_wire_call, 152);
 PANDO_WIRE_ASSERT(pando_wire_proc, 120);
 PANDO_WIRE_ASSERT(pando_wire_proc_stat, 32);

@@ -139,13 +139,16 @@ TEST(a_plain_tree_moves)
 TEST(relations_outside_are_named)
 {
 	begin();
+	/* those of the cluster are kept, those of the node's tools cannot be */
 	process(69000, "bash", 1, 69000, 69000, 0, "70001 ");
 	process(70001, "app", 69000, 69000, 69000, 34816 + 3, "70002 ");
 	process(70002, "kid", 70001, 70002, 70002, 0, "");
-	CHECK_EQ(look(), 3);
-	CHECK(said("the parent of 70001 (app), 69000 (bash), runs here"));
-	CHECK(said("session 69000, whose leader does not move along"));
-	CHECK(said("controlling terminal, pts/3"));
+	CHECK_EQ(look(), 0);
+	process(700, "tool", 1, 700, 700, 0, "70001 ");
+	process(70001, "app", 700, 0, 0, 0, "70002 ");
+	CHECK_EQ(look(), 2);
+	CHECK(said("the parent of 70001 (app), 700 (tool), is a tool"));
+	CHECK(said("belongs to a session from outside"));
 	end();
 }
 

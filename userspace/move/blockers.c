@@ -6,6 +6,7 @@
  * A wrong "yes" is caught later, by criu, and costs a freeze; a wrong "no"
  * costs the user the move. So what cannot be known cheaply is left to criu.
  */
+#include <linux/pando.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,15 +58,16 @@ static void comm_of(pid_t pid, char *buf, size_t size)
 
 /* --- relations --------------------------------------------------------------*/
 
+/* A stub takes its place where its parent waits; but not for a tool's child. */
 static void check_parent(struct look *l)
 {
 	const struct task *root = &l->tree->task[0];
 	char comm[64];
 
-	if (root->ppid <= 1)
+	if (root->ppid <= 1 || root->ppid >= PANDO_LOCAL_PIDS)
 		return;
 	comm_of(root->ppid, comm, sizeof(comm));
-	words_add(l->out, "the parent of " NAME ", %d (%s), runs here and would lose it",
+	words_add(l->out, "the parent of " NAME ", %d (%s), is a tool of this node and would lose it",
 		  WHO(root), root->ppid, comm);
 }
 
@@ -74,23 +76,6 @@ static void check_relations(struct look *l, const struct task *k)
 	if (!k->sid)
 		words_add(l->out, NAME " belongs to a session from outside of the cluster namespace",
 			  WHO(k));
-	else if (!tree_find(l->tree, k->sid))
-		words_add(l->out, NAME " belongs to session %d, whose leader does not move along",
-			  WHO(k), k->sid);
-	if (k->pgid != k->sid && !tree_find(l->tree, k->pgid))
-		words_add(l->out, NAME " belongs to process group %d, whose leader does not move along",
-			  WHO(k), k->pgid);
-	if (k->tty) {
-		unsigned int maj = (k->tty >> 8) & 0xfff;
-		unsigned int min = (k->tty & 0xff) | ((k->tty >> 12) & 0xfff00);
-
-		if (maj >= 136 && maj <= 143)
-			words_add(l->out, NAME " has a controlling terminal, pts/%u",
-				  WHO(k), (maj - 136) * 256 + min);
-		else
-			words_add(l->out, NAME " has a controlling terminal (%u:%u)",
-				  WHO(k), maj, min);
-	}
 }
 
 static void check_status(struct look *l, const struct task *k)

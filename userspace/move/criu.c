@@ -144,7 +144,7 @@ static void common(struct move *m, CriuOpts *o)
 	o->network_lock = CRIU_NETWORK_LOCK_METHOD__NFTABLES;
 }
 
-int criu_dump(struct move *m, struct criu *c, pid_t root)
+int criu_dump(struct move *m, struct criu *c, pid_t root, bool shell_job)
 {
 	CriuOpts opts = CRIU_OPTS__INIT;
 	CriuReq req = CRIU_REQ__INIT;
@@ -152,6 +152,7 @@ int criu_dump(struct move *m, struct criu *c, pid_t root)
 	common(m, &opts);
 	opts.has_pid = true;
 	opts.pid = root;
+	opts.has_shell_job = opts.shell_job = shell_job;
 	opts.log_file = (char *)"dump.log";
 	opts.has_timeout = true;
 	opts.timeout = m->timeout_ms / 1000 + 1;
@@ -160,7 +161,7 @@ int criu_dump(struct move *m, struct criu *c, pid_t root)
 	return request(m, c, &req);
 }
 
-int criu_restore(struct move *m, struct criu *c)
+int criu_restore(struct move *m, struct criu *c, bool shell_job)
 {
 	CriuOpts opts = CRIU_OPTS__INIT;
 	CriuReq req = CRIU_REQ__INIT;
@@ -169,6 +170,7 @@ int criu_restore(struct move *m, struct criu *c)
 	opts.log_file = (char *)"restore.log";
 	/* our child first and, when we are gone, that of pando-init */
 	opts.has_rst_sibling = opts.rst_sibling = true;
+	opts.has_shell_job = opts.shell_job = shell_job;
 	req.type = CRIU_REQ_TYPE__RESTORE;
 	req.opts = &opts;
 	return request(m, c, &req);

@@ -43,8 +43,12 @@ struct criu_event {
 int criu_start(struct move *m, struct criu *c);
 /* Waits until it is. */
 int criu_ready(struct move *m, struct criu *c);
-int criu_dump(struct move *m, struct criu *c, pid_t root);
-int criu_restore(struct move *m, struct criu *c);
+/*
+ * @shell_job: the root's session, and group, are those of others. At the
+ * restore it gets criu's own.
+ */
+int criu_dump(struct move *m, struct criu *c, pid_t root, bool shell_job);
+int criu_restore(struct move *m, struct criu *c, bool shell_job);
 /* Where its socket is readable: the next event. */
 int criu_event(struct criu *c, struct criu_event *ev);
 int criu_answer(struct criu *c, bool yes);

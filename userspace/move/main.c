@@ -63,6 +63,9 @@ int main(int argc, char **argv)
 	 */
 	prctl(PR_SET_DUMPABLE, 0);
 
+	/* while we are small: what it makes has what we have now */
+	if (nursery_start(&m.nursery))
+		fputs("pando-move: no nursery for stubs\n", stderr);
 	err = report_start(&m);
 	if (err) {
 		fprintf(stderr, "pando-move: no order from the daemon: %s\n",
@@ -71,6 +74,7 @@ int main(int argc, char **argv)
 	}
 	err = m.start->source ? source_run(&m) : target_run(&m);
 	workdir_remove(&m);
+	nursery_end(&m.nursery);
 	if (err) {
 		Pando__MoveEvent ev = PANDO__MOVE_EVENT__INIT;
 

@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "nursery.h"
 #include "pando.h"
 
 #define MOVE_DAEMON_FD	3
@@ -28,6 +29,7 @@ struct move {
 	int peer;		/* control connection to the other mover */
 	int dir;		/* work directory */
 	char path[256];		/* its path */
+	struct nursery nursery;
 	bool mounted;		/* we put a tmpfs on it */
 	int timeout_ms;		/* longest silence of the other side */
 	int64_t heard_ns;	/* from the peer, anything */

@@ -11,6 +11,7 @@
  *					<-	READY_TO_FREEZE
  *	  ... criu freezes and dumps ...
  *	IMAGE name, bytes		->	as many as there are
+ *	KIN relations (kin.h)		->
  *	STATE stamps, tasks		->
  *	  ... restore; pages over the fabric ...
  *					<-	HELD
@@ -37,6 +38,7 @@ enum peer_type {
 	PEER_PLAN = 1, PEER_PLAN_OK, PEER_TRY, PEER_UP, PEER_DOWN,
 	PEER_READY_TO_FREEZE, PEER_IMAGE, PEER_STATE, PEER_HELD,
 	PEER_COMMITTED, PEER_RESUMED, PEER_ABORT, PEER_ABORTED, PEER_PING,
+	PEER_KIN,
 };
 
 struct peer_message {

@@ -19,6 +19,7 @@
 
 #include "criu.h"
 #include "images.h"
+#include "kin.h"
 #include "pages.h"
 #include "peer.h"
 #include "tree.h"
@@ -31,6 +32,7 @@ struct source {
 	struct tree tree;		/* as it was found, then as it is frozen */
 	struct tree before;		/* to know who was stopped already */
 	struct criu criu;
+	struct kin kin;
 	struct fabric *offer[OFFERS];	/* listening */
 	uint16_t port[OFFERS];
 	struct fabric *fabric;		/* the one in use */
@@ -401,6 +403,23 @@ static int pump_until(struct source *s, const bool *flag)
 	return 0;
 }
 
+static int send_kin(struct source *s)
+{
+	struct move *m = s->m;
+	uint8_t *data;
+	size_t len;
+	int err = kin_collect(m, &s->kin, &s->tree);
+
+	if (!err)
+		err = kin_nest(m, &s->kin);
+	if (err)
+		return err;
+	data = kin_pack(&s->kin, &len);
+	err = peer_send(m, PEER_KIN, data, len);
+	free(data);
+	return err;
+}
+
 static int send_state(struct source *s)
 {
 	struct move *m = s->m;
@@ -468,6 +487,7 @@ static int commit(struct source *s)
 	 * They are stopped under criu: what they get first is their end. Threads
 	 * of a traced process are gone only when their tracer is.
 	 */
+	kin_park(m, &s->kin, &s->tree);
 	tree_kill(&s->tree, 0);
 	criu_kill(&s->criu);
 	left = tree_kill(&s->tree, m->timeout_ms);
@@ -587,11 +607,14 @@ static int run(struct source *s)
 
 	err = prepare(s);
 	if (!err)
-		err = criu_dump(m, &s->criu, m->start->root);
+		err = criu_dump(m, &s->criu, m->start->root,
+				s->tree.task[0].sid != s->tree.task[0].pid);
 	if (!err)
 		err = pump_until(s, &s->dumped);
 	if (!err && !s->frozen)
 		err = all_frozen(s);
+	if (!err)
+		err = send_kin(s);
 	if (!err)
 		err = send_state(s);
 	if (!err)
@@ -607,7 +630,8 @@ static int run(struct source *s)
 
 int source_run(struct move *m)
 {
-	struct source s = { .m = m, .criu = { .sock = -1 } };
+	struct source s = { .m = m, .criu = { .sock = -1 },
+			    .kin = { .dev = -1 } };
 	int err = look(&s);
 
 	if (err || m->start->check_only) {
@@ -624,6 +648,7 @@ int source_run(struct move *m)
 			fabric_free(s.offer[i]);
 	fabric_free(s.fabric);
 	page_server_free(&s.server);
+	kin_free(&s.kin);
 	tree_free(&s.tree);
 	tree_free(&s.before);
 	return err;

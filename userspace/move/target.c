@@ -21,6 +21,7 @@
 
 #include "criu.h"
 #include "images.h"
+#include "kin.h"
 #include "pages.h"
 #include "peer.h"
 #include "tree.h"
@@ -32,6 +33,7 @@
 struct target {
 	struct move *m;
 	struct criu criu;
+	struct kin kin;
 	struct fabric *fabric;
 	struct page_puller puller;
 	struct uffds uffds;
@@ -221,6 +223,8 @@ static int receive_images(struct target *t)
 		if (msg.type == PEER_IMAGE) {
 			err = images_receive(m, msg.len, &bytes);
 			images++;
+		} else if (msg.type == PEER_KIN && !t->kin.n) {
+			err = kin_unpack(m, &t->kin, msg.data, msg.len);
 		} else if (msg.type == PEER_STATE) {
 			err = take_state(t, &msg, images);
 			peer_free(&msg);
@@ -357,7 +361,13 @@ static int all_handed_over(struct target *t)
 static int restore(struct target *t)
 {
 	struct move *m = t->m;
-	int err = criu_restore(m, &t->criu);
+	bool shell_job = false;
+	int err = kin_make(m, &t->kin);
+
+	if (!err)
+		err = kin_adopt(m, &t->kin, &shell_job);
+	if (!err)
+		err = criu_restore(m, &t->criu, shell_job);
 
 	while (!err) {
 		err = pump(t);
@@ -400,6 +410,7 @@ static int commit(struct target *t)
 
 	prctl(PR_SET_CHILD_SUBREAPER, 0);
 	t->criu.deadline_ms = now_ms() + m->timeout_ms * 4;
+	kin_place(m, &t->kin);
 	if (criu_answer(&t->criu, true))
 		err = move_fail(m, "criu went away after the commit");
 	while (!err && !t->restored && !t->resumed_ns) {
@@ -479,6 +490,7 @@ static void abort_move(struct target *t)
 int target_run(struct move *m)
 {
 	struct target t = { .m = m, .criu = { .sock = -1 },
+			    .kin = { .dev = -1 },
 			    .uffds = { .conn = -1, .listener = -1 } };
 	int err;
 
@@ -500,6 +512,7 @@ int target_run(struct move *m)
 		abort_move(&t);
 	else
 		err = commit(&t);
+	kin_free(&t.kin);
 	uffds_free(&t.uffds);
 	page_puller_free(&t.puller);
 	fabric_free(t.fabric);

@@ -410,7 +410,7 @@ static void prepare(void)
 	preparing = false;
 	if (known()) {
 		stop_kernel(state.epoch);
-		err = kernel(kernel_members(state.epoch,
+		err = kernel(kernel_members(state.epoch, quorate,
 					    quorate && state_complete(&state),
 					    state.member, state.nmembers));
 		if (err)
@@ -614,7 +614,7 @@ static void go_alone(void)
 		return;
 	describe_self(&self);
 	stop_kernel(state.seen + 1);
-	kernel_members(state.seen + 1, false, &self, 1);
+	kernel_members(state.seen + 1, false, false, &self, 1);
 	kernel_start(state.seen + 1);
 }
 

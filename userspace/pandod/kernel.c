@@ -392,8 +392,8 @@ int kernel_start(uint64_t epoch)
 	return epoch_command(PANDO_CMD_START, epoch);
 }
 
-int kernel_members(uint64_t epoch, bool complete, const struct member *members,
-		   unsigned int n)
+int kernel_members(uint64_t epoch, bool quorate, bool complete,
+		   const struct member *members, unsigned int n)
 {
 	struct nlattr *nodes, *node;
 	struct command c;
@@ -415,6 +415,8 @@ int kernel_members(uint64_t epoch, bool complete, const struct member *members,
 		mnl_attr_nest_end(c.nlh, node);
 	}
 	mnl_attr_nest_end(c.nlh, nodes);
+	if (quorate)
+		mnl_attr_put(c.nlh, PANDO_A_QUORATE, 0, NULL);
 	if (complete)
 		mnl_attr_put(c.nlh, PANDO_A_COMPLETE, 0, NULL);
 	return run(&c, PANDO_CMD_MEMBERS, NULL, NULL);
@@ -584,4 +586,37 @@ int kernel_status(struct kernel_status *st)
 
 	memset(st, 0, sizeof(*st));
 	return err ? err : run(&c, PANDO_CMD_STATUS, status_attr, st);
+}
+
+struct stubs {
+	uint32_t *pid;
+	size_t n;
+};
+
+static int stubs_attr(const struct nlattr *a, void *data)
+{
+	struct stubs *s = data;
+	uint16_t len = mnl_attr_get_payload_len(a);
+
+	if (mnl_attr_get_type(a) != PANDO_A_PIDS || s->pid)
+		return MNL_CB_OK;
+	s->pid = malloc(len);
+	if (s->pid) {
+		memcpy(s->pid, mnl_attr_get_payload(a), len);
+		s->n = len / sizeof(*s->pid);
+	}
+	return MNL_CB_OK;
+}
+
+uint32_t *kernel_stubs(size_t *n)
+{
+	struct stubs s = { NULL, 0 };
+	struct command c;
+
+	*n = 0;
+	if (!kernel_present() || begin(&c, PANDO_CMD_STATUS))
+		return NULL;
+	run(&c, PANDO_CMD_STATUS, stubs_attr, &s);
+	*n = s.n;
+	return s.pid;
 }

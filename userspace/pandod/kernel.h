@@ -59,10 +59,9 @@ const char *kernel_release(void);	/* as uname -r */
 int kernel_attach(const struct kernel_attach *a);
 int kernel_detach(void);
 int kernel_stop(uint64_t epoch);
-/* Of @members those that are attached. */
-/* @complete: see PANDO_CMD_MEMBERS. */
-int kernel_members(uint64_t epoch, bool complete, const struct member *members,
-		   unsigned int n);
+/* Of @members those that are attached. The flags: see PANDO_CMD_MEMBERS. */
+int kernel_members(uint64_t epoch, bool quorate, bool complete,
+		   const struct member *members, unsigned int n);
 int kernel_leases(uint64_t version, const uint16_t *map);
 int kernel_start(uint64_t epoch);
 /* @taken: the PID that is in use here, with -EEXIST; may be NULL. */
@@ -72,6 +71,11 @@ int kernel_unreserve(uint64_t move);
 int kernel_moved(uint64_t move, const uint32_t *pids, uint32_t n,
 		 uint16_t from, uint16_t to);
 int kernel_status(struct kernel_status *st);
+/*
+ * PIDs of the stubs here: tasks of the namespace whose processes run elsewhere.
+ * Malloc'ed; NULL for none.
+ */
+uint32_t *kernel_stubs(size_t *n);
 /* May wait for another node; safe in a worker. */
 int kernel_locate(uint32_t pid, uint16_t *home, uint16_t *location);
 

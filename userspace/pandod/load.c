@@ -81,11 +81,14 @@ static double load1(void)
 static void measure(Pando__Node *n)
 {
 	struct kernel_status st;
+	size_t stubs;
 
 	n->load1 = load1();
 	n->cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	n->mem_available_kib = load_memory_kib(&n->mem_total_kib);
 	n->processes = load_processes();
+	free(kernel_stubs(&stubs));
+	n->processes -= stubs < n->processes ? stubs : n->processes;
 	if (kernel_present() && !kernel_status(&st)) {
 		n->guests = st.guests;
 		n->pids_used = st.pids_used;

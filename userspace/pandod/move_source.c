@@ -513,6 +513,7 @@ static void start_mover(struct source *s)
 	order.root = s->root;
 	order.fabric = s->fabric;
 	order.peer_addr = pandod.address;
+	order.peer_node = s->to;
 	order.token.data = s->token;
 	order.token.len = TOKEN;
 	order.workdir = workdir;

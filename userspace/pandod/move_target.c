@@ -221,6 +221,7 @@ static bool start_mover(struct target *t, const Pando__MovePrepare *q)
 	order.fabric = q->fabric;
 	order.peer_addr = q->source_addr;
 	order.peer_port = q->source_port;
+	order.peer_node = t->from;
 	order.token = q->token;
 	order.workdir = workdir;
 	order.timeout_ms = bound_ms(pandod.config.move_timeout_ms);

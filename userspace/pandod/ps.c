@@ -14,6 +14,7 @@
 
 #include "cluster.h"
 #include "init.h"
+#include "kernel.h"
 #include "peer.h"
 #include "serve.h"
 #include "worker.h"
@@ -31,6 +32,8 @@ struct list {
 struct reading {
 	uint32_t *pids;		/* those asked for, or all if there are none */
 	size_t npids;
+	uint32_t *stubs;	/* PIDs here that are shown from elsewhere */
+	size_t nstubs;
 	int proc;
 	uint16_t self;
 	int64_t zero_ns;
@@ -183,14 +186,23 @@ static void parse_args(Pando__Process *p, char *text, ssize_t n)
 			*c = '?';
 }
 
+static bool is_stub(const struct reading *r, uint32_t pid)
+{
+	for (size_t i = 0; i < r->nstubs; i++)
+		if (r->stubs[i] == pid)
+			return true;
+	return false;
+}
+
 static void read_process(struct reading *r, const char *pid, int64_t boot_ms)
 {
 	Pando__Process *p;
 	char buf[ARGS_MAX];
 	ssize_t n;
 
-	if (read_at(r->proc, pid, "stat", buf, sizeof(buf)) <= 0)
-		return;		/* it ended */
+	if (is_stub(r, atoi(pid)) ||
+	    read_at(r->proc, pid, "stat", buf, sizeof(buf)) <= 0)
+		return;		/* elsewhere, or it ended */
 	p = malloc(sizeof(*p));
 	if (!p)
 		return;
@@ -248,6 +260,7 @@ static void on_read(void *data)
 		r->list.p[i]->home = state_home(cluster_state(),
 						r->list.p[i]->pid);
 	r->done(r->data, &r->list);
+	free(r->stubs);
 	free(r->pids);
 	free(r);
 }
@@ -265,6 +278,7 @@ static int read_node(const uint32_t *pids, size_t npids,
 		if (npids)
 			memcpy(r->pids, pids, npids * sizeof(*pids));
 		r->npids = npids;
+		r->stubs = kernel_stubs(&r->nstubs);
 		r->proc = init_proc_fd();
 		r->self = pandod.self;
 		r->zero_ns = init_zero_ns();
@@ -273,6 +287,7 @@ static int read_node(const uint32_t *pids, size_t npids,
 		err = worker_run(read_all, on_read, r);
 	}
 	if (err) {
+		free(r->stubs);
 		free(r->pids);
 		free(r);
 	}

@@ -35,7 +35,8 @@
  *   for an epoch that is not newer than the last.
  * PANDO_CMD_MEMBERS: EPOCH, NODES (nest of NODE nests: NODE_ID, NODE_NAME,
  *   INCARNATION, ADDR). Self is one of them. Requests that wait on a node
- *   that is not in the list fail. COMPLETE (flag): every node that may have
+ *   that is not in the list fail. QUORATE (flag): the list has quorum, so
+ *   what ran on nodes that are not in it counts as dead. COMPLETE (flag): every node that may have
  *   guests of others is in the list, so what none of them reports is gone.
  *   -ESTALE if EPOCH is not the stopped one.
  * PANDO_CMD_LEASES: LEASE_VERSION (u64, grows), LEASE_MAP (binary,
@@ -56,7 +57,8 @@
  *   NODE_NAME, CLUSTER_NAME, INCARNATION, INIT_PID, EPOCH, STATE (u32, enum
  *   pando_state), TRANSPORT, LEASE_VERSION, PIDS_USED, PIDS_FREE (u32: of
  *   the numbers this node may hand out), GUESTS (u32: tasks here whose home
- *   is elsewhere), AWAY (u32: numbers of ours that live elsewhere), NODES
+ *   is elsewhere), AWAY (u32: numbers of ours that live elsewhere), PIDS (u32
+ *   each: stubs here, tasks whose processes run elsewhere), NODES
  *   (per peer: NODE_ID, NODE_NAME, INCARNATION, ADDR, PEER_STATE, RTT).
  *
  * Events, multicast group PANDO_GENL_EVENTS:
@@ -142,6 +144,7 @@ enum pando_attr {
 	PANDO_A_PEER_STATE,	/* u32, enum pando_peer_state */
 	PANDO_A_RTT,		/* u32, us, smoothed; 0 if unknown */
 	PANDO_A_COMPLETE,	/* flag */
+	PANDO_A_QUORATE,	/* flag */
 	__PANDO_A_MAX
 };
 
@@ -180,5 +183,91 @@ struct pando_serve {
 };
 
 #define PANDO_IOC_SERVE		_IOW(0xBA, 0x10, struct pando_serve)
+
+/*
+ * Relations, for the helpers of a move; they are node-local processes of the
+ * cluster namespace (-EPERM for others). PIDs are numbers of that namespace. A
+ * *stub* is a process of the helper's making that sleeps in pause() and holds
+ * the number of a process which runs on another node, where a relation of it
+ * needs one: as a child that its parent waits for, as a parent, as leader of a
+ * group or session. The kernel tells each what happens to the other.
+ */
+
+/* One bit a node id, id 0 unused. */
+#define PANDO_NODE_WORDS	((PANDO_NODE_MAX + 64) / 64)
+
+/**
+ * struct pando_kin - what a move must know of a process that runs here
+ * @pid: which
+ * @flags: out: PANDO_KIN_STUB: this number's process runs on node @where
+ * @where: out: the node where it runs
+ * @start_ns: out: when it was started, ns of the namespace's CLOCK_BOOTTIME
+ * @utime_ns, @stime_ns: out: CPU time used so far
+ * @holders: out: the nodes that hold stubs of it
+ */
+struct pando_kin {
+	__u32 pid;
+	__u16 flags;
+	__u16 where;
+	__u64 start_ns;
+	__u64 utime_ns;
+	__u64 stime_ns;
+	__u64 holders[PANDO_NODE_WORDS];
+};
+
+#define PANDO_KIN_STUB		0x1
+
+/**
+ * struct pando_place - where a process that was restored here belongs
+ * @pid: which; restored, and not yet running
+ * @ppid: its parent, or 0: as it is. One that is not here is pando-init
+ * @pgid, @sid: process group and session, or 0: as they are
+ * @flags: PANDO_PLACE_SPREAD: others of its group are on other nodes
+ * @kin: what PANDO_IOC_KIN said at the source, start_ns 0: nothing
+ *
+ * If a stub of @pid stands here the process takes its place: its parent, its
+ * children, its terminal, and the stub ends. A group or session that has ended
+ * meanwhile is left as it is. -ESRCH: no such process.
+ */
+struct pando_place {
+	__u32 pid;
+	__u32 ppid;
+	__u32 pgid;
+	__u32 sid;
+	__u32 flags;
+	__u32 reserved;
+	struct pando_kin kin;
+};
+
+#define PANDO_PLACE_SPREAD	0x1
+
+/**
+ * struct pando_park - a stub takes the place of a process that has moved away
+ * @pid: the process: still here, stopped
+ * @stub: a child of the caller's, or of a child of it; the two exchange their
+ *	numbers, and the process is killed under the other one
+ * @where: the node it moved to
+ *
+ * -ECHILD: its parent is pando-init, no stub is needed and nothing was done.
+ */
+struct pando_park {
+	__u32 pid;
+	__u32 stub;
+	__u16 where;
+	__u16 reserved[3];
+};
+
+/*
+ * KIN: asks. CLAIM: the caller may make (clone3, set_tid) a stub with a number
+ * that is not this node's to give: -EEXIST: the process runs here, -EALREADY:
+ * there is a stub. BIND: it was made; the process runs on node @where. KEEP:
+ * what was claimed stays; without it, it goes when the descriptor is closed.
+ */
+#define PANDO_IOC_KIN		_IOWR(0xBA, 0x11, struct pando_kin)
+#define PANDO_IOC_CLAIM		_IOW(0xBA, 0x12, __u32)
+#define PANDO_IOC_BIND		_IOW(0xBA, 0x13, struct pando_park)
+#define PANDO_IOC_KEEP		_IO(0xBA, 0x14)
+#define PANDO_IOC_PLACE		_IOW(0xBA, 0x15, struct pando_place)
+#define PANDO_IOC_PARK		_IOW(0xBA, 0x16, struct pando_park)
 
 #endif /* _UAPI_LINUX_PANDO_H */

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Processes of this node with relations elsewhere: who holds stubs of them,
+ * and what the nodes tell each other about it (KIN_* in wire.h).
+ */
+#ifndef _PANDO_KIN_H
+#define _PANDO_KIN_H
+
+#include <linux/signal_types.h>
+#include <linux/types.h>
+#include <uapi/linux/pando.h>
+
+struct task_struct;
+
+/* Who holds stubs of @pid: sets bits in @holders. Process context. */
+void pando_kin_holders(u32 pid, u64 *holders);
+/* These do, too. -ENOMEM. Process context. */
+int pando_kin_add(u32 pid, const u64 *holders);
+
+/* --- to others; any context: a worker sends --------------------------------------- */
+
+/* A signal of the kernel met a stub here. */
+void pando_kin_signal(u32 pid, int sig);
+/* A process that runs here, child of a stub, was stopped or goes on (CLD_*). */
+void pando_kin_stopped(u32 pid, int code, int status);
+/* A process is dead; under tasklist_lock. */
+void pando_kin_died(struct task_struct *task);
+/*
+ * Are its holders still being told that it ended? Its home is told then that
+ * the number is free, and not before. Any context.
+ */
+bool pando_kin_is_ending(u32 pid);
+/* This node has, or has no more, a stub of @pid. Process context, waits. */
+int pando_kin_hold(u32 pid, bool drop);
+/*
+ * A stub of @pid ended because its node was lost. Should that namespace come
+ * back, the process has to end there too.
+ */
+void pando_kin_condemn(u32 pid, u16 node, u64 incarnation);
+
+/* --- process groups with members on several nodes --------------------------------- */
+
+/* Has, from now on. Process context. */
+void pando_kin_spread(u32 pgid);
+bool pando_kin_is_spread(u32 pgid);	/* any context */
+void pando_kin_freed(u32 nr);		/* nobody here has the number; any context */
+
+/* A process was moved: @to is its node now. Process context. */
+void pando_kin_moved(u32 pid, u16 to);
+/*
+ * kill_pgrp() was called here: other nodes are told when the group is spread.
+ * Any context.
+ */
+struct pid;
+void pando_kin_group(struct pid *pgrp, int sig);
+/* The original kill_pgrp(), for what another node sent. */
+void pando_kin_kill_pgrp(struct pid *pgrp, int sig);
+
+/* A new MEMBERS list is in force: who is back is told what it missed. */
+void pando_kin_members(void);
+void pando_kin_reset(void);		/* DETACH */
+int pando_kin_init(void);
+void pando_kin_exit(void);
+
+#endif

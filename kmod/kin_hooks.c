@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Where the kernel tells parents and groups, other nodes are told too: a
+ * process's end (do_notify_parent), a terminal's signal to a group
+ * (kill_pgrp). And a stub is stopped by the signal that stopped its process:
+ * the tracepoint in get_signal() hands out what the kernel acts upon.
+ */
+#include <linux/module.h>
+#include <linux/sched/signal.h>
+#include <linux/tracepoint.h>
+
+#include "hooks.h"
+#include "kin.h"
+#include "stub.h"
+
+typedef bool (*notify_t)(struct task_struct *task, int sig);
+typedef int (*kill_pgrp_t)(struct pid *pgrp, int sig, int priv);
+
+enum { HOOK_NOTIFY, HOOK_KILL_PGRP };
+
+/* Under tasklist_lock held for writing, interrupts off. */
+static bool hook_do_notify_parent(struct task_struct *task, int sig)
+{
+	bool ret;
+
+	pando_hook_enter();
+	if (pando_stub_any() && thread_group_leader(task) &&
+	    thread_group_empty(task)) {
+		pando_stub_died(task);
+		pando_kin_died(task);
+	}
+	ret = ((notify_t)pando_kin_hooks[HOOK_NOTIFY].orig)(task, sig);
+	pando_hook_leave();
+	return ret;
+}
+
+PANDO_HOOK_STUB(hook_do_notify_parent);
+
+static int hook_kill_pgrp(struct pid *pgrp, int sig, int priv)
+{
+	int ret;
+
+	pando_hook_enter();
+	ret = ((kill_pgrp_t)pando_kin_hooks[HOOK_KILL_PGRP].orig)(pgrp, sig,
+								  priv);
+	pando_kin_group(pgrp, sig);
+	pando_hook_leave();
+	return ret;
+}
+
+PANDO_HOOK_STUB(hook_kill_pgrp);
+
+void pando_kin_kill_pgrp(struct pid *pgrp, int sig)
+{
+	((kill_pgrp_t)pando_kin_hooks[HOOK_KILL_PGRP].orig)(pgrp, sig, 1);
+}
+
+struct pando_hook pando_kin_hooks[] = {
+	[HOOK_NOTIFY] = { .name = "do_notify_parent",
+			  .stub = hook_do_notify_parent_stub },
+	[HOOK_KILL_PGRP] = { .name = "kill_pgrp",
+			     .stub = hook_kill_pgrp_stub },
+};
+
+const int pando_kin_nhooks = ARRAY_SIZE(pando_kin_hooks);
+
+/* --- the tracepoint ------------------------------------------------------------- */
+
+static struct tracepoint *signal_deliver;
+
+static void probe_deliver(void *unused, int sig, struct kernel_siginfo *info,
+			  struct k_sigaction *ka)
+{
+	pando_stub_delivered(sig, info);
+}
+
+static void look_at(struct tracepoint *tp, void *unused)
+{
+	if (!strcmp(tp->name, "signal_deliver"))
+		signal_deliver = tp;
+}
+
+int pando_kin_hooks_init(void)
+{
+	for_each_kernel_tracepoint(look_at, NULL);
+	if (!signal_deliver) {
+		pr_err("pando: this kernel has no tracepoint signal_deliver\n");
+		return -ENOENT;
+	}
+	return tracepoint_probe_register(signal_deliver, probe_deliver, NULL);
+}
+
+void pando_kin_hooks_exit(void)
+{
+	tracepoint_probe_unregister(signal_deliver, probe_deliver, NULL);
+	tracepoint_synchronize_unregister();
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The helpers of a move make stubs, park originals and place what was restored;
+ * see include/uapi/linux/pando.h. They are root's and node-local; while one is
+ * inside, the namespace cannot be detached (it has processes).
+ */
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/pid_namespace.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/time_namespace.h>
+#include <linux/uaccess.h>
+
+#include <uapi/linux/pando.h>
+
+#include "kin.h"
+#include "kin_ioctl.h"
+#include "locate.h"
+#include "node.h"
+#include "ns.h"
+#include "relation.h"
+#include "stub.h"
+
+/* The newest process of that number, with a reference. */
+static struct task_struct *get_process(u32 nr)
+{
+	struct task_struct *task;
+	struct pid *pid;
+
+	rcu_read_lock();
+	pid = find_pid_ns(nr, pando_ns());
+	task = pid ? get_pid_task(pid, PIDTYPE_TGID) : NULL;
+	rcu_read_unlock();
+	return task;
+}
+
+/* What to add to this host's CLOCK_BOOTTIME to have the namespace's. */
+static s64 boot_offset(void)
+{
+	struct timespec64 off = current->nsproxy->time_ns->offsets.boottime;
+
+	return timespec64_to_ns(&off);
+}
+
+static long ask(struct pando_kin __user *user)
+{
+	struct task_struct *task, *t;
+	struct pando_kin kin;
+
+	if (copy_from_user(&kin, user, sizeof(kin)))
+		return -EFAULT;
+	task = get_process(kin.pid);
+	if (!task)
+		return -ESRCH;
+	kin = (struct pando_kin){ .pid = kin.pid,
+				  .where = pando_nodes_self() };
+	if (pando_stub_stands(kin.pid)) {
+		kin.flags = PANDO_KIN_STUB;
+		kin.where = pando_stub_where(kin.pid);
+	}
+	kin.start_ns = task->start_boottime + boot_offset();
+	kin.utime_ns = task->signal->utime;
+	kin.stime_ns = task->signal->stime;
+	rcu_read_lock();
+	for_each_thread(task, t) {
+		kin.utime_ns += t->utime;
+		kin.stime_ns += t->stime;
+	}
+	rcu_read_unlock();
+	pando_kin_holders(kin.pid, kin.holders);
+	put_task_struct(task);
+	return copy_to_user(user, &kin, sizeof(kin)) ? -EFAULT : 0;
+}
+
+/* It did not begin here and now: whoever looks sees the process it was. */
+static void carry_over(struct task_struct *task, const struct pando_kin *kin)
+{
+	struct signal_struct *sig = task->signal;
+	s64 delta = kin->start_ns - boot_offset() - task->start_boottime;
+
+	if (!kin->start_ns)
+		return;
+	task->start_boottime += delta;
+	task->start_time += delta;
+	write_seqlock_irq(&sig->stats_lock);
+	sig->utime += kin->utime_ns;
+	sig->stime += kin->stime_ns;
+	sig->sum_sched_runtime += kin->utime_ns + kin->stime_ns;
+	write_sequnlock_irq(&sig->stats_lock);
+}
+
+static long place(const struct pando_place __user *user)
+{
+	struct pando_relation r = {};
+	struct pando_place p;
+	long err;
+
+	if (copy_from_user(&p, user, sizeof(p)))
+		return -EFAULT;
+	if (p.flags & ~PANDO_PLACE_SPREAD || p.reserved)
+		return -EINVAL;
+	r.task = get_process(p.pid);
+	if (!r.task)
+		return -ESRCH;
+	r.ppid = p.ppid;
+	r.pgid = p.pgid;
+	r.sid = p.sid;
+	/* before it may end, its holders must be known */
+	err = pando_kin_add(p.pid, p.kin.holders);
+	if (err)
+		goto out;
+	r.stub = pando_stub_retire(p.pid);
+	err = pando_relation_place(&r);
+	if (r.stub) {
+		pando_stub_release(r.stub);
+		put_task_struct(r.stub);
+	}
+	if (err)
+		goto out;
+	carry_over(r.task, &p.kin);
+	if (p.flags & PANDO_PLACE_SPREAD)
+		pando_kin_spread(p.pgid);
+out:
+	put_task_struct(r.task);
+	return err;
+}
+
+static long park(const struct pando_park __user *user)
+{
+	struct task_struct *body, *stub;
+	struct pando_park p;
+	long err = -ESRCH;
+
+	if (copy_from_user(&p, user, sizeof(p)))
+		return -EFAULT;
+	body = get_process(p.pid);
+	stub = get_process(p.stub);
+	if (!body || !stub)
+		goto out;
+	if (p.stub >= PANDO_LOCAL_PIDS || !p.where ||
+	    p.where > PANDO_NODE_MAX) {
+		err = -EINVAL;
+		goto out;
+	}
+	/* its record first: no signal may meet it unprepared */
+	err = pando_stub_stand(p.pid, stub, p.where);
+	if (err)
+		goto out;
+	err = pando_relation_swap(body, stub);
+	if (err) {
+		pando_stub_forget(stub, p.pid);
+		goto out;
+	}
+	pando_kin_spread(task_pgrp_nr_ns(stub, pando_ns()));
+	pando_locate_parked(p.pid);
+	send_sig(SIGKILL, body, 1);
+	/* its new place knows of us; should it have forgotten, it is told */
+	pando_stub_announce();
+out:
+	if (body)
+		put_task_struct(body);
+	if (stub)
+		put_task_struct(stub);
+	return err;
+}
+
+static long bind(struct file *file, const struct pando_park __user *user)
+{
+	struct pando_park p;
+
+	if (copy_from_user(&p, user, sizeof(p)))
+		return -EFAULT;
+	return pando_stub_bind(file, p.pid, p.where);
+}
+
+static long claim(struct file *file, const __u32 __user *user)
+{
+	u32 pid;
+
+	return get_user(pid, user) ? -EFAULT : pando_stub_claim(file, pid);
+}
+
+long pando_kin_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	void __user *user = (void __user *)arg;
+
+	if (!pando_ns())
+		return -ENOTCONN;
+	if (!pando_ns_has_current() || !pando_ns_is_local(current) ||
+	    !capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	switch (cmd) {
+	case PANDO_IOC_KIN:
+		return ask(user);
+	case PANDO_IOC_CLAIM:
+		return claim(file, user);
+	case PANDO_IOC_BIND:
+		return bind(file, user);
+	case PANDO_IOC_KEEP:
+		pando_stub_keep(file);
+		return 0;
+	case PANDO_IOC_PLACE:
+		return place(user);
+	case PANDO_IOC_PARK:
+		return park(user);
+	}
+	return -ENOTTY;
+}
+
+int pando_kin_release(struct inode *inode, struct file *file)
+{
+	pando_stub_drop(file);
+	return 0;
+}

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Parents, groups, sessions and numbers: see relation.h. */
+#include <linux/module.h>
+#include <linux/pid.h>
+#include <linux/pid_namespace.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/tty.h>
+
+#include "ns.h"
+#include "relation.h"
+#include "tasklist.h"
+
+/* Everything below runs under tasklist_lock held for writing. */
+
+static struct pid *pid_of(struct task_struct *task, enum pid_type type)
+{
+	return type == PIDTYPE_PID ? task->thread_pid :
+				     task->signal->pids[type];
+}
+
+/*
+ * As change_pid(), but a number that nobody uses any more is not freed: here
+ * each of them has another task, or gets one before the lock is dropped.
+ */
+static void set_pid(struct task_struct *task, enum pid_type type,
+		    struct pid *new)
+{
+	if (pid_of(task, type) == new)
+		return;
+	hlist_del_rcu(&task->pid_links[type]);
+	if (type == PIDTYPE_PID)
+		task->thread_pid = new;
+	else
+		task->signal->pids[type] = new;
+	hlist_add_head_rcu(&task->pid_links[type], &new->tasks[type]);
+}
+
+static void set_parent(struct task_struct *task, struct task_struct *parent)
+{
+	struct task_struct *t;
+
+	for_each_thread(task, t) {
+		RCU_INIT_POINTER(t->real_parent, parent);
+		/* a tracer stays the parent as wait() sees it */
+		if (likely(!t->ptrace))
+			RCU_INIT_POINTER(t->parent, parent);
+	}
+}
+
+static struct task_struct *parent_of(struct task_struct *task)
+{
+	return rcu_dereference_protected(task->real_parent, 1);
+}
+
+static bool is_orphan(struct task_struct *task)
+{
+	return same_thread_group(parent_of(task), pando_ns()->child_reaper);
+}
+
+static bool is_dead(struct task_struct *task)
+{
+	/* released: its links are gone; a zombie is still somebody's child */
+	return !task->sighand || task->exit_state == EXIT_DEAD;
+}
+
+/* @to stands among @parent's children where @from stood. */
+static void take_parent(struct task_struct *to, struct task_struct *from)
+{
+	struct task_struct *parent = parent_of(from);
+
+	list_del(&to->sibling);
+	list_add(&to->sibling, &from->sibling);
+	set_parent(to, parent);
+	to->parent_exec_id = from->parent_exec_id;
+	to->exit_signal = from->exit_signal;
+	to->pdeath_signal = from->pdeath_signal;
+}
+
+static void give_to(struct task_struct *task, struct task_struct *parent)
+{
+	list_move_tail(&task->sibling, &parent->children);
+	set_parent(task, parent);
+	task->exit_signal = SIGCHLD;
+}
+
+static void take_children(struct task_struct *to, struct task_struct *from)
+{
+	struct task_struct *c, *next, *t;
+
+	for_each_thread(from, t) {
+		list_for_each_entry_safe(c, next, &t->children, sibling) {
+			list_move_tail(&c->sibling, &to->children);
+			set_parent(c, to);
+		}
+	}
+}
+
+/* A terminal's hang-up is its session leader's end: there must be but one. */
+static struct tty_struct *set_terminal(struct task_struct *task,
+				       struct tty_struct *tty)
+{
+	struct sighand_struct *sighand = rcu_dereference_protected(task->sighand,
+								   1);
+	struct tty_struct *old;
+
+	spin_lock(&sighand->siglock);
+	old = task->signal->tty;
+	task->signal->tty = tty;
+	spin_unlock(&sighand->siglock);
+	return old;
+}
+
+static void take_terminal(struct task_struct *to, struct task_struct *from)
+{
+	struct tty_struct *tty = set_terminal(from, NULL), *old;
+
+	to->signal->leader = from->signal->leader;
+	from->signal->leader = 0;
+	old = set_terminal(to, tty);
+	/* never the last reference: whoever opened it has one */
+	tty_kref_put(old);
+}
+
+/* Exchanges what has the number of a process as its own. */
+static void exchange_numbers(struct task_struct *a, struct task_struct *b)
+{
+	struct pid *pa = a->thread_pid, *pb = b->thread_pid;
+	struct task_struct *t;
+
+	/* @b first: at no moment is @a's number without a task */
+	set_pid(b, PIDTYPE_PID, pa);
+	set_pid(a, PIDTYPE_PID, pb);
+	set_pid(b, PIDTYPE_TGID, pa);
+	set_pid(a, PIDTYPE_TGID, pb);
+	WRITE_ONCE(a->pid, pid_nr(pb));
+	WRITE_ONCE(b->pid, pid_nr(pa));
+	for_each_thread(a, t)
+		WRITE_ONCE(t->tgid, pid_nr(pb));
+	for_each_thread(b, t)
+		WRITE_ONCE(t->tgid, pid_nr(pa));
+}
+
+struct swap {
+	struct task_struct *body, *stub;
+};
+
+static int exchange(void *arg)
+{
+	struct swap *s = arg;
+	struct task_struct *body = s->body, *stub = s->stub;
+	struct task_struct *maker = parent_of(stub);
+
+	if (is_dead(body) || is_dead(stub) || body->exit_state ||
+	    stub->exit_state || !thread_group_leader(body) ||
+	    !thread_group_leader(stub) || !thread_group_empty(stub))
+		return -ESRCH;
+	if (is_orphan(body))
+		return -ECHILD;
+	take_parent(stub, body);
+	give_to(body, maker);
+	take_children(stub, body);
+	take_terminal(stub, body);
+	exchange_numbers(body, stub);
+	/* the body may have led them: whoever is in them keeps them */
+	set_pid(stub, PIDTYPE_PGID, task_pgrp(body));
+	set_pid(stub, PIDTYPE_SID, task_session(body));
+	return 0;
+}
+
+int pando_relation_swap(struct task_struct *body, struct task_struct *stub)
+{
+	struct swap s = { body, stub };
+
+	return pando_tasklist_run(exchange, &s);
+}
+
+/* The leader of the process of that number, whatever else has it. */
+static struct task_struct *process(u32 nr)
+{
+	struct pid *pid = find_pid_ns(nr, pando_ns());
+
+	return pid ? pid_task(pid, PIDTYPE_TGID) : NULL;
+}
+
+static int place(void *arg)
+{
+	const struct pando_relation *r = arg;
+	struct task_struct *reaper = pando_ns()->child_reaper;
+	struct task_struct *task = r->task, *stub = r->stub, *parent;
+	struct pid *pgrp = task_pgrp(task), *session = task_session(task);
+
+	if (is_dead(task) || (stub && is_dead(stub)))
+		return -ESRCH;
+	if (stub) {
+		pgrp = task_pgrp(stub);
+		session = task_session(stub);
+	}
+	/* a group or session that has vanished meanwhile is nobody's loss */
+	if (r->pgid)
+		pgrp = find_pid_ns(r->pgid, pando_ns()) ?: pgrp;
+	if (r->sid)
+		session = find_pid_ns(r->sid, pando_ns()) ?: session;
+	if (stub) {
+		take_parent(task, stub);
+		take_children(task, stub);
+		take_terminal(task, stub);
+		give_to(stub, reaper);
+	} else if (r->ppid) {
+		parent = process(r->ppid);
+		if (!parent || is_dead(parent) || parent->exit_state)
+			parent = reaper;
+		give_to(task, parent);
+	}
+	set_pid(task, PIDTYPE_PGID, pgrp);
+	set_pid(task, PIDTYPE_SID, session);
+	task->signal->leader = session == task_tgid(task);
+	return 0;
+}
+
+int pando_relation_place(const struct pando_relation *r)
+{
+	return pando_tasklist_run(place, (void *)r);
+}
+
+static int unneeded(void *arg)
+{
+	struct task_struct *stub = arg;
+
+	if (is_dead(stub) || stub->exit_state)
+		return -ESRCH;
+	return list_empty(&stub->children) && is_orphan(stub) ? 0 : -EBUSY;
+}
+
+int pando_relation_unneeded(struct task_struct *stub)
+{
+	return pando_tasklist_run(unneeded, stub);
+}

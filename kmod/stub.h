@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Stubs of this node: tasks that hold the number of a process which runs on
+ * another node, because a relation of it lives here. A stub sleeps in pause();
+ * what the kernel would do to it is sent on to the process (kin.h), and what
+ * befalls the process is done to the stub, so that parents, groups and
+ * sessions here are the kernel's own business.
+ *
+ *	         claim            bind              keep
+ *	(none) -------> CLAIMED -------> BOUND ------------> STANDS
+ *	                    \______________\___ drop            |
+ *	  release: it ends, its parent sees nothing  <----------+
+ *	  end:     it ends as the process did        <----------+
+ *
+ * A stub that was made for a move which was called off is dropped. A record
+ * goes when its task does, or is told to.
+ */
+#ifndef _PANDO_STUB_H
+#define _PANDO_STUB_H
+
+#include <linux/atomic.h>
+#include <linux/signal_types.h>
+#include <linux/types.h>
+#include <pando/wire.h>
+
+struct file;
+struct pid;
+struct task_struct;
+
+/*
+ * How many stubs there are, and processes with stubs elsewhere: zero is the
+ * short way through every hook.
+ */
+extern atomic_t pando_stub_gate;
+
+static inline bool pando_stub_any(void)
+{
+	return unlikely(atomic_read(&pando_stub_gate));
+}
+
+/* Does this number, which has a task here, live elsewhere? Any context. */
+bool pando_stub_has(u32 pid);
+/* Where its process is believed to live: a node, 0 if there is no stub. */
+u16 pando_stub_where(u32 pid);
+
+/* --- for the helper of a move; process context ------------------------------ */
+
+/*
+ * @owner may make a task of that number. -EEXIST: the process runs here, or a
+ * move has the number; -EALREADY: there is a stub. It is undone when @owner is
+ * closed before it was kept.
+ */
+int pando_stub_claim(struct file *owner, u32 pid);
+/* The task was made. -ESRCH if it was not. */
+int pando_stub_bind(struct file *owner, u32 pid, u16 where);
+/* @task, which has the number, is a stub from now on. -ENOMEM */
+int pando_stub_stand(u32 pid, struct task_struct *task, u16 where);
+/* It did not get the number after all. */
+void pando_stub_forget(struct task_struct *task, u32 pid);
+/* The move is done: what @owner made stays. */
+void pando_stub_keep(struct file *owner);
+/* The move is over: what @owner made and did not keep goes. */
+void pando_stub_drop(struct file *owner);
+/*
+ * The process itself is here: its stub's task, with a reference, or NULL. It is
+ * no stub any more for others; pando_stub_release() ends it.
+ */
+struct task_struct *pando_stub_retire(u32 pid);
+void pando_stub_release(struct task_struct *task);
+
+/* --- for alloc.c -------------------------------------------------------------- */
+
+/* Was the number claimed, so that a task with it may be made? Any context. */
+bool pando_stub_may_make(u32 pid);
+/* Has it a task that stands for a process elsewhere? Any context. */
+bool pando_stub_stands(u32 pid);
+
+/* --- what befell the process; process context ----------------------------------- */
+
+/*
+ * It ended. True: the stub has a parent to be waited for by, and what is left
+ * of the process is here now.
+ */
+bool pando_stub_exit(u32 pid, const struct pando_wire_kin_event *ev);
+void pando_stub_stop(u32 pid, int sig);
+void pando_stub_cont(u32 pid);
+/* It moved on. Any context. */
+void pando_stub_moved(u32 pid, u16 where);
+/* A new MEMBERS list is in force: what ran on a node that is lost has ended. */
+void pando_stub_members(bool quorate);
+/* The view stands: every stub is made known to its process. Any context. */
+void pando_stub_announce(void);
+/* Some may be nobody's relation any more: they go in a moment. Any context. */
+void pando_stub_tidy(void);
+
+/* --- for the hooks ----------------------------------------------------------------- */
+
+/*
+ * Under @task's siglock. True: the signal is dealt with, nothing is sent. If
+ * something is, pando_stub_sent() follows.
+ */
+bool pando_stub_signal(int sig, struct kernel_siginfo *info,
+		       struct task_struct *task, enum pid_type type);
+void pando_stub_sent(struct task_struct *task);
+/* current takes a signal: @info is what the kernel acts upon. */
+void pando_stub_delivered(int sig, struct kernel_siginfo *info);
+/* A process is dead; under tasklist_lock. */
+void pando_stub_died(struct task_struct *task);
+
+void pando_stub_reset(void);	/* DETACH */
+u32 pando_stub_count(void);
+/* Numbers of up to @room stubs; returns how many. Any context. */
+u32 pando_stub_list(u32 *pids, u32 room);
+void pando_stub_fini(void);	/* at unload, after the hooks are gone */
+
+#endif

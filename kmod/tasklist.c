@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Work under tasklist_lock: see tasklist.h. */
+#include <linux/completion.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/ptrace.h>
+#include <linux/sched.h>
+#include <linux/workqueue.h>
+
+#include "hooks.h"
+#include "tasklist.h"
+
+typedef int (*security_t)(struct task_struct *p, pid_t pgid);
+typedef long (*syscall_t)(const struct pt_regs *regs);
+
+/**
+ * struct job - what a worker is to do
+ * @work: brings it to a kernel thread, which is no session's leader
+ * @fn: the work itself
+ * @arg: for it
+ * @ret: what it returned
+ */
+struct job {
+	struct work_struct work;
+	int (*fn)(void *arg);
+	void *arg;
+	int ret;
+};
+
+static DEFINE_MUTEX(one);		/* jobs exclude each other */
+static struct job *job;			/* under @one */
+static struct task_struct *worker;	/* who runs it; NULL: nobody */
+static unsigned long setpgid;		/* __x64_sys_setpgid */
+
+/* Under write_lock_irq(&tasklist_lock), for any caller of setpgid(). */
+static int hook_task_setpgid(struct task_struct *p, pid_t pgid)
+{
+	int ret;
+
+	pando_hook_enter();
+	if (unlikely(READ_ONCE(worker) == current)) {
+		job->ret = job->fn(job->arg);
+		ret = -ECANCELED;
+	} else {
+		ret = ((security_t)pando_tasklist_hooks[0].orig)(p, pgid);
+	}
+	pando_hook_leave();
+	return ret;
+}
+
+PANDO_HOOK_STUB(hook_task_setpgid);
+
+struct pando_hook pando_tasklist_hooks[] = {
+	{ .name = "security_task_setpgid", .stub = hook_task_setpgid_stub },
+};
+
+const int pando_tasklist_nhooks = ARRAY_SIZE(pando_tasklist_hooks);
+
+static void job_fn(struct work_struct *work)
+{
+	struct job *j = container_of(work, struct job, work);
+	struct pt_regs regs = {};	/* setpgid(0, 0) */
+
+	j->ret = -EIO;
+	WRITE_ONCE(worker, current);
+	((syscall_t)setpgid)(&regs);
+	WRITE_ONCE(worker, NULL);
+}
+
+int pando_tasklist_run(int (*fn)(void *arg), void *arg)
+{
+	struct job j = { .fn = fn, .arg = arg };
+
+	INIT_WORK_ONSTACK(&j.work, job_fn);
+	mutex_lock(&one);
+	job = &j;
+	queue_work(system_unbound_wq, &j.work);
+	flush_work(&j.work);
+	job = NULL;
+	mutex_unlock(&one);
+	destroy_work_on_stack(&j.work);
+	return j.ret;
+}
+
+int pando_tasklist_init(void)
+{
+	return pando_hook_resolve("__x64_sys_setpgid", &setpgid);
+}
+
+void pando_tasklist_exit(void)
+{
+	/* whoever runs a job waits for it: none is left */
+	mutex_destroy(&one);
+}

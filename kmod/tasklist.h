@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Work under the kernel's tasklist_lock, which is not a module's to take: a
+ * worker of ours calls setpgid(), which takes it and asks the security hook,
+ * and there, with the lock held for writing, the work is done. The call itself
+ * is refused, so nothing else comes of it.
+ */
+#ifndef _PANDO_TASKLIST_H
+#define _PANDO_TASKLIST_H
+
+/*
+ * Runs @fn(@arg) with tasklist_lock held for writing and interrupts off, and
+ * returns what it returns. Process context, sleeps; one at a time. @fn must not
+ * sleep and takes no lock outside of siglock and those below it.
+ */
+int pando_tasklist_run(int (*fn)(void *arg), void *arg);
+
+int pando_tasklist_init(void);	/* before the hooks are installed */
+void pando_tasklist_exit(void);
+
+#endif

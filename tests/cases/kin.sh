@@ -1,0 +1,131 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# A child that runs on another node than its parent: who waits sees exactly
+# what it would see of a child at home, and the child sees its parent.
+set -u
+. "$(dirname "$0")/../lib/tap.sh"
+
+log=/shared/kin
+
+# parent MODE [NODE]: starts parent and child; P and C are their PIDs
+parent() {
+	on 1 "rm -f $log $log.child"
+	P=$(start "${2:-1}" "/usr/libexec/pando-test/kin.py $log $1")
+	wait_for 20 on 1 "grep -q ready $log.child && grep -q '^child' $log"
+	C=$(on 1 "sed -n 's/^child \([0-9]*\) .*/\1/p' $log")
+}
+
+move() { # PID NODE
+	check "$1 moves to node$2" on 1 "cluster-mv $1 node$2"
+}
+
+said() { on 1 "grep -qx '$1' $log"; }
+child_said() { on 1 "grep -qx '$1' $log.child"; }
+times() { # how often LINE was said
+	on 1 "grep -cx '$1' $log"
+}
+
+sees() { # WORD NODE PPID PGID SID: what the child says when it is asked
+	in_cluster 3 "kill -USR1 $C"
+	check "the child on node$2 sees parent $3, group $4, session $5" \
+		wait_for 10 child_said "SIGUSR1 node$2 $C $3 $4 $5"
+}
+
+stubs() { on "$1" "awk '/^stubs/ { print \$2 }' /sys/kernel/debug/pando/stats"; }
+no_stubs() { [ "$(stubs 1)" = 0 ] && [ "$(stubs 2)" = 0 ] && [ "$(stubs 3)" = 0 ]; }
+
+# --- away, on, and home ------------------------------------------------------
+parent plain
+move "$C" 2
+sees x 2 "$P" "$P" "$P"
+is "$(in_cluster 3 "ps -o ppid= -p $C" | tr -d ' ')" "$P" \
+	'ps on a third node shows its parent'
+is "$(on 3 "cluster-ps -o pid" | grep -cw "$C")" 1 'cluster-ps shows it once'
+is "$(in_cluster 1 'ps -e -o pid=' | grep -cw "$C")" 1 'and so does ps at home'
+for n in 1 2; do
+	in_cluster 3 "kill -STOP $C"
+	check "stop $n is seen" wait_for 10 eval \
+		"[ \$(times 'status $C 0x137f') = $n ]"
+	in_cluster 3 "kill -CONT $C"
+	check "continue $n is seen" wait_for 10 eval \
+		"[ \$(times 'status $C 0xffff') = $n ]"
+done
+check 'SIGCHLD says stopped by SIGSTOP' said "SIGCHLD $C 5 19"
+check 'SIGCHLD says continued' said "SIGCHLD $C 6 18"
+in_cluster 2 "kill -USR1 -- -$P"
+check 'a signal to the group reaches it' wait_for 10 eval \
+	"[ \$(on 1 'grep -c SIGUSR1 $log.child') = 2 ]"
+move "$C" 3
+sees x 3 "$P" "$P" "$P"
+move "$C" 1
+sees x 1 "$P" "$P" "$P"
+check 'at home no stub is left anywhere' wait_for 20 no_stubs
+move "$C" 2
+in_cluster 3 "kill -TERM $C"
+check 'its exit status arrives' wait_for 10 said "status $C 0x2a00"
+check 'SIGCHLD says exited with 42' said "SIGCHLD $C 1 42"
+check 'the wait ends' wait_for 5 said 'done'
+is "$(times "status $C 0x2a00")" 1 'once'
+check 'its number is nobody'"'"'s any more' wait_for 10 gone "$C" 3
+in_cluster 1 "kill -KILL $P"
+check 'no stub is left' wait_for 20 no_stubs
+
+# --- ends of all kinds ------------------------------------------------------------
+parent job
+move "$C" 2
+sees x 2 "$P" "$C" "$P"
+in_cluster 1 "kill -KILL -- -$C"
+check 'killed as a group, and its parent sees it' \
+	wait_for 10 said "status $C 0x9"
+in_cluster 1 "kill -KILL $P"
+
+parent session
+move "$C" 3
+sees x 3 "$P" "$C" "$C"
+move "$C" 1
+sees x 1 "$P" "$C" "$C"
+in_cluster 2 "kill -SEGV $C"
+check 'a core dump is told' wait_for 10 on 1 "grep -Eqx 'status $C 0x(8b|b)' $log"
+in_cluster 1 "kill -KILL $P"
+
+parent ignore
+move "$C" 2
+in_cluster 3 "kill -TERM $C"
+check 'who ignores SIGCHLD has no child any more' wait_for 10 said 'no child'
+check 'and its number is free' wait_for 10 gone "$C" 3
+in_cluster 1 "kill -KILL $P"
+
+# --- the parent ends ---------------------------------------------------------------
+parent pdeath
+move "$C" 2
+in_cluster 3 "kill -KILL $P"
+check 'it is signalled when its parent dies' \
+	wait_for 10 on 1 "grep -q '^SIGHUP node2' $log.child"
+sees x 2 1 "$P" "$P"
+in_cluster 1 "kill -KILL $C"
+check 'the orphan is gone' wait_for 10 gone "$C" 3
+check 'no stub is left' wait_for 20 no_stubs
+
+# --- a node dies --------------------------------------------------------------------
+parent plain
+move "$C" 2
+"$RIG" crash 2
+check 'its node dies: who waits sees it killed' \
+	wait_for 60 said "status $C 0x9"
+is "$(times "status $C 0x9")" 1 'once'
+in_cluster 1 "kill -KILL $P"
+check 'the node comes back' "$RIG" start 2
+check 'and is a member' wait_for 60 whole 1
+check 'no stub is left' wait_for 30 no_stubs
+
+parent plain 2
+move "$C" 1
+"$RIG" crash 2
+in_cluster 1 "kill -0 $C"
+check 'its parent'"'"'s node dies: it belongs to pando-init' wait_for 60 eval \
+	"[ \$(in_cluster 1 'ps -o ppid= -p $C' | tr -d ' ') = 1 ]"
+in_cluster 1 "kill -KILL $C"
+check 'the node comes back once more' "$RIG" start 2
+check 'and is a member again' wait_for 60 whole 1
+check 'no stub is left' wait_for 30 no_stubs
+done_testing

@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Relations that a move does not break; see kin.h. */
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "kin.h"
+#include "pstree.h"
+
+#define PSTREE_MAX	(8u << 20)
+
+/* What went wrong after the commit: nothing that could call it off. */
+static void complain(const char *fmt, ...)
+	__attribute__((format(printf, 1, 2)));
+static void complain(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	fputs("pando-move: ", stderr);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+	va_end(ap);
+}
+
+static int open_dev(struct move *m, struct kin *k)
+{
+	*k = (struct kin){ .dev = open("/dev/pando", O_RDWR | O_CLOEXEC) };
+	return k->dev >= 0 ? 0 : move_fail(m, "/dev/pando: %s", strerror(errno));
+}
+
+static struct kin_task *find_task(const struct kin *k, uint32_t pid)
+{
+	for (size_t i = 0; i < k->n; i++)
+		if (k->task[i].pid == pid)
+			return &k->task[i];
+	return NULL;
+}
+
+static struct kin_other *find_other(const struct kin *k, uint32_t pid)
+{
+	for (size_t i = 0; i < k->others; i++)
+		if (k->other[i].pid == pid)
+			return &k->other[i];
+	return NULL;
+}
+
+/* --- at the source ------------------------------------------------------------*/
+
+static void read_ids(const char *status, const char *field, uint32_t id[3])
+{
+	const char *s = strstr(status, field);
+
+	if (s)
+		sscanf(s + strlen(field), "%u %u %u", &id[0], &id[1], &id[2]);
+}
+
+/*
+ * Notes one that stays, and whom it belongs to itself. A leader that has ended
+ * is just a number: then its session is that of who named it.
+ */
+static void add_other(struct kin *k, uint32_t pid, uint32_t sid)
+{
+	struct pando_kin ask = { .pid = pid };
+	struct kin_other *o;
+	char *stat, *status;
+
+	if (pid < PANDO_LOCAL_PIDS || find_task(k, pid) || find_other(k, pid))
+		return;
+	k->other = xrealloc(k->other, k->others + 1, sizeof(*o));
+	o = &k->other[k->others++];
+	*o = (struct kin_other){ .pid = pid, .pgid = pid, .sid = sid };
+	stat = proc_text(pid, "stat");
+	status = proc_text(pid, "status");
+	if (stat && strrchr(stat, ')'))
+		sscanf(strrchr(stat, ')') + 1, " %*c %*d %u %u", &o->pgid,
+		       &o->sid);
+	if (status) {
+		read_ids(status, "\nUid:", o->ids.uid);
+		read_ids(status, "\nGid:", o->ids.gid);
+	}
+	free(stat);
+	free(status);
+	if (!ioctl(k->dev, PANDO_IOC_KIN, &ask))
+		o->where = ask.where;
+	/* the list may have moved by then */
+	sid = o->sid;
+	pid = o->pgid;
+	add_other(k, sid, sid);
+	add_other(k, pid, sid);
+}
+
+static int add_task(struct move *m, struct kin *k, const struct task *t)
+{
+	struct kin_task *n = &k->task[k->n++];
+
+	*n = (struct kin_task){ t->pid, t->pgid, t->sid, { .pid = t->pid } };
+	if (ioctl(k->dev, PANDO_IOC_KIN, &n->kin))
+		return move_fail(m, "%d (%s): the kernel does not know it: %s",
+				 t->pid, t->comm, strerror(errno));
+	return 0;
+}
+
+int kin_collect(struct move *m, struct kin *k, const struct tree *t)
+{
+	int err = open_dev(m, k);
+
+	k->task = xcalloc(t->n, sizeof(*k->task));
+	for (size_t i = 0; i < t->n && !err; i++)
+		err = add_task(m, k, &t->task[i]);
+	if (err)
+		return err;
+	k->ppid = t->task[0].ppid;
+	add_other(k, k->ppid, 0);
+	for (size_t i = 0; i < k->n; i++) {
+		add_other(k, k->task[i].sid, k->task[i].sid);
+		add_other(k, k->task[i].pgid, k->task[i].sid);
+	}
+	return 0;
+}
+
+int kin_nest(struct move *m, struct kin *k)
+{
+	struct pando_kin parent = { .pid = k->ppid };
+	struct ids ids = { { 0 }, { 0 } };
+	char *status;
+
+	/* pando-init waits for nobody; a stub's process has its own stub of us */
+	if (k->ppid < PANDO_LOCAL_PIDS || ioctl(k->dev, PANDO_IOC_KIN, &parent) ||
+	    parent.flags & PANDO_KIN_STUB)
+		return 0;
+	status = proc_text(k->task[0].pid, "status");
+	if (status) {
+		read_ids(status, "\nUid:", ids.uid);
+		read_ids(status, "\nGid:", ids.gid);
+		free(status);
+	}
+	k->stub = nursery_make(&m->nursery, 0, &ids, m->timeout_ms);
+	if (k->stub < 0)
+		return move_fail(m, "cannot make a stub for %u: %s",
+				 k->task[0].pid, strerror(-k->stub));
+	k->parked = true;
+	return 0;
+}
+
+void kin_park(struct move *m, struct kin *k, struct tree *t)
+{
+	struct pando_park park = { k->task[0].pid, k->stub,
+				   m->start->peer_node, { 0 } };
+	int body;
+
+	if (!k->parked)
+		return;
+	/* what has this number now will be the stub; then it is the body's */
+	body = syscall(SYS_pidfd_open, k->stub, 0);
+	if (body < 0 || ioctl(k->dev, PANDO_IOC_PARK, &park)) {
+		int err = errno;
+
+		if (body >= 0) {
+			syscall(SYS_pidfd_send_signal, body, SIGKILL, NULL, 0);
+			close(body);
+		}
+		/* its parent has ended meanwhile: nobody waits for it */
+		if (err != ECHILD)
+			complain("no stub of %u was left: %s", park.pid,
+				 strerror(err));
+		return;
+	}
+	if (t->task[0].pidfd >= 0)
+		close(t->task[0].pidfd);
+	t->task[0].pidfd = body;
+}
+
+/* --- from one to the other ------------------------------------------------------*/
+
+/* All little-endian. */
+struct wire_head {
+	uint32_t ppid, parked, tasks, others;
+};
+
+struct wire_task {
+	uint32_t pid, pgid, sid, reserved;
+	uint64_t start_ns, utime_ns, stime_ns;
+	uint64_t holders[PANDO_NODE_WORDS];
+};
+
+struct wire_other {
+	uint32_t pid, pgid, sid, where;
+	uint32_t uid[3], gid[3];
+};
+
+_Static_assert(sizeof(struct wire_head) == 16, "wire struct");
+_Static_assert(sizeof(struct wire_task) == 40 + 8 * PANDO_NODE_WORDS,
+	       "wire struct");
+_Static_assert(sizeof(struct wire_other) == 40, "wire struct");
+
+uint8_t *kin_pack(const struct kin *k, size_t *len)
+{
+	struct wire_head *head;
+	struct wire_task *t;
+	struct wire_other *o;
+
+	*len = sizeof(*head) + k->n * sizeof(*t) + k->others * sizeof(*o);
+	head = xcalloc(1, *len);
+	*head = (struct wire_head){ htole32(k->ppid), htole32(k->parked),
+				    htole32(k->n), htole32(k->others) };
+	t = (struct wire_task *)(head + 1);
+	for (size_t i = 0; i < k->n; i++, t++) {
+		const struct kin_task *s = &k->task[i];
+
+		t->pid = htole32(s->pid);
+		t->pgid = htole32(s->pgid);
+		t->sid = htole32(s->sid);
+		t->start_ns = htole64(s->kin.start_ns);
+		t->utime_ns = htole64(s->kin.utime_ns);
+		t->stime_ns = htole64(s->kin.stime_ns);
+		for (int w = 0; w < PANDO_NODE_WORDS; w++)
+			t->holders[w] = htole64(s->kin.holders[w]);
+	}
+	o = (struct wire_other *)t;
+	for (size_t i = 0; i < k->others; i++, o++) {
+		const struct kin_other *s = &k->other[i];
+
+		o->pid = htole32(s->pid);
+		o->pgid = htole32(s->pgid);
+		o->sid = htole32(s->sid);
+		o->where = htole32(s->where);
+		for (int w = 0; w < 3; w++) {
+			o->uid[w] = htole32(s->ids.uid[w]);
+			o->gid[w] = htole32(s->ids.gid[w]);
+		}
+	}
+	return (uint8_t *)head;
+}
+
+int kin_unpack(struct move *m, struct kin *k, const uint8_t *data, size_t len)
+{
+	struct wire_head head;
+	const struct wire_task *t;
+	const struct wire_other *o;
+	int err = open_dev(m, k);
+
+	if (err)
+		return err;
+	if (len < sizeof(head))
+		goto bad;
+	memcpy(&head, data, sizeof(head));
+	k->ppid = le32toh(head.ppid);
+	k->parked = le32toh(head.parked);
+	k->n = le32toh(head.tasks);
+	k->others = le32toh(head.others);
+	if (!k->n || k->n > PANDO_MOVE_PIDS_MAX || k->others > 4 * k->n + 8 ||
+	    len != sizeof(head) + k->n * sizeof(*t) + k->others * sizeof(*o))
+		goto bad;
+	k->task = xcalloc(k->n, sizeof(*k->task));
+	k->other = xcalloc(k->others + 1, sizeof(*k->other));
+	t = (const struct wire_task *)(data + sizeof(head));
+	for (size_t i = 0; i < k->n; i++, t++) {
+		struct kin_task *d = &k->task[i];
+
+		d->pid = d->kin.pid = le32toh(t->pid);
+		d->pgid = le32toh(t->pgid);
+		d->sid = le32toh(t->sid);
+		d->kin.start_ns = le64toh(t->start_ns);
+		d->kin.utime_ns = le64toh(t->utime_ns);
+		d->kin.stime_ns = le64toh(t->stime_ns);
+		for (int w = 0; w < PANDO_NODE_WORDS; w++)
+			d->kin.holders[w] = le64toh(t->holders[w]);
+	}
+	o = (const struct wire_other *)t;
+	for (size_t i = 0; i < k->others; i++, o++) {
+		struct kin_other *d = &k->other[i];
+
+		d->pid = le32toh(o->pid);
+		d->pgid = le32toh(o->pgid);
+		d->sid = le32toh(o->sid);
+		d->where = le32toh(o->where);
+		for (int w = 0; w < 3; w++) {
+			d->ids.uid[w] = le32toh(o->uid[w]);
+			d->ids.gid[w] = le32toh(o->gid[w]);
+		}
+	}
+	return 0;
+bad:
+	k->n = k->others = 0;
+	return move_fail(m, "the source's relations cannot be read");
+}
+
+/* --- at the target ----------------------------------------------------------------*/
+
+static int make_one(struct move *m, struct kin *k, const struct kin_other *o)
+{
+	struct pando_park bind = { o->pid, 0, o->where, { 0 } };
+	__u32 pid = o->pid;
+	pid_t made;
+
+	if (ioctl(k->dev, PANDO_IOC_CLAIM, &pid)) {
+		/* itself, or a stub of it, is here already */
+		if (errno == EEXIST || errno == EALREADY)
+			return 1;
+		return move_fail(m, "cannot claim %u for a stub: %s", o->pid,
+				 strerror(errno));
+	}
+	made = nursery_make(&m->nursery, o->pid, &o->ids, m->timeout_ms);
+	if (made < 0)
+		return move_fail(m, "cannot make a stub of %u: %s", o->pid,
+				 strerror(-made));
+	if (ioctl(k->dev, PANDO_IOC_BIND, &bind))
+		return move_fail(m, "cannot bind the stub of %u: %s", o->pid,
+				 strerror(errno));
+	return 0;
+}
+
+int kin_make(struct move *m, struct kin *k)
+{
+	bool *made = xcalloc(k->others + 1, sizeof(*made));
+	int ret = 0;
+
+	for (size_t i = 0; i < k->others && ret >= 0; i++) {
+		ret = make_one(m, k, &k->other[i]);
+		made[i] = !ret;
+	}
+	/* now that all numbers are there, each is put where it belongs */
+	for (size_t i = 0; i < k->others && ret >= 0; i++) {
+		const struct kin_other *o = &k->other[i];
+		struct pando_place p = { .pid = o->pid, .ppid = 1,
+					 .pgid = o->pgid, .sid = o->sid };
+
+		if (made[i] && ioctl(k->dev, PANDO_IOC_PLACE, &p))
+			ret = move_fail(m, "cannot place the stub of %u: %s",
+					o->pid, strerror(errno));
+	}
+	free(made);
+	return ret < 0 ? ret : 0;
+}
+
+static bool has_stub(const struct kin *k, uint32_t pid)
+{
+	struct pando_kin ask = { .pid = pid };
+
+	return !ioctl(k->dev, PANDO_IOC_KIN, &ask) &&
+	       ask.flags & PANDO_KIN_STUB;
+}
+
+/* A leader that comes home finds its group and session in use already. */
+static bool is_foreign(void *arg, uint32_t id)
+{
+	const struct kin *k = arg;
+
+	return !find_task(k, id) || has_stub(k, id);
+}
+
+int kin_adopt(struct move *m, struct kin *k, bool *shell_job)
+{
+	static const char name[] = "pstree.img";
+	uint8_t *image, *new = NULL;
+	struct stat st;
+	size_t len = 0;
+	int fd;
+
+	*shell_job = false;
+	fd = openat(m->dir, name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) || st.st_size > PSTREE_MAX) {
+		if (fd >= 0)
+			close(fd);
+		return move_fail(m, "the source sent no %s", name);
+	}
+	image = xcalloc(1, st.st_size + 1);
+	if (read(fd, image, st.st_size) == st.st_size)
+		new = pstree_adopt(image, st.st_size, &len, is_foreign, k,
+				   shell_job);
+	close(fd);
+	free(image);
+	if (!new)
+		return move_fail(m, "%s cannot be read", name);
+	if (*shell_job) {
+		fd = openat(m->dir, name, O_WRONLY | O_TRUNC | O_CLOEXEC);
+		if (fd < 0 || write(fd, new, len) != (ssize_t)len) {
+			int err = errno;
+
+			free(new);
+			if (fd >= 0)
+				close(fd);
+			return move_fail(m, "cannot write %s: %s", name,
+					 strerror(err));
+		}
+		close(fd);
+	}
+	free(new);
+	return 0;
+}
+
+void kin_place(struct move *m, struct kin *k)
+{
+	for (size_t i = 0; i < k->n; i++) {
+		struct kin_task *t = &k->task[i];
+		struct pando_place p = { .pid = t->pid, .kin = t->kin };
+
+		/* node-local ones mean somebody else here */
+		if (t->pgid >= PANDO_LOCAL_PIDS)
+			p.pgid = t->pgid;
+		if (t->sid >= PANDO_LOCAL_PIDS)
+			p.sid = t->sid;
+
+		if (!i)
+			p.ppid = k->ppid ? k->ppid : 1;
+		if (!i && k->parked)
+			p.kin.holders[m->start->peer_node / 64] |=
+				1ull << (m->start->peer_node % 64);
+		if (!find_task(k, t->pgid) || (!i && k->ppid > 1))
+			p.flags = PANDO_PLACE_SPREAD;
+		if (ioctl(k->dev, PANDO_IOC_PLACE, &p))
+			complain("%u is not where it belongs: %s", t->pid,
+				 strerror(errno));
+	}
+	ioctl(k->dev, PANDO_IOC_KEEP);
+}
+
+void kin_free(struct kin *k)
+{
+	free(k->task);
+	free(k->other);
+	if (k->dev > 0)
+		close(k->dev);
+	*k = (struct kin){ .dev = -1 };
+}

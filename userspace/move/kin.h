@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Relations of a tree to those who do not move along: the parent of its root,
+ * leaders of groups and sessions. They stay in force over the nodes: at the
+ * source a stub takes the root's place where its parent is, at the target
+ * stubs stand for those whom the tree belongs to.
+ *
+ *	source				target
+ *	kin_collect() (frozen)
+ *	kin_nest()
+ *	KIN			->	kin_receive()
+ *					kin_make()	stubs, before the restore
+ *					kin_adopt()	pstree.img
+ *	  ... commit ...
+ *	kin_park()			kin_place()	before it runs
+ */
+#ifndef KIN_H
+#define KIN_H
+
+#include <linux/pando.h>
+
+#include "nursery.h"
+#include "tree.h"
+
+/* A process that moves. */
+struct kin_task {
+	uint32_t pid, pgid, sid;
+	struct pando_kin kin;
+};
+
+/* One that does not. */
+struct kin_other {
+	uint32_t pid, pgid, sid;
+	uint16_t where;			/* its node */
+	struct ids ids;
+};
+
+struct kin {
+	int dev;			/* /dev/pando */
+	uint32_t ppid;			/* the root's parent; 1 for pando-init */
+	bool parked;			/* the source keeps a stub of the root */
+	pid_t stub;			/* source: that one, for now node-local */
+	struct kin_task *task;		/* the root first */
+	size_t n;
+	struct kin_other *other;
+	size_t others;
+};
+
+/* At the source, while the tree is frozen. */
+int kin_collect(struct move *m, struct kin *k, const struct tree *t);
+/* Makes the stub that is to take the root's place, where one is needed. */
+int kin_nest(struct move *m, struct kin *k);
+/* As bytes, for the other mover. Malloc'ed. */
+uint8_t *kin_pack(const struct kin *k, size_t *len);
+/*
+ * After the commit, the tree still frozen. The root's place is taken, and it
+ * is held by its new number: its pidfd in @t is that of the body.
+ */
+void kin_park(struct move *m, struct kin *k, struct tree *t);
+
+/* At the target. */
+int kin_unpack(struct move *m, struct kin *k, const uint8_t *data, size_t len);
+int kin_make(struct move *m, struct kin *k);
+/* criu is to put the tree into its own group and session: *@shell_job. */
+int kin_adopt(struct move *m, struct kin *k, bool *shell_job);
+/* After the commit, before it runs. */
+void kin_place(struct move *m, struct kin *k);
+
+void kin_free(struct kin *k);
+
+#endif
