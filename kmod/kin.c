@@ -628,7 +628,8 @@ struct condemned {
 	u64 incarnation;
 };
 
-static LIST_HEAD(condemned);	/* lock */
+static LIST_HEAD(condemned);	/* condemned_mutex */
+static DEFINE_MUTEX(condemned_mutex);
 
 void pando_kin_condemn(u32 pid, u16 node, u64 incarnation)
 {
@@ -637,9 +638,9 @@ void pando_kin_condemn(u32 pid, u16 node, u64 incarnation)
 	c->pid = pid;
 	c->node = node;
 	c->incarnation = incarnation;
-	spin_lock_irq(&lock);
+	mutex_lock(&condemned_mutex);
 	list_add(&c->list, &condemned);
-	spin_unlock_irq(&lock);
+	mutex_unlock(&condemned_mutex);
 }
 
 static void execute_condemned(void)
@@ -647,7 +648,7 @@ static void execute_condemned(void)
 	struct condemned *c, *next;
 	u64 now;
 
-	spin_lock_irq(&lock);
+	mutex_lock(&condemned_mutex);
 	list_for_each_entry_safe(c, next, &condemned, list) {
 		now = pando_nodes_incarnation_of(c->node);
 		if (!now)
@@ -657,7 +658,7 @@ static void execute_condemned(void)
 		list_del(&c->list);
 		kfree(c);
 	}
-	spin_unlock_irq(&lock);
+	mutex_unlock(&condemned_mutex);
 }
 
 void pando_kin_members(void)
@@ -692,11 +693,13 @@ void pando_kin_reset(void)
 		atomic_dec(&ngroups);
 		kfree(g);
 	}
+	spin_unlock_irq(&lock);
+	mutex_lock(&condemned_mutex);
 	list_for_each_entry_safe(c, cnext, &condemned, list) {
 		list_del(&c->list);
 		kfree(c);
 	}
-	spin_unlock_irq(&lock);
+	mutex_unlock(&condemned_mutex);
 	flush_workqueue(tell_wq);
 }
 

@@ -56,8 +56,8 @@ static bool is_of_the_dead(struct pando_dir_entry *e, void *unused)
 	return now && e->tag && now != e->tag;
 }
 
-void pando_recover_members(u64 epoch, const struct pando_member *list, int n_list,
-			  bool complete)
+void pando_recover_members(u64 epoch, const struct pando_member *list,
+			   int n_list, bool complete)
 {
 	u32 n;
 	int i;

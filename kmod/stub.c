@@ -209,10 +209,11 @@ static struct stub *add(u32 pid, enum state state, struct task_struct *task)
 	return s;
 }
 
-static void set_where(struct stub *s, u16 where)
+/* node.c's lock is not one to be taken below ours. */
+static void set_where(struct stub *s, u16 where, u64 incarnation)
 {
 	WRITE_ONCE(s->where, where);
-	s->incarnation = pando_nodes_incarnation_of(where);
+	s->incarnation = incarnation;
 }
 
 /* --- acting on one; process context, under act_mutex ------------------------------- */
@@ -290,15 +291,19 @@ static bool has_parent(struct stub *s)
 
 bool pando_stub_exit(u32 pid, const struct pando_wire_kin_event *ev)
 {
-	bool keeps = false;
 	struct stub *s;
+	bool keeps;
 
 	mutex_lock(&act_mutex);
 	s = standing(pid);
+	keeps = s && has_parent(s);
+	mutex_unlock(&act_mutex);
+	/* another node is told, and nobody else waits for that */
+	if (keeps)
+		pando_recover_left(pid);
+	mutex_lock(&act_mutex);
+	s = standing(pid);
 	if (s) {
-		keeps = has_parent(s);
-		if (keeps)
-			pando_recover_left(pid);
 		add_usage(s->task->signal, &ev->self, &ev->children);
 		end(s, le32_to_cpu(ev->status) & 0xffff);
 	}
@@ -385,7 +390,7 @@ int pando_stub_bind(struct file *owner, u32 pid, u16 where)
 	}
 	spin_unlock_irq(&lock);
 	if (!err)
-		set_where(s, where);
+		set_where(s, where, pando_nodes_incarnation_of(where));
 	else
 		put_task_struct(task);
 	mutex_unlock(&act_mutex);
@@ -400,7 +405,7 @@ int pando_stub_stand(u32 pid, struct task_struct *task, u16 where)
 	mutex_lock(&act_mutex);
 	s = add(pid, STANDS, task);
 	if (s)
-		set_where(s, where);
+		set_where(s, where, pando_nodes_incarnation_of(where));
 	mutex_unlock(&act_mutex);
 	return s ? 0 : -ENOMEM;
 }
@@ -540,6 +545,7 @@ bool pando_stub_stands(u32 pid)
 
 void pando_stub_moved(u32 pid, u16 where)
 {
+	u64 incarnation = pando_nodes_incarnation_of(where);
 	struct stub *s;
 	bool found;
 
@@ -549,18 +555,17 @@ void pando_stub_moved(u32 pid, u16 where)
 	s = find(pid);
 	found = s && where != pando_nodes_self();
 	if (found)
-		set_where(s, where);
+		set_where(s, where, incarnation);
 	spin_unlock_irq(&lock);
 	if (found)
 		mod_delayed_work(system_unbound_wq, &announce_work, 0);
 }
 
 /*
- * The standing stubs for which @test holds; under act_mutex, so that their
- * records stay. NULL: none, or no memory (whoever asks will ask again).
+ * The standing stubs; under act_mutex, so that their records stay. NULL: none,
+ * or no memory (whoever asks will ask again).
  */
-static struct stub **collect(bool (*test)(struct stub *s, void *arg), void *arg,
-			     u32 *n)
+static struct stub **collect(u32 *n)
 {
 	u32 room = pando_stub_count();
 	struct stub **all, *s;
@@ -572,19 +577,17 @@ static struct stub **collect(bool (*test)(struct stub *s, void *arg), void *arg,
 		return NULL;
 	spin_lock_irq(&lock);
 	hash_for_each(table, i, s, node)
-		if (*n < room && s->state == STANDS && !s->ending &&
-		    test(s, arg))
+		if (*n < room && s->state == STANDS && !s->ending)
 			all[(*n)++] = s;
 	spin_unlock_irq(&lock);
 	return all;
 }
 
-static bool is_lost(struct stub *s, void *arg)
+static bool is_lost(const struct stub *s, bool quorate)
 {
-	bool *quorate = arg;
 	u64 now = pando_nodes_incarnation_of(s->where);
 
-	return now ? now != s->incarnation : *quorate;
+	return now ? now != s->incarnation : quorate;
 }
 
 /*
@@ -594,25 +597,22 @@ static bool is_lost(struct stub *s, void *arg)
  */
 void pando_stub_members(bool quorate)
 {
-	struct stub **lost;
+	struct stub **all;
 	u32 n, i;
 
 	mutex_lock(&act_mutex);
-	lost = collect(is_lost, &quorate, &n);
+	all = collect(&n);
 	for (i = 0; i < n; i++) {
+		if (!is_lost(all[i], quorate))
+			continue;
 		pr_info("pando: process %u was lost with node %u\n",
-			lost[i]->pid, lost[i]->where);
-		pando_kin_condemn(lost[i]->pid, lost[i]->where,
-				  lost[i]->incarnation);
-		end(lost[i], SIGKILL);
+			all[i]->pid, all[i]->where);
+		pando_kin_condemn(all[i]->pid, all[i]->where,
+				  all[i]->incarnation);
+		end(all[i], SIGKILL);
 	}
-	kvfree(lost);
+	kvfree(all);
 	mutex_unlock(&act_mutex);
-}
-
-static bool any(struct stub *s, void *arg)
-{
-	return true;
 }
 
 /* Nobody has it, so it ended, and we were not told: its node was lost. */
@@ -652,7 +652,7 @@ static u32 *all_pids(u32 *n)
 	u32 *pids = NULL, i;
 
 	mutex_lock(&act_mutex);
-	all = collect(any, NULL, n);
+	all = collect(n);
 	if (*n)
 		pids = kvmalloc_array(*n, sizeof(*pids), GFP_KERNEL);
 	if (!pids)
