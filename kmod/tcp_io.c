@@ -20,7 +20,6 @@ void pando_tcp_tune(struct socket *sock)
 	tcp_sock_set_keepidle(sock->sk, 5);
 	tcp_sock_set_keepintvl(sock->sk, 5);
 	tcp_sock_set_keepcnt(sock->sk, 3);
-	sock->sk->sk_sndtimeo = SEND_TIMEOUT;
 	/* no reclaim through a file system that waits for us */
 	sock->sk->sk_allocation = GFP_NOFS;
 }
@@ -124,19 +123,52 @@ void pando_tcp_link_free(struct pando_tcp_link *link)
 	kfree(link);
 }
 
+/* The socket's wake-ups are meant for who sleeps interruptibly. */
+static int wake_sender(struct wait_queue_entry *wait, unsigned int mode,
+		       int sync, void *key)
+{
+	return woken_wake_function(wait, TASK_NORMAL, sync, key);
+}
+
+/*
+ * Waits for room in the send buffer. Not to be interrupted: a part of a message
+ * cannot be taken back, and a signal to one caller must not cost all others
+ * the link. Bounded, and ended by pando_tcp_link_abort().
+ */
+static int wait_room(struct socket *sock)
+{
+	DEFINE_WAIT_FUNC(wait, wake_sender);
+	struct sock *sk = sock->sk;
+	long left = SEND_TIMEOUT;
+
+	/* there is room: it was memory that was short */
+	if (sk_stream_is_writeable(sk))
+		schedule_timeout_uninterruptible(1);
+	add_wait_queue(sk_sleep(sk), &wait);
+	set_bit(SOCK_NOSPACE, &sock->flags);
+	while (left && !sk_stream_is_writeable(sk) && !READ_ONCE(sk->sk_err) &&
+	       !(READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN))
+		left = wait_woken(&wait, TASK_UNINTERRUPTIBLE, left);
+	remove_wait_queue(sk_sleep(sk), &wait);
+	return left ? 0 : -ETIMEDOUT;
+}
+
 int pando_tcp_link_send(struct pando_tcp_link *link, const struct kvec *vec,
 			int nvec, size_t len)
 {
-	struct msghdr msg = { .msg_flags = MSG_NOSIGNAL };
-	struct kvec copy[4];
-	int n;
+	struct msghdr msg = { .msg_flags = MSG_NOSIGNAL | MSG_DONTWAIT };
+	int n, err;
 
-	if (nvec > ARRAY_SIZE(copy))
-		return -EINVAL;
-	memcpy(copy, vec, nvec * sizeof(*vec));
-	n = kernel_sendmsg(link->sock, &msg, copy, nvec, len);
-	/* a part of a message cannot be taken back: the link is of no use */
-	if (n == len)
-		return 0;
-	return n < 0 ? n : -EPIPE;
+	iov_iter_kvec(&msg.msg_iter, WRITE, vec, nvec, len);
+	while (msg_data_left(&msg)) {
+		n = sock_sendmsg(link->sock, &msg);
+		if (n == -EAGAIN) {
+			err = wait_room(link->sock);
+			if (err)
+				return err;
+		} else if (n <= 0) {
+			return n ?: -EPIPE;
+		}
+	}
+	return 0;
 }

@@ -1,0 +1,122 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The commands as people and scripts use them: exit statuses, streams, terminals,
+# job control, JSON.
+. "$(dirname "$0")/../lib/tap.sh"
+prog=/usr/libexec/pando-test
+far=node$RIG_NODES
+
+# run STATUS WHAT ARGUMENTS...: cluster-run on node 1 with these ends so.
+run() {
+	local want=$1 what=$2 got
+	shift 2
+	got=$("$RIG" exec 1 -t 240 -- cluster-run "$@" 2>&1 >/dev/null)
+	status=$?
+	[ $status = "$want" ] || diag "$got"
+	is $status "$want" "$what"
+}
+
+# --- exit statuses
+
+for node in self "$far"; do
+	run 0 "$node: true" -n "$node" -T -- true
+	run 42 "$node: its own status" -n "$node" -T -- sh -c 'exit 42'
+	run 143 "$node: 128 and the signal that ended it" -n "$node" -T -- sh -c 'kill -TERM $$'
+	run 127 "$node: 127 for a command that is not there" -n "$node" -T -- no-such-command
+	run 126 "$node: 126 for one that cannot be executed" -n "$node" -T -- /etc/passwd
+	run 125 "$node: 125 for a directory that is not there" -n "$node" -T -w /no/such -- true
+done
+run 125 '125 for a node that is not there' -n node99 -- true
+run 125 '125 for a wrong option' --no-such-option -- true
+run 125 '125 for no command'
+
+# --- streams
+
+is "$(echo words | "$RIG" exec 1 -- cluster-run -T -n "$far" -- cat)" words 'stdin and stdout'
+is "$("$RIG" exec 1 -- cluster-run -T -n "$far" -- sh -c 'echo out; echo err >&2' 2>/dev/null)" \
+	out 'stderr is apart'
+is "$(head -c 3000000 /dev/zero | "$RIG" exec 1 -t 240 -- cluster-run -T -n "$far" -- wc -c)" \
+	3000000 'a long stdin'
+is "$("$RIG" exec 1 -t 240 -- cluster-run -T -n "$far" -- head -c 3000000 /dev/zero | wc -c)" \
+	3000000 'a long stdout'
+is "$(on 1 "cluster-run -T -n $far -- yes | head -n 1")" y 'who reads no further ends it'
+check 'stdin closed' on 1 "cluster-run -T -n $far -- true <&-"
+check 'stdout closed' on 1 "cluster-run -T -n $far -- true >&-"
+check 'all of them' on 1 "cluster-run -T -n $far -- true <&- >&- 2>&-"
+is "$(on 1 'cluster-run -T -n any -- hostname | grep -c ^node')" 1 'on any node'
+is "$(on 1 "cd /tmp; umask 027; ulimit -n 123
+	X=y cluster-run -T -n $far -- sh -c 'pwd; umask; ulimit -n; echo \$X' | tr '\n' ' '")" \
+	'/tmp 0027 123 y ' 'directory, umask, limits and environment go along'
+is "$(on 1 "su alice -c 'cluster-run -T -n $far -- id -un'")" alice 'so does the user'
+
+# --- help, version, JSON
+
+for tool in cluster-{nodes,ps,run,shell,mv} pandod; do
+	for option in --help --version; do
+		check "$tool $option" on 1 "[ -n \"\$($tool $option)\" ]"
+	done
+	refuse "$tool refuses what it does not know" on 1 "$tool --no-such-option"
+done
+
+# keys NAME: of the first object in the list of that name of the JSON on stdin;
+# without a name, of the whole.
+keys() {
+	python3 -c '
+import json, sys
+d = json.load(sys.stdin)
+print(*sorted(d[sys.argv[1]][0] if len(sys.argv) > 1 else d))' "$@"
+}
+has() { # GOT WANTED... WHAT: all of the wanted words are among the got
+	local got=" $1 " what=${*: -1} word
+	for word in "${@:2:$#-2}"; do
+		[[ $got == *" $word "* ]] || { diag "no $word in:$got"; ok 1 "$what"; return; }
+	done
+	ok 0 "$what"
+}
+nodes=$(on 1 'cluster-nodes --json')
+has "$(keys <<<"$nodes")" epoch quorate nodes 'cluster-nodes --json'
+has "$(keys nodes <<<"$nodes")" id name state transport processes guests load1 \
+	mem_total_kib mem_available_kib 'a node of it'
+pid=$(start "$RIG_NODES" sleep 1000)
+has "$(on 1 'cluster-ps --json' | keys processes)" pid ppid pgid sid node home user \
+	state rss_kib cpu_ms comm args 'a process of cluster-ps --json'
+is "$(on 1 'cluster-run -d --json -- true' | keys)" 'node pid' 'cluster-run -d --json'
+is "$(on 1 'cluster-run -T --json -- true 2>&1' | keys)" 'exit_status node pid signal' \
+	'cluster-run --json'
+has "$(on 1 "cluster-mv --json $pid $far" | keys moves)" pid from to fabric bytes pages \
+	freeze_ms total_ms result 'a move of cluster-mv --json'
+
+# --- moves that cannot be
+
+refuse_move() { # WHAT ARGUMENTS...: fails, with at least a line that says why
+	local what=$1 said
+	shift
+	said=$(on 1 "$* 2>&1")
+	if [ $? = 1 ] && [ -n "$said" ]; then
+		ok 0 "$what: $(tail -n 1 <<<"$said")"
+	else
+		diag "$said"
+		ok 1 "$what"
+	fi
+}
+check 'to where it is: nothing to do' on 1 "cluster-mv $pid $far"
+refuse_move 'a number that nobody has' cluster-mv 4194000 node2
+refuse_move 'a number that is none' cluster-mv 999999999 node2
+refuse_move 'pando-init' cluster-mv 1 node2
+refuse_move 'a kernel thread of the node' cluster-mv 2 node2
+refuse_move "somebody else's process" "su alice -c 'cluster-mv $pid node1'"
+refuse_move 'to a node that is not there' cluster-mv "$pid" node99
+check 'it runs on' in_cluster 1 "kill -0 $pid"
+in_cluster 1 "kill -KILL $pid"
+
+# --- at a terminal
+
+while read -r good what; do
+	case $good in
+	ok) ok 0 "$what" ;;
+	not) ok 1 "${what#ok }" ;;
+	*) diag "$what" ;;
+	esac
+done < <("$RIG" exec 1 -t 800 -- "$prog/keyboard.py" "$far")
+
+done_testing
