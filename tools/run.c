@@ -125,7 +125,7 @@ static int exit_status(const struct run *r, const Pando__Exit *e)
 		else
 			cli_warn("%s: %s", r->argc ? r->argv[0] : "shell",
 				 strerror(e->error));
-		return e->error == ENOENT ? RUN_NOT_FOUND : RUN_NOT_EXECUTABLE;
+		return WEXITSTATUS(e->status);
 	}
 	if (*e->text)
 		cli_warn("%s", e->text);

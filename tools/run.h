@@ -10,7 +10,7 @@
 #include "pando.h"
 
 /* What podman, env and nohup say of themselves, beside the child's status. */
-enum { RUN_FAILED = 125, RUN_NOT_EXECUTABLE = 126, RUN_NOT_FOUND = 127 };
+#define RUN_FAILED	125
 
 enum run_tty { RUN_TTY_AUTO, RUN_TTY_ALWAYS, RUN_TTY_NEVER };
 

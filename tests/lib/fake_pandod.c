@@ -436,7 +436,7 @@ static void reply_run(int sock, uint32_t id, const Pando__RunRequest *q,
 	if (read(c.error, &error, sizeof(error)) == sizeof(error)) {
 		snprintf(text, sizeof(text), "%s: %s", q->argv[0],
 			 strerror(error));
-		send_exit(sock, id, 0, error, text);
+		send_exit(sock, id, (error == ENOENT ? 127 : 126) << 8, error, text);
 		return;
 	}
 	s.pid = c.pid;

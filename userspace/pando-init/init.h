@@ -35,9 +35,14 @@ struct child {
 	int master;		/* of its pty, until handed over, or -1 */
 };
 
-/* What went wrong before exec, as the child writes it to error_fd. */
+/*
+ * What went wrong before the program ran, as the child writes it to error_fd.
+ * status: the exit status that says so: 127 and 126 of the program itself, 125
+ * of all that was to be made ready for it.
+ */
 struct failure {
 	int error;
+	int status;
 	char what[60];
 };
 

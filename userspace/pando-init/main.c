@@ -160,7 +160,7 @@ static bool child_executed(struct child *c)
 	c->error_fd = -1;
 	if (n == sizeof(failure)) {
 		if (c->client == client_number)
-			tell_exit(c->id, 127 << 8, &failure);
+			tell_exit(c->id, failure.status << 8, &failure);
 		child_free(c);
 		return true;
 	}
@@ -191,7 +191,7 @@ static void do_spawn(Pando__Frame *f, const int *fds, int nfds)
 	struct child *c = spawn(f->spawn, fds, nfds, &failure);
 
 	if (!c) {
-		tell_exit(f->id, 126 << 8, &failure);
+		tell_exit(f->id, failure.status << 8, &failure);
 		return;
 	}
 	c->id = f->id;

@@ -35,14 +35,19 @@ struct plan {
 	int error_fd;
 };
 
-static void fail(const struct plan *p, const char *what)
+static void fail_with(const struct plan *p, const char *what, int status)
 {
-	struct failure f = { .error = errno };
+	struct failure f = { .error = errno, .status = status };
 
 	snprintf(f.what, sizeof(f.what), "%s", what);
-	if (write(p->error_fd, &f, sizeof(f)) != sizeof(f))
-		_exit(126);
-	_exit(127);
+	while (write(p->error_fd, &f, sizeof(f)) < 0 && errno == EINTR)
+		;
+	_exit(status);
+}
+
+static void fail(const struct plan *p, const char *what)
+{
+	fail_with(p, what, 125);
 }
 
 static void child_credentials(const struct plan *p)
@@ -103,7 +108,7 @@ static void child(const struct plan *p)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	execvp(p->file, p->argv);
-	fail(p, p->file);
+	fail_with(p, p->file, errno == ENOENT ? 127 : 126);
 }
 
 /* clone3(); a node-local one gets the first free number of its own block. */
@@ -252,6 +257,7 @@ struct child *spawn(const Pando__Spawn *s, const int *fds, int nfds,
 	return c;
 fail:
 	f->error = errno;
+	f->status = 125;
 	snprintf(f->what, sizeof(f->what), "%s", what);
 	for (int i = 0; i < 2; i++)
 		if (error_pipe[i] >= 0)

@@ -164,7 +164,8 @@ static bool on_remote(void *data, Pando__Frame *f, int *fds, int nfds, int err)
 	if (!f) {
 		run->call = NULL;
 		if (run->started) {
-			run_tell_exit(run, SIGKILL, 0, peer_error(run->node, err));
+			run_tell_exit(run, RUN_FAILED << 8, 0,
+				      peer_error(run->node, err));
 			run_free(run);
 		} else {
 			run_fail(run, err, peer_error(run->node, err));
@@ -478,7 +479,8 @@ void run_view(void)
 		if (!run->node || run->link || run->call || !run->started ||
 		    state_member(cluster_state(), run->node))
 			continue;
-		run_tell_exit(run, SIGKILL, 0, "its node left the cluster");
+		run_tell_exit(run, RUN_FAILED << 8, 0,
+			      "its node left the cluster");
 		run_free(run);
 	}
 }

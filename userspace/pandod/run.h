@@ -7,6 +7,9 @@
 
 struct run;
 
+/* Exit status of a run whose program's end nobody can tell: cluster-run(1). */
+#define RUN_FAILED	125
+
 /* Output of a program: a pipe's read end, or the master of its pty. */
 struct output {
 	struct run *run;
