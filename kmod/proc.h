@@ -6,8 +6,11 @@
  *   proc_main.c    the type, the root directory, the module
  *   proc_remote.c  files and directories of a process that runs elsewhere
  *   proc_file.c    reading, writing and listing them
+ *   proc_bulk.c    those that ps and top read, for many processes at once
  *   proc_serve.c   what other members ask of the processes here
+ *   proc_serve_bulk.c  the same, for many at once
  *   proc_path.c    which paths may be asked for (pure)
+ *   proc_record.c  what a node says of many processes (pure)
  */
 #ifndef _PANDO_PROC_H
 #define _PANDO_PROC_H
@@ -38,7 +41,9 @@ bool pando_proc_path_is_common(const char *path, size_t len);
 /*
  * What was learnt of a remote file (existence, attributes) is believed for
  * this long, and that it is still the same process: so a stat() followed by
- * an open() costs one question. Contents are never taken from a cache.
+ * an open() costs one question. Contents are taken from a cache of that age
+ * only by who reads one process after the other, and from their own: see
+ * proc_bulk.c.
  */
 #define PANDO_PROC_FRESH_MS	100
 
@@ -133,6 +138,15 @@ int pando_remote_may_see(struct super_block *sb, u32 pid, u64 start,
 			 enum proc_hidepid min);
 bool pando_remote_is_ours(const struct inode *inode);
 void pando_remote_free(void *private);
+
+/* proc_bulk.c */
+bool pando_bulk_stat(u32 pid, struct pando_wire_proc_stat *st,
+		     unsigned long *when);
+umode_t pando_bulk_mode(const struct pando_remote *r);
+ssize_t pando_bulk_read(const struct pando_remote *r, const struct cred *cred,
+			void *buf);
+void pando_bulk_forget(void);
+void pando_bulk_exit(void);
 
 /* proc_file.c */
 extern const struct file_operations pando_remote_fops;

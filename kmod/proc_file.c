@@ -93,6 +93,16 @@ static int fetch(struct file *file, struct remote_file *rf, loff_t pos,
 	rf->base = pos;
 	rf->len = 0;
 	rf->eof = false;
+	if (!pos && !make_room(rf, PANDO_BULK_FILE)) {
+		ssize_t n = pando_bulk_read(file_inode(file)->i_private,
+					    file->f_cred, rf->buf);
+
+		if (n >= 0) {
+			rf->len = n;
+			rf->eof = true;
+			return 0;
+		}
+	}
 	while (rf->len < want) {
 		err = make_room(rf, rf->len + chunk);
 		if (err)

@@ -519,6 +519,7 @@ static int pid_moved(struct notifier_block *nb, unsigned long action,
 {
 	u32 pid = action;
 
+	pando_bulk_forget();
 	iterate_supers_type(&pando_proc_type, flush_pid, &pid);
 	return NOTIFY_OK;
 }
@@ -559,6 +560,7 @@ static void __exit pando_proc_exit(void)
 {
 	pando_locate_chain_unregister(&pid_moved_nb);
 	unregister_filesystem(&pando_proc_type);
+	pando_bulk_exit();
 	pando_proc_serve_exit();
 }
 

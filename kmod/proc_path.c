@@ -22,6 +22,8 @@ struct word {
 static const struct word hidden[] = {
 	WORD("mem"), WORD("pagemap"), WORD("clear_refs"),
 	WORD("map_files"), WORD("ns"),
+	/* no kernel that we serve has it, but ps looks for it every time */
+	WORD("ctty"),
 };
 
 /*

@@ -143,6 +143,12 @@ u32 pando_remote_hash_ino(u32 hash)
 	return (hash & 0x3fffffff) | 0x80000000;
 }
 
+/* /proc/PID itself */
+static bool is_pid(const struct pando_remote *r)
+{
+	return !strchr(r->path, '/');
+}
+
 static bool is_fresh(const struct pando_remote *r)
 {
 	return time_before(jiffies, READ_ONCE(r->checked) +
@@ -187,18 +193,21 @@ static int refresh(struct inode *inode)
 {
 	struct pando_remote *r = inode->i_private;
 	struct pando_wire_proc_stat st;
+	unsigned long when = jiffies;
 	struct pando_question q;
 	int err;
 
-	pando_remote_about(&q, PANDO_MSG_PROC_STAT, r, NULL);
-	err = ask_stat(&q, &st);
-	if (err)
-		return err;
+	if (!is_pid(r) || !pando_bulk_stat(r->pid, &st, &when)) {
+		pando_remote_about(&q, PANDO_MSG_PROC_STAT, r, NULL);
+		err = ask_stat(&q, &st);
+		if (err)
+			return err;
+	}
 	if (le64_to_cpu(st.ino) != r->start ||
 	    ((le32_to_cpu(st.mode) ^ inode->i_mode) & S_IFMT))
 		return -ESRCH;
 	set_attributes(inode, &st);
-	WRITE_ONCE(r->checked, jiffies);
+	WRITE_ONCE(r->checked, when);
 	return 0;
 }
 
@@ -434,14 +443,13 @@ void pando_remote_free(void *private)
 }
 
 /*
- * Makes the dentry's inode from the answer to STAT; takes @r over. Not @asked:
- * the answer is a guess, good for an open() and nothing else.
+ * Makes the dentry's inode from the answer to STAT, which is of the time @when;
+ * takes @r over.
  */
 static struct dentry *instantiate(struct dentry *dentry, struct pando_remote *r,
 				  const struct pando_wire_proc_stat *st,
-				  bool asked)
+				  unsigned long when)
 {
-	bool is_pid = !strchr(r->path, '/');
 	struct inode *inode;
 
 	inode = new_inode(dentry->d_sb);
@@ -450,9 +458,7 @@ static struct dentry *instantiate(struct dentry *dentry, struct pando_remote *r,
 		return ERR_PTR(-ENOMEM);
 	}
 	r->start = le64_to_cpu(st->ino);
-	r->checked = jiffies;
-	if (!asked)
-		r->checked -= msecs_to_jiffies(PANDO_PROC_FRESH_MS) + 1;
+	r->checked = when;
 	inode->i_private = r;
 	inode->i_ino = pando_remote_hash_ino(pando_remote_hash(r->path,
 							       r->len));
@@ -463,7 +469,7 @@ static struct dentry *instantiate(struct dentry *dentry, struct pando_remote *r,
 
 	switch (inode->i_mode & S_IFMT) {
 	case S_IFDIR:
-		inode->i_op = is_pid ? &remote_pid_iops : &remote_dir_iops;
+		inode->i_op = is_pid(r) ? &remote_pid_iops : &remote_dir_iops;
 		inode->i_fop = &pando_remote_dir_fops;
 		break;
 	case S_IFLNK:
@@ -473,7 +479,7 @@ static struct dentry *instantiate(struct dentry *dentry, struct pando_remote *r,
 		inode->i_op = &remote_file_iops;
 		inode->i_fop = &pando_remote_fops;
 	}
-	d_set_d_op(dentry, is_pid ? &remote_pid_dops : &remote_dops);
+	d_set_d_op(dentry, is_pid(r) ? &remote_pid_dops : &remote_dops);
 	return d_splice_alias(inode, dentry);
 }
 
@@ -481,23 +487,26 @@ static struct dentry *instantiate(struct dentry *dentry, struct pando_remote *r,
 static struct dentry *lookup_path(struct dentry *dentry, struct pando_remote *r,
 				  bool *here)
 {
+	unsigned long when = jiffies;
 	struct pando_wire_proc_stat st;
 	struct pando_question q;
-	int err;
+	int err = 0;
 
-	pando_remote_about(&q, PANDO_MSG_PROC_STAT, r, NULL);
-	err = ask_stat(&q, &st);
-	*here = q.here;
+	*here = false;
+	if (!is_pid(r) || !pando_bulk_stat(r->pid, &st, &when)) {
+		pando_remote_about(&q, PANDO_MSG_PROC_STAT, r, NULL);
+		err = ask_stat(&q, &st);
+		*here = q.here;
+	}
 	if (!err && r->start && le64_to_cpu(st.ino) != r->start)
 		err = -ESRCH;
-	if (!err && !strchr(r->path, '/') &&
-	    !S_ISDIR(le32_to_cpu(st.mode)))
+	if (!err && is_pid(r) && !S_ISDIR(le32_to_cpu(st.mode)))
 		err = -EIO;
 	if (err) {
 		kfree(r);
 		return ERR_PTR(lookup_error(err));
 	}
-	return instantiate(dentry, r, &st, true);
+	return instantiate(dentry, r, &st, when);
 }
 
 static struct pando_remote *make_remote(u32 pid, size_t len)
@@ -518,6 +527,7 @@ static struct dentry *remote_lookup(struct inode *dir, struct dentry *dentry,
 	const struct pando_remote *up = dir->i_private;
 	size_t len = up->len + 1 + dentry->d_name.len;
 	struct pando_remote *r;
+	umode_t mode;
 	bool here;
 
 	if (len > PANDO_PROC_PATH_MAX)
@@ -538,11 +548,16 @@ static struct dentry *remote_lookup(struct inode *dir, struct dentry *dentry,
 	 * What ps and top read of every process is always there and readable
 	 * by all, so its lookup needs no question of its own when the process
 	 * was asked about a moment ago: that halves the questions of a ps.
-	 * Whoever wants the owner (getattr) asks then.
+	 * What has come along with the process needs none either. Whoever
+	 * wants the owner (getattr) asks then.
 	 */
-	if (is_fresh(up) && pando_proc_path_is_common(r->path, r->len)) {
+	mode = pando_bulk_mode(r);
+	if (!mode && is_fresh(up) &&
+	    pando_proc_path_is_common(r->path, r->len))
+		mode = S_IFREG | 0444;
+	if (mode) {
 		struct pando_wire_proc_stat st = {
-			.mode = cpu_to_le32(S_IFREG | 0444),
+			.mode = cpu_to_le32(mode),
 			.uid = cpu_to_le32(from_kuid(&init_user_ns,
 						     dir->i_uid)),
 			.gid = cpu_to_le32(from_kgid(&init_user_ns,
@@ -551,7 +566,9 @@ static struct dentry *remote_lookup(struct inode *dir, struct dentry *dentry,
 			.ino = cpu_to_le64(up->start),
 		};
 
-		return instantiate(dentry, r, &st, false);
+		/* a guess, good for an open() and nothing else */
+		return instantiate(dentry, r, &st, jiffies -
+				   msecs_to_jiffies(PANDO_PROC_FRESH_MS) - 1);
 	}
 	return lookup_path(dentry, r, &here);
 }

@@ -27,6 +27,7 @@
 #include "locate.h"
 #include "ns.h"
 #include "proc.h"
+#include "proc_serve.h"
 #include "rpc.h"
 #include "serve.h"
 
@@ -39,7 +40,7 @@
 static DEFINE_MUTEX(mount_lock);
 static struct vfsmount *serve_mount;
 
-static struct pid_namespace *mount_ns(struct vfsmount *mnt)
+struct pid_namespace *pando_serving_ns(struct vfsmount *mnt)
 {
 	return proc_sb_info(mnt->mnt_sb)->pid_ns;
 }
@@ -55,7 +56,7 @@ static struct vfsmount *get_mount(void)
 	if (mutex_lock_killable(&mount_lock))
 		return ERR_PTR(-EINTR);
 
-	if (serve_mount && mount_ns(serve_mount) != ns) {
+	if (serve_mount && pando_serving_ns(serve_mount) != ns) {
 		kern_unmount(serve_mount);
 		serve_mount = NULL;
 	}
@@ -89,42 +90,12 @@ static void close_files(struct work_struct *work)
 
 static DECLARE_WORK(close_work, close_files);
 
-static void close_later(struct file *file)
+void pando_serving_close(struct file *file)
 {
 	/* Ours is the only reference, as in fput() when it has been the last. */
 	if (llist_add(&file->f_llist, &closing))
 		schedule_work(&close_work);
 }
-
-/**
- * struct serving - one request under way
- * @w: its fixed part
- * @path: what it is about
- * @len: of @path
- * @data: to be written
- * @datalen: of @data
- * @nr: first component of @path
- * @start: of that process
- * @pid: its struct pid, to see that it is still the same one afterwards
- * @mnt: procfs
- * @cred: the requester's
- * @old: what they replace
- * @at: where @path leads
- */
-struct serving {
-	const struct pando_wire_proc *w;
-	const char *path;
-	size_t len;
-	const void *data;
-	size_t datalen;
-	u32 nr;
-	u64 start;
-	struct pid *pid;
-	struct vfsmount *mnt;
-	struct cred *cred;
-	const struct cred *old;
-	struct path at;
-};
 
 static int parse(struct serving *s, const struct pando_rpc_req *req)
 {
@@ -155,13 +126,13 @@ static int parse(struct serving *s, const struct pando_rpc_req *req)
 }
 
 /* Which process has the number now, and since when does it run? */
-static struct pid *find_process(struct serving *s, u64 *start)
+struct pid *pando_serving_find(struct serving *s, u64 *start)
 {
 	struct task_struct *task = NULL;
 	struct pid *pid;
 
 	rcu_read_lock();
-	pid = find_pid_ns(s->nr, mount_ns(s->mnt));
+	pid = find_pid_ns(s->nr, pando_serving_ns(s->mnt));
 	if (pid)
 		task = pid_task(pid, PIDTYPE_PID);
 	/* One that is just arriving or leaving is asked about elsewhere. */
@@ -175,19 +146,19 @@ static struct pid *find_process(struct serving *s, u64 *start)
 	return pid;
 }
 
-static bool still_there(struct serving *s)
+bool pando_serving_same(struct serving *s)
 {
 	bool same;
 
 	rcu_read_lock();
-	same = find_pid_ns(s->nr, mount_ns(s->mnt)) == s->pid &&
+	same = find_pid_ns(s->nr, pando_serving_ns(s->mnt)) == s->pid &&
 	       pid_task(s->pid, PIDTYPE_PID);
 	rcu_read_unlock();
 	return same;
 }
 
 /* Component by component, through real directories only, following nothing. */
-static int walk(struct serving *s)
+int pando_serving_walk(struct serving *s)
 {
 	struct dentry *dir = dget(s->mnt->mnt_root), *child;
 	const char *name = s->path, *slash;
@@ -215,7 +186,7 @@ static int walk(struct serving *s)
 	return 0;
 }
 
-static void end(struct serving *s)
+void pando_serving_end(struct serving *s)
 {
 	if (s->at.dentry)
 		dput(s->at.dentry);
@@ -225,8 +196,8 @@ static void end(struct serving *s)
 	mntput(s->mnt);
 }
 
-/* On success the requester's credentials are in force until end(). */
-static int begin(struct serving *s, const struct pando_rpc_req *req)
+/* On success the requester's credentials are in force until pando_serving_end(). */
+int pando_serving_begin(struct serving *s, const struct pando_rpc_req *req)
 {
 	u64 wanted;
 	int err;
@@ -239,7 +210,7 @@ static int begin(struct serving *s, const struct pando_rpc_req *req)
 	if (IS_ERR(s->mnt))
 		return PTR_ERR(s->mnt);
 
-	s->pid = find_process(s, &s->start);
+	s->pid = pando_serving_find(s, &s->start);
 	if (!s->pid) {
 		err = pando_locate_miss(s->nr);
 		goto out_mount;
@@ -258,12 +229,12 @@ static int begin(struct serving *s, const struct pando_rpc_req *req)
 		goto out_pid;
 	}
 	s->old = override_creds(s->cred);
-	err = walk(s);
+	err = pando_serving_walk(s);
 	/* "Not there" may mean the process, and who has the number now? */
-	if (!still_there(s))
+	if (!pando_serving_same(s))
 		err = -ESRCH;
 	if (err)
-		end(s);
+		pando_serving_end(s);
 	return err;
 
 out_pid:
@@ -282,7 +253,7 @@ static int serve_stat(struct pando_rpc_req *req)
 
 	if (req->reply_cap < sizeof(*reply))
 		return -EMSGSIZE;
-	err = begin(&s, req);
+	err = pando_serving_begin(&s, req);
 	if (err)
 		return err;
 	err = vfs_getattr(&s.at, &stat, STATX_BASIC_STATS, 0);
@@ -296,12 +267,12 @@ static int serve_stat(struct pando_rpc_req *req)
 		reply->ino = cpu_to_le64(s.start);
 		req->reply_len = sizeof(*reply);
 	}
-	end(&s);
+	pando_serving_end(&s);
 	return err;
 }
 
 /* dentry_open() leaves the permission bits to its caller. */
-static struct file *open_at(struct serving *s, int flags, umode_t kind)
+struct file *pando_serving_open(struct serving *s, int flags, umode_t kind)
 {
 	struct inode *inode = d_inode(s->at.dentry);
 	int err;
@@ -318,7 +289,7 @@ static struct file *open_at(struct serving *s, int flags, umode_t kind)
 }
 
 /* Most files of procfs want a user address, a few an iterator. */
-static ssize_t read_once(struct file *file, void *buf, size_t len, loff_t *pos)
+ssize_t pando_serving_read(struct file *file, void *buf, size_t len, loff_t *pos)
 {
 	struct kvec vec = { buf, len };
 	struct iov_iter iter;
@@ -358,7 +329,7 @@ static int serve_read(struct pando_rpc_req *req)
 	loff_t pos;
 	int err;
 
-	err = begin(&s, req);
+	err = pando_serving_begin(&s, req);
 	if (err)
 		return err;
 	pos = le64_to_cpu(s.w->pos);
@@ -367,7 +338,7 @@ static int serve_read(struct pando_rpc_req *req)
 		err = -EINVAL;
 		goto out;
 	}
-	file = open_at(&s, O_RDONLY, S_IFREG);
+	file = pando_serving_open(&s, O_RDONLY, S_IFREG);
 	if (IS_ERR(file)) {
 		err = PTR_ERR(file);
 		goto out;
@@ -377,19 +348,19 @@ static int serve_read(struct pando_rpc_req *req)
 			n = -EINTR;
 			break;
 		}
-		n = read_once(file, req->reply + got, want - got, &pos);
+		n = pando_serving_read(file, req->reply + got, want - got, &pos);
 		if (n <= 0)
 			break;
 		got += n;
 	}
-	close_later(file);
+	pando_serving_close(file);
 	/* A part that ends in an error is not the end of the file. */
 	if (n < 0)
 		err = n;
 	else
 		req->reply_len = got;
 out:
-	end(&s);
+	pando_serving_end(&s);
 	return err;
 }
 
@@ -404,7 +375,7 @@ static int serve_write(struct pando_rpc_req *req)
 
 	if (req->reply_cap < sizeof(*reply))
 		return -EMSGSIZE;
-	err = begin(&s, req);
+	err = pando_serving_begin(&s, req);
 	if (err)
 		return err;
 	pos = le64_to_cpu(s.w->pos);
@@ -416,7 +387,7 @@ static int serve_write(struct pando_rpc_req *req)
 		err = -EINVAL;
 		goto out;
 	}
-	file = open_at(&s, O_WRONLY, S_IFREG);
+	file = pando_serving_open(&s, O_WRONLY, S_IFREG);
 	if (IS_ERR(file)) {
 		err = PTR_ERR(file);
 		goto out;
@@ -428,7 +399,7 @@ static int serve_write(struct pando_rpc_req *req)
 	else
 		n = file->f_op->write(file, pando_serve_buf(), s.datalen,
 				      &pos);
-	close_later(file);
+	pando_serving_close(file);
 	if (n < 0) {
 		err = n;
 	} else {
@@ -436,7 +407,7 @@ static int serve_write(struct pando_rpc_req *req)
 		req->reply_len = sizeof(*reply);
 	}
 out:
-	end(&s);
+	pando_serving_end(&s);
 	return err;
 }
 
@@ -446,7 +417,7 @@ static int serve_readlink(struct pando_rpc_req *req)
 	size_t want;
 	int err;
 
-	err = begin(&s, req);
+	err = pando_serving_begin(&s, req);
 	if (err)
 		return err;
 	want = min3((size_t)le32_to_cpu(s.w->len), req->reply_cap,
@@ -460,7 +431,7 @@ static int serve_readlink(struct pando_rpc_req *req)
 		err = copy_from_user(req->reply, pando_serve_buf(),
 				     req->reply_len) ? -EFAULT : 0;
 	}
-	end(&s);
+	pando_serving_end(&s);
 	return err;
 }
 
@@ -523,7 +494,7 @@ static int serve_readdir(struct pando_rpc_req *req)
 	struct serving s;
 	int err;
 
-	err = begin(&s, req);
+	err = pando_serving_begin(&s, req);
 	if (err)
 		return err;
 	f.s = &s;
@@ -533,14 +504,14 @@ static int serve_readdir(struct pando_rpc_req *req)
 		err = -EINVAL;
 		goto out;
 	}
-	file = open_at(&s, O_RDONLY | O_DIRECTORY, S_IFDIR);
+	file = pando_serving_open(&s, O_RDONLY | O_DIRECTORY, S_IFDIR);
 	if (IS_ERR(file)) {
 		err = PTR_ERR(file);
 		goto out;
 	}
 	file->f_pos = le64_to_cpu(s.w->pos);
 	err = iterate_dir(file, &f.ctx);
-	close_later(file);
+	pando_serving_close(file);
 	if (err < 0)
 		goto out;
 	err = 0;
@@ -548,7 +519,7 @@ static int serve_readdir(struct pando_rpc_req *req)
 	head->next = cpu_to_le32(f.full ? f.ctx.pos : 0);
 	req->reply_len = f.len;
 out:
-	end(&s);
+	pando_serving_end(&s);
 	return err;
 }
 
@@ -611,6 +582,7 @@ static const struct {
 	{ PANDO_MSG_PROC_READDIR, serve_readdir },
 	{ PANDO_MSG_PROC_READLINK, serve_readlink },
 	{ PANDO_MSG_PROC_WRITE, serve_write },
+	{ PANDO_MSG_PROC_BULK, pando_proc_serve_bulk },
 };
 
 /**

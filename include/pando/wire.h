@@ -69,7 +69,9 @@
 	  PANDO_MSGF_IDEM | PANDO_MSGF_SERVE) \
 	X(PROC_READLINK, 36, 120, 1024 + 4096, 0, 4096, \
 	  PANDO_MSGF_IDEM | PANDO_MSGF_SERVE) \
-	X(PROC_WRITE,	37, 120, PANDO_WIRE_PAYLOAD, 8, 8, PANDO_MSGF_SERVE)
+	X(PROC_WRITE,	37, 120, PANDO_WIRE_PAYLOAD, 8, 8, PANDO_MSGF_SERVE) \
+	X(PROC_BULK,	38, 120, 1024 + 4096, 0, PANDO_WIRE_PAYLOAD, \
+	  PANDO_MSGF_IDEM | PANDO_MSGF_SERVE)
 
 enum pando_msg {
 #define X(name, nr, ...) PANDO_MSG_##name = nr,
@@ -393,7 +395,7 @@ struct pando_wire_proc_list_reply {
 };
 
 /**
- * struct pando_wire_proc - STAT, READ, READDIR, READLINK and WRITE
+ * struct pando_wire_proc - STAT, READ, READDIR, READLINK, WRITE and BULK
  * @cred: requester
  * @pos: file position or directory cookie
  * @len: bytes wanted, or bytes of data that follow the path
@@ -448,6 +450,31 @@ struct pando_wire_proc_dirent {
 	__u8 reserved;
 };
 
+#define PANDO_BULK_FILES	8
+#define PANDO_BULK_NAMES	{ "stat", "status", "statm", "cmdline", "comm", \
+				  "cgroup", "environ", "io" }
+#define PANDO_BULK_FILE		4096	/* the longest that is sent along */
+#define PANDO_BULK_ABSENT	0xffff
+
+/**
+ * struct pando_wire_proc_bulk - reply to BULK: one for each process
+ * @stat: of its directory, as STAT has it
+ * @pid: its number
+ * @len: of each of its files PANDO_BULK_NAMES, or PANDO_BULK_ABSENT: too long,
+ *	or not to be read by the requester
+ *
+ * Followed by the files that are there, in that order, and padding to a
+ * multiple of 8. The request's path is the number of a process that runs
+ * there; the reply has it and those above it, in ascending order, as many as
+ * fit. A process that ends meanwhile is left out.
+ */
+struct pando_wire_proc_bulk {
+	struct pando_wire_proc_stat stat;
+	__le32 pid;
+	__le16 len[PANDO_BULK_FILES];
+	__le32 reserved;
+};
+
 #define PANDO_WIRE_ASSERT(type, size) \
 	_Static_assert(sizeof(struct type) == (size), #type " is not " #size)
 
@@ -464,6 +491,7 @@ PANDO_WIRE_ASSERT(pando_wire_kin_left, 8);
 PANDO_WIRE_ASSERT(pando_wire_call, 152);
 PANDO_WIRE_ASSERT(pando_wire_proc, 120);
 PANDO_WIRE_ASSERT(pando_wire_proc_stat, 32);
+PANDO_WIRE_ASSERT(pando_wire_proc_bulk, 56);
 PANDO_WIRE_ASSERT(pando_wire_proc_dir, 8);
 PANDO_WIRE_ASSERT(pando_wire_proc_dirent, 4);
 

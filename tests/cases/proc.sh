@@ -122,6 +122,22 @@ for node in $(seq "$RIG_NODES"); do
 	is "$(in_cluster "$node" 'ps -ef' | awk -v p="$pid" '$2 == p' | wc -l)" 1 \
 		"ps -ef there shows it once"
 done
+# Who reads one process after the other is given many at a time.
+on 2 "cluster-run -d -n self -- bash -c 'for i in {1..60}; do sleep 4141 & done; wait'" >"$tmp/sleepers"
+sleepers() { [ "$(in_cluster 1 'pgrep -f -c "^sleep 4141"')" = 60 ]; }
+check 'sixty processes' wait_for 30 sleepers
+asked() { on 1 "awk '/requests_sent/ { print \$2 }' /sys/kernel/debug/pando/stats"; }
+before=$(asked)
+in_cluster 1 'ps -e -o pid,ppid,uid,stat,comm,args' >"$tmp/ps"
+after=$(asked)
+is "$(grep -c 'sleep 4141$' "$tmp/ps")" 60 'ps shows all'
+in_cluster 2 'ps -e -o pid,ppid,uid,stat,comm,args' >"$tmp/there"
+check 'as they are' diff <(grep '4141$' "$tmp/there") <(grep '4141$' "$tmp/ps")
+diag "ps asked $((after - before)) questions"
+# in the time that an answer is believed a debug kernel reads but a few
+[ "$RIG_KERNEL" = debug ] ||
+	ok $((after - before >= 60)) 'with fewer questions than processes'
+in_cluster 1 "kill -KILL $(cat "$tmp/sleepers"); pkill -f '^sleep 4141'"
 check 'ps aux' grep -q busy.py <(in_cluster 1 'ps aux')
 check 'top -b' grep -q "^ *$pid " <(in_cluster 1 "top -b -n 1 -w 200 -p $pid")
 is "$(in_cluster 1 "pgrep -f '[/]shared/busy.py'")" "$pid" 'pgrep -f'
