@@ -41,18 +41,32 @@ printf '%s' "$socket" | "$RIG" exec 1 -t 240 -- su alice -c 'python3 -'
 ok $? 'garbage to the control socket, by a user'
 check 'the daemon answers after that' whole 1
 
-# strangers that connect and say nothing do not keep members out
-if [ "$RIG_TRANSPORT" = tcp ]; then
-	on 1 "setsid python3 -c 'import socket, time
+# strangers that connect and say nothing do not keep members out; half of them
+# begin a message and never end it
+silent='import socket, sys, time
 s = []
 for i in range(200):
-    try: s.append(socket.create_connection((\"10.77.0.2\", 5470), timeout=2))
+    try:
+        s.append(socket.create_connection(("10.77.0.2", int(sys.argv[1])), timeout=2))
+        if i % 2: s[-1].sendall(b"NDO1"[:i % 4])
     except OSError: pass
-time.sleep(30)' >/dev/null 2>&1 </dev/null &"
-	pid=$(start 2 sleep 1000)
-	check 'two hundred silent strangers disturb nobody' in_cluster 1 "kill -0 $pid"
-	in_cluster 1 "kill -KILL $pid"
-fi
+open("/tmp/silent", "w").close()
+time.sleep(600)
+'
+ports=5471
+[ "$RIG_TRANSPORT" = tcp ] && ports='5470 5471'
+pid=$(start 2 sleep 1000)
+for port in $ports; do
+	on 1 "rm -f /tmp/silent; cat >/tmp/silent.py <<'X'
+$silent
+X
+setsid python3 /tmp/silent.py $port >/dev/null 2>&1 </dev/null &"
+	check "two hundred silent strangers at port $port" wait_for 60 on 1 'test -e /tmp/silent'
+	check 'keep no signal from its process' in_cluster 1 "kill -0 $pid"
+	check "and no program from starting" on "$RIG_NODES" 'cluster-run -T -n node2 -- true'
+	on 1 'pkill -f silent.py'
+done
+in_cluster 1 "kill -KILL $pid"
 
 # another key: the node is refused, says so, and nobody else is hurt
 node=$RIG_NODES

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cluster.h"
@@ -21,10 +22,15 @@
 #define LOG_NAME	"peer"
 #define CONTEXT		"pandod"
 #define CONNECT_MS	3000
-#define HANDSHAKES_MAX	16	/* strangers at once */
+#define HANDSHAKES_MAX	32	/* strangers at once */
+#define STRANGER_MS	500	/* no longer, when others wait */
+#define REFUSALS_MAX	5	/* lines in the log in REFUSALS_MS */
+#define REFUSALS_MS	5000
 
 /* A connection that a worker makes or checks. */
 struct handshake {
+	struct handshake *older, *newer;	/* of strangers */
+	uint64_t since;		/* ms */
 	int sock;		/* -1: to be connected */
 	uint16_t node;
 	struct sockaddr_storage addr;
@@ -56,7 +62,14 @@ struct peer {
 };
 
 static struct peer *peers;
-static int strangers;
+
+/* Who has connected and not yet shown that they belong here. */
+static struct {
+	struct handshake *oldest, *newest;
+	int count;
+	sd_event_source *listener;	/* off while there are too many */
+	sd_event_source *timer;		/* the oldest has had its time */
+} strangers;
 
 const char *peer_error(uint16_t node, int err)
 {
@@ -310,16 +323,65 @@ static const struct link_ops served_ops = {
 	.closed = on_served_closed,
 };
 
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000ull + ts.tv_nsec / 1000000;
+}
+
+static void stranger_add(struct handshake *h)
+{
+	h->since = now_ms();
+	h->older = strangers.newest;
+	if (h->older)
+		h->older->newer = h;
+	else
+		strangers.oldest = h;
+	strangers.newest = h;
+	strangers.count++;
+}
+
+static void stranger_remove(struct handshake *h)
+{
+	*(h->older ? &h->older->newer : &strangers.oldest) = h->newer;
+	*(h->newer ? &h->newer->older : &strangers.newest) = h->older;
+	strangers.count--;
+}
+
+/* Anybody can make us say so, as often as they like. */
+static void say_refused(const struct handshake *h)
+{
+	static unsigned int said, unsaid;
+	static uint64_t since;
+
+	if (now_ms() - since > REFUSALS_MS) {
+		if (unsaid)
+			log_warn("refused %u more", unsaid);
+		since = now_ms();
+		said = unsaid = 0;
+	}
+	if (said == REFUSALS_MAX) {
+		unsaid++;
+		return;
+	}
+	said++;
+	if (h->err == -EACCES)
+		log_warn("refused from=%s: wrong cluster key, or no daemon of "
+			 "this cluster", h->from);
+	else
+		log_info("refused from=%s: %s", h->from, strerror(-h->err));
+}
+
 static void accepted(void *data)
 {
 	struct handshake *h = data;
 
-	strangers--;
-	if (h->err == -EACCES) {
-		log_warn("refused from=%s: wrong cluster key, or no daemon of "
-			 "this cluster", h->from);
-	} else if (h->err) {
-		log_info("refused from=%s: %s", h->from, strerror(-h->err));
+	stranger_remove(h);
+	sd_event_source_set_enabled(strangers.listener, SD_EVENT_ON);
+	if (h->err) {
+		say_refused(h);
 	} else {
 		link_new(pandod.event, h->sock, &served_ops, NULL);
 		h->sock = -1;
@@ -339,18 +401,56 @@ static void describe(const struct sockaddr_storage *ss, socklen_t len, char *to,
 	snprintf(to, size, "%s:%s", host, port);
 }
 
+static int on_time(sd_event_source *source, uint64_t usec, void *data);
+
+/*
+ * Whoever connects next waits for a place. Those who belong here need theirs
+ * for a moment only; who says nothing must not keep them out.
+ */
+static void make_room(void)
+{
+	struct handshake *h = strangers.oldest;
+	uint64_t age = now_ms() - h->since, limit = bound_ms(STRANGER_MS);
+
+	sd_event_source_set_enabled(strangers.listener, SD_EVENT_OFF);
+	strangers.timer = sd_event_source_unref(strangers.timer);
+	if (age >= limit)
+		shutdown(h->sock, SHUT_RDWR);	/* ends its worker's wait */
+	else
+		sd_event_add_time_relative(pandod.event, &strangers.timer,
+					   CLOCK_MONOTONIC,
+					   (limit - age) * 1000, 0, on_time,
+					   NULL);
+}
+
+static int on_time(sd_event_source *source, uint64_t usec, void *data)
+{
+	(void)source;
+	(void)usec;
+	(void)data;
+	if (strangers.count >= HANDSHAKES_MAX)
+		make_room();
+	return 0;
+}
+
 static int on_connect(sd_event_source *source, int fd, uint32_t events,
 		      void *data)
 {
-	struct handshake *h = calloc(1, sizeof(*h));
+	struct handshake *h;
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
-	int sock = accept4(fd, (struct sockaddr *)&ss, &len, SOCK_CLOEXEC);
+	int sock;
 
 	(void)source;
 	(void)events;
 	(void)data;
-	if (sock < 0 || !h || strangers >= HANDSHAKES_MAX) {
+	if (strangers.count >= HANDSHAKES_MAX) {
+		make_room();
+		return 0;
+	}
+	h = calloc(1, sizeof(*h));
+	sock = accept4(fd, (struct sockaddr *)&ss, &len, SOCK_CLOEXEC);
+	if (sock < 0 || !h) {
 		if (sock >= 0)
 			close(sock);
 		free(h);
@@ -363,7 +463,7 @@ static int on_connect(sd_event_source *source, int fd, uint32_t events,
 		close(sock);
 		free(h);
 	} else {
-		strangers++;
+		stranger_add(h);
 	}
 	return 0;
 }
@@ -387,7 +487,7 @@ int peer_listen(void)
 	if (sock >= 0)
 		setsockopt(sock, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (sock < 0 || bind(sock, (struct sockaddr *)&ss, len) < 0 ||
-	    listen(sock, 64) < 0) {
+	    listen(sock, SOMAXCONN) < 0) {
 		int err = errno;
 
 		log_err("cannot listen on %s:%u: %s", pandod.address,
@@ -396,8 +496,8 @@ int peer_listen(void)
 			close(sock);
 		return -err;
 	}
-	return sd_event_add_io(pandod.event, NULL, sock, EPOLLIN, on_connect,
-			       NULL);
+	return sd_event_add_io(pandod.event, &strangers.listener, sock, EPOLLIN,
+			       on_connect, NULL);
 }
 
 static bool is_gone(const struct cred *c)

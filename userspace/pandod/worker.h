@@ -7,8 +7,9 @@
 
 int worker_init(sd_event *event);
 /*
- * Runs work(data) in a thread, then done(data) in the main loop. Returns a
- * negative errno, having called neither, when there are too many already.
+ * Runs work(data) in a thread, then done(data) in the main loop; where there
+ * are many already, when one of those has ended. Returns a negative errno,
+ * having called neither, when there is no memory.
  */
 int worker_run(void (*work)(void *data), void (*done)(void *data), void *data);
 
