@@ -43,6 +43,9 @@ is "$(on 1 "cluster-run -T -n $far -- yes | head -n 1")" y 'who reads no further
 check 'stdin closed' on 1 "cluster-run -T -n $far -- true <&-"
 check 'stdout closed' on 1 "cluster-run -T -n $far -- true >&-"
 check 'all of them' on 1 "cluster-run -T -n $far -- true <&- >&- 2>&-"
+is "$(on 1 "for i in \$(seq 100); do cluster-run -T -n $far -- sh -c 'exit 3' & jobs+=(\$!); done
+	good=0; for job in \${jobs[@]}; do wait \$job; [ \$? = 3 ] && good=\$((good + 1)); done; echo \$good")" \
+	100 'a hundred at once'
 is "$(on 1 'cluster-run -T -n any -- hostname | grep -c ^node')" 1 'on any node'
 is "$(on 1 "cd /tmp; umask 027; ulimit -n 123
 	X=y cluster-run -T -n $far -- sh -c 'pwd; umask; ulimit -n; echo \$X' | tr '\n' ' '")" \
