@@ -5,9 +5,9 @@
  *
  * Kinds of facts, at most one entry of each per number:
  *   AWAY    home is here, the task runs on @node. The number is in use. An
- *           entry whose node has died stays until that node is known to have
- *           come back empty (another incarnation): only then is it sure that
- *           the task is gone.
+ *           entry whose node has died stays until everybody who may have the
+ *           task is there, or was declared dead, and none of them reports it:
+ *           only then is it sure that it is gone.
  *   LEAVING this node has given the task to another (MOVED came), the local
  *           original is being removed: its end is nobody's business.
  *   HINT    the task was last seen on @node; may be wrong, costs one message.

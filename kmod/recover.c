@@ -45,21 +45,36 @@ u64 pando_recover_incarnation(u16 node)
 }
 
 /*
- * An AWAY entry whose node is back with another incarnation: that task died
- * with the old one. While the node is merely gone the number stays in use.
+ * All members have spoken, and nobody else is left: where none of them has it,
+ * it died with a node that came back empty or was declared dead.
  */
-static bool is_of_the_dead(struct pando_dir_entry *e, void *unused)
+static bool is_unconfirmed(struct pando_dir_entry *e, void *unused)
 {
-	u64 now = view.incarnation[e->node];
+	return !view.incarnation[e->node] || !e->mark;
+}
 
-	/* one that moved to a node which was missing: it may be the present one */
-	return now && e->tag && now != e->tag;
+/*
+ * A number that its last known place does not report may be in the report of
+ * another that has yet to come, or be with one that is not a member now; what
+ * is known of that place may be old, too. Nothing is forgotten before all were
+ * heard.
+ */
+static void forget_unconfirmed(void)
+{
+	u32 n;
+
+	if (!view.complete || !bitmap_empty(view.unheard, PANDO_NODE_MAX + 1))
+		return;
+	n = pando_dir_purge(&pando_locate_dir, PANDO_DIR_AWAY, is_unconfirmed,
+			    NULL);
+	if (n)
+		pr_info("pando: epoch %llu: %u PIDs died with their node\n",
+			view.epoch, n);
 }
 
 void pando_recover_members(u64 epoch, const struct pando_member *list,
 			   int n_list, bool complete)
 {
-	u32 n;
 	int i;
 
 	spin_lock_irq(&pando_locate_lock);
@@ -72,11 +87,9 @@ void pando_recover_members(u64 epoch, const struct pando_member *list,
 			__set_bit(list[i].id, view.unheard);
 	}
 	pando_dir_purge(&pando_locate_dir, PANDO_DIR_HINT, NULL, NULL);
-	n = pando_dir_purge(&pando_locate_dir, PANDO_DIR_AWAY, is_of_the_dead, NULL);
+	/* alone, there is nobody to wait for */
+	forget_unconfirmed();
 	spin_unlock_irq(&pando_locate_lock);
-	if (n)
-		pr_info("pando: epoch %llu: %u PIDs died with their node\n",
-			epoch, n);
 }
 
 /* --- who is here, told to their homes --------------------------------------- */
@@ -155,22 +168,10 @@ out:
 	return err;
 }
 
-/* Of a member, all of whom have spoken; another's is not to be doubted. */
-static bool is_unconfirmed(struct pando_dir_entry *e, void *unused)
-{
-	return view.incarnation[e->node] && !e->mark;
-}
-
-/*
- * A number that its last known place does not report may be in the report of
- * another that has yet to come, or be with one that is not a member now:
- * nothing is forgotten before all were heard.
- */
 static void heard(u16 node)
 {
 	__clear_bit(node, view.unheard);
-	if (view.complete && bitmap_empty(view.unheard, PANDO_NODE_MAX + 1))
-		pando_dir_purge(&pando_locate_dir, PANDO_DIR_AWAY, is_unconfirmed, NULL);
+	forget_unconfirmed();
 }
 
 static int handle_guests(struct pando_rpc_req *req)

@@ -18,8 +18,8 @@ struct pando_member;
 int pando_recover_report(u64 epoch);
 
 /*
- * A new MEMBERS list of @n is in force: forget hints, and what was noted about
- * incarnations that are gone for good. @complete: as in uapi.
+ * A new MEMBERS list of @n is in force: forget hints. @complete: as in uapi;
+ * when all have reported, numbers that nobody has are forgotten.
  */
 void pando_recover_members(u64 epoch, const struct pando_member *list, int n,
 			   bool complete);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "daemon.h"
 #include "json.h"
 #include "nodes.h"
 #include "table.h"
@@ -12,17 +13,24 @@
 
 static const char help[] =
 "Usage: cluster-nodes [options]\n"
-"Shows the nodes of the cluster: state, load, memory, processes and guests.\n"
+" or:   cluster-nodes --expel NODE [--off]\n"
+"Shows the nodes of the cluster: state, load, memory, processes and guests; or\n"
+"declares one dead that is no member.\n"
 "\n"
 "  -l, --long            also address, link and PIDs\n"
 "  -o, --output LIST     these columns: id name state transport procs guests\n"
 "                        load mem address link used free\n"
 "  -n, --no-headers      neither titles nor the line on the cluster\n"
 "      --json            {\"epoch\", \"quorate\", \"self\", \"nodes\": [...]}\n"
+"      --expel NODE      what ran on it is over, and its PIDs can be used again;\n"
+"                        should it come back, it ends what it had and joins anew\n"
+"      --off             with --expel: it is off, I have seen to it. Then there\n"
+"                        is no wait, and no quorum is needed\n"
 "      --help            this text\n"
 "      --version         the version\n"
 "\n"
-"Exits with 0, with 1 if the daemon cannot tell, with 2 for a wrong call.\n";
+"Exits with 0, with 1 if the daemon cannot tell or the node was not declared\n"
+"dead, with 2 for a wrong call.\n";
 
 static const struct table_column columns[] = {
 	{ "ID", 0, true, false },
@@ -44,7 +52,9 @@ static const struct table_column columns[] = {
 
 static bool present(const Pando__Node *node)
 {
-	return strcmp(node->state, "down") && strcmp(node->state, "joining");
+	return strcmp(node->state, "down") &&
+	       strcmp(node->state, "expelled") &&
+	       strcmp(node->state, "joining");
 }
 
 static enum table_colour colour(const char *state)
@@ -52,7 +62,8 @@ static enum table_colour colour(const char *state)
 	if (!strcmp(state, "member") || !strcmp(state, "standalone") ||
 	    !strcmp(state, "up") || !strcmp(state, "self"))
 		return TABLE_GOOD;
-	if (!strcmp(state, "down") || !strcmp(state, "refused"))
+	if (!strcmp(state, "down") || !strcmp(state, "refused") ||
+	    !strcmp(state, "expelled"))
 		return TABLE_BAD;
 	return TABLE_WARN;
 }
@@ -203,18 +214,54 @@ static int choose(const char *list, unsigned int chosen[COLUMNS])
 	return count;
 }
 
+/* Answered when the node is dead, or will not be. */
+static void expel(const char *node, bool off, bool json)
+{
+	Pando__ExpelRequest request = PANDO__EXPEL_REQUEST__INIT;
+	Pando__Frame frame = PANDO__FRAME__INIT, *answer;
+	int sock = daemon_connect();
+	struct json j;
+
+	request.node = (char *)node;
+	request.off = off;
+	frame.id = 1;
+	frame.body_case = PANDO__FRAME__BODY_EXPEL_REQUEST;
+	frame.expel_request = &request;
+	daemon_send(sock, &frame, NULL, 0);
+	if (!off && isatty(STDERR_FILENO))
+		fprintf(stderr, "waiting until %s has frozen what it runs ...\n",
+			node);
+	answer = daemon_recv(sock);
+	if (answer->body_case == PANDO__FRAME__BODY_ERROR)
+		cli_die("%s", daemon_error(answer->error));
+	if (answer->body_case != PANDO__FRAME__BODY_DONE)
+		daemon_confused();
+	if (json) {
+		json_start(&j, stdout);
+		json_object(&j, NULL);
+		json_string(&j, "expelled", node);
+		json_end(&j);
+	}
+	pando_frame_free(answer);
+	close(sock);
+}
+
 int main(int argc, char **argv)
 {
+	enum { EXPEL = CLI_OPT_FIRST, OFF };
 	static const struct option options[] = {
 		CLI_OPTIONS,
 		{ "long", no_argument, NULL, 'l' },
+		{ "expel", required_argument, NULL, EXPEL },
+		{ "off", no_argument, NULL, OFF },
 		{ "output", required_argument, NULL, 'o' },
 		{ "no-headers", no_argument, NULL, 'n' },
 		{ "noheadings", no_argument, NULL, 'n' },
 		{ NULL, 0, NULL, 0 },
 	};
 	unsigned int chosen[COLUMNS];
-	bool json = false, headers = true;
+	bool json = false, headers = true, off = false;
+	const char *dead = NULL;
 	Pando__NodesReply *reply;
 	int opt, count = DEFAULT;
 
@@ -239,12 +286,24 @@ int main(int argc, char **argv)
 		case 'n':
 			headers = false;
 			break;
+		case EXPEL:
+			dead = optarg;
+			break;
+		case OFF:
+			off = true;
+			break;
 		default:
 			cli_usage();
 		}
 	}
 	if (optind < argc)
 		cli_misuse("unexpected argument %s", argv[optind]);
+	if (off && !dead)
+		cli_misuse("--off goes with --expel");
+	if (dead) {
+		expel(dead, off, json);
+		cli_exit(0);
+	}
 	reply = nodes_get();
 	if (json) {
 		print_json(reply);

@@ -49,6 +49,7 @@ static struct group group[NODES + 1];
 static uint64_t seed, lives, rounds;
 static unsigned int nmoves;
 static bool broken;			/* an invariant was violated */
+static bool no_patience;		/* all members' patience is always over */
 
 static unsigned int rnd(unsigned int n)
 {
@@ -88,7 +89,7 @@ static void send(struct node *n, uint16_t id, const struct message *m)
 
 static bool has_quorum(const struct state *s)
 {
-	return s->nmembers > NODES / 2;
+	return s->nmembers > NODES / 2 || state_only_left(s);
 }
 
 static void act(uint16_t id, unsigned int todo);
@@ -169,6 +170,9 @@ static void send_sync(uint16_t id)
 	sync.self.lease_blocks = 2;
 	sync.self.incarnation = node[id].incarnation;
 	sync.zero_ns = id * 1000;
+	for (int i = 1; i <= NODES; i++)
+		if (!state_member(&node[id].s, i) && (no_patience || rnd(2)))
+			sync.over[sync.nover++] = i;
 	state_make_sync(&node[id].s, &sync);
 	send(&node[id], id, &m);
 }
@@ -184,6 +188,18 @@ static void send_plain(uint16_t id, enum message_type type)
 	send(&node[id], id, &m);
 }
 
+/* What the daemon does that finds its namespace dead: it makes a new one. */
+static void find_dead(uint16_t id)
+{
+	struct node *n = &node[id];
+
+	if (!state_member(&n->s, id)->expelled)
+		return;
+	n->incarnation = ++lives;
+	memset(n->map, 0, sizeof(n->map));
+	memset(n->mine, 0, sizeof(n->mine));
+}
+
 static void act(uint16_t id, unsigned int todo)
 {
 	struct node *n = &node[id];
@@ -193,6 +209,7 @@ static void act(uint16_t id, unsigned int todo)
 	if (todo & DO_SYNC)
 		send_sync(id);
 	if (todo & DO_PREPARE) {
+		find_dead(id);
 		if (has_quorum(&n->s))
 			take_map(n);
 		state_adopt(&n->s, has_quorum(&n->s));
@@ -249,6 +266,12 @@ static void deliver(uint16_t id, const struct packet *p)
 	case MESSAGE_SETTLED:
 		state_settled(&n->s, p->from, m.epoch, m.move);
 		break;
+	case MESSAGE_EXPEL:
+		act(id, state_expel(&n->s, m.epoch, m.node, m.incarnation,
+				    m.off));
+		break;
+	case MESSAGE_PULSE:
+		break;
 	case MESSAGE_BEGIN:
 		act(id, state_begin(&n->s, m.epoch, m.round, m.proposal));
 		break;
@@ -258,6 +281,27 @@ static void deliver(uint16_t id, const struct packet *p)
 
 /* --- invariants --------------------------------------------------------------*/
 
+/*
+ * Declared dead by somebody: it has been frozen, and knows or will know. It may
+ * think itself in an earlier view, never in that one or a later.
+ */
+static bool is_dead(uint16_t id)
+{
+	for (int i = 1; i <= NODES; i++) {
+		const struct lineage *l = &node[i].s.line;
+
+		for (uint32_t h = 0; h < l->nhosts; h++)
+			if (l->host[h].id == id && l->host[h].dead &&
+			    l->host[h].incarnation == node[id].incarnation) {
+				if (node[id].s.quorate &&
+				    node[id].s.epoch >= l->epoch)
+					violated("a dead namespace is in a view");
+				return true;
+			}
+	}
+	return false;
+}
+
 static void check_owners(void)
 {
 	static uint16_t owner[PANDO_LEASE_BLOCKS];
@@ -265,6 +309,8 @@ static void check_owners(void)
 	memset(owner, 0, sizeof(owner));
 	for (int i = 1; i <= NODES; i++) {
 		if (!node[i].alive)
+			continue;
+		if (is_dead(i))
 			continue;
 		for (int b = 0; b < PANDO_LEASE_BLOCKS; b++) {
 			if (node[i].map[b] != i)
@@ -422,6 +468,19 @@ static void begin_move(void)
 	send(&node[from], from, &m);
 }
 
+static void expel(uint16_t id, uint16_t node_id, bool off)
+{
+	const struct host *h = state_host(&node[id].s, node_id);
+	struct message m = { .type = MESSAGE_EXPEL,
+			     .epoch = node[id].s.epoch, .off = off };
+
+	if (!h)
+		return;
+	m.node = h->id;
+	m.incarnation = h->incarnation;
+	send(&node[id], id, &m);
+}
+
 static void life(uint64_t s, unsigned int steps)
 {
 	seed = s;
@@ -449,6 +508,9 @@ static void life(uint64_t s, unsigned int steps)
 			send_plain(id, MESSAGE_BEGIN);
 		else if (what < 97)
 			shake();
+		else if (node[id].alive && node[id].s.quorate &&
+			 node[id].s.phase == PHASE_ACTIVE)
+			expel(id, 1 + rnd(NODES), false);
 	}
 	/* all wounds healed: one view, one opinion */
 	if (!broken) {
@@ -457,6 +519,9 @@ static void life(uint64_t s, unsigned int steps)
 		for (int i = 1; i <= NODES; i++)
 			if (!node[i].alive)
 				boot(i);
+		reconfigure(part);
+		settle_down();
+		/* who found itself dead comes as another, by a round of its own */
 		reconfigure(part);
 		settle_down();
 	}
@@ -634,6 +699,156 @@ TEST(inherited_numbers_wait_for_the_missing)
 	CHECK(!broken);
 }
 
+/* The one that nobody will see again keeps nothing from anybody. */
+TEST(expelled)
+{
+	uint16_t heir;
+
+	new_cluster();
+	no_patience = true;
+	node[4].alive = node[5].alive = false;
+	all_together();
+	boot(4);
+	all_together();
+	heir = node[1].map[9] & PANDO_LEASE_NODE;
+	CHECK_EQ(node[heir].map[9], heir | PANDO_LEASE_HELD);
+	CHECK_EQ(node[4].map[7], 4 | PANDO_LEASE_HELD);
+	expel(1, 5, false);
+	settle_down();
+	CHECK(state_host(&node[1].s, 5)->dead);
+	CHECK(state_complete(&node[1].s));
+	CHECK_EQ(node[heir].map[9], heir);
+	CHECK_EQ(node[4].map[7], 4);
+	/* it comes back as it was: nobody takes it in, and it starts anew */
+	node[5].alive = true;
+	CHECK_EQ(node[5].incarnation, 5);
+	all_together();
+	CHECK(node[5].incarnation > 5);
+	CHECK(node[5].s.quorate);
+	CHECK(!state_member(&node[1].s, 5)->attached);
+	CHECK_EQ(state_blocks(&node[1].s, 5), 0);
+	CHECK(state_complete(&node[1].s));
+	all_together();
+	CHECK(state_member(&node[1].s, 5)->attached);
+	CHECK(!state_host(&node[1].s, 5)->dead);
+	CHECK_EQ(state_blocks(&node[1].s, 5), 2);
+	CHECK(!broken);
+	no_patience = false;
+}
+
+/* As long as one member's patience is not over nothing happens. */
+TEST(patience)
+{
+	struct state *s = &node[1].s;
+	unsigned int dead = 0;
+
+	for (int i = 0; i < 40 && !dead; i++) {
+		new_cluster();
+		seed = i;
+		part_off(5);
+		expel(2, 5, false);
+		settle_down();
+		dead += state_host(s, 5)->dead;
+	}
+	/* each member says yes in one of two rounds */
+	CHECK(dead);
+	new_cluster();
+	part_off(5);
+	for (seed = 0; !state_host(s, 5)->condemned; seed++) {
+		CHECK(!state_host(s, 5)->dead);
+		new_cluster();
+		part_off(5);
+		expel(2, 5, false);
+		settle_down();
+		if (state_host(s, 5)->dead)
+			new_cluster();
+	}
+	/* and when it comes back before that, it is as if nothing had been */
+	all_together();
+	CHECK(!state_host(s, 5)->condemned);
+	CHECK_EQ(node[5].map[9], 5);
+	CHECK_EQ(node[1].map[9], 5);
+	no_patience = true;
+	part_off(4);
+	CHECK(!state_host(s, 5)->dead && !state_host(s, 4)->dead);
+	no_patience = false;
+	CHECK(!broken);
+}
+
+TEST(expel_needs_quorum_or_certainty)
+{
+	unsigned int part[NODES + 1] = { 0, 0, 0, 1, 1, 1 };
+
+	new_cluster();
+	no_patience = true;
+	reconfigure(part);
+	settle_down();
+	CHECK(!node[1].s.quorate);
+	expel(1, 3, false);
+	settle_down();
+	CHECK(!state_host(&node[1].s, 3)->condemned);
+	/* a member cannot be expelled */
+	expel(3, 4, false);
+	settle_down();
+	CHECK(!state_host(&node[3].s, 4)->condemned);
+	/* the others are off, all of them: then two are enough */
+	node[3].alive = node[4].alive = node[5].alive = false;
+	expel(1, 3, true);
+	expel(1, 4, true);
+	settle_down();
+	CHECK(!node[1].s.quorate);
+	expel(2, 5, true);
+	settle_down();
+	expel(2, 5, true);
+	expel(2, 4, true);
+	expel(2, 3, true);
+	settle_down();
+	CHECK(node[1].s.quorate && node[2].s.quorate);
+	CHECK(state_complete(&node[1].s));
+	CHECK_EQ(state_blocks(&node[1].s, 1) + state_blocks(&node[1].s, 2), 10);
+	/* and they come back as others */
+	for (int i = 3; i <= NODES; i++)
+		node[i].alive = true;
+	all_together();
+	all_together();
+	for (int i = 3; i <= NODES; i++) {
+		CHECK(node[i].incarnation > NODES);
+		CHECK(node[i].s.quorate);
+		CHECK_EQ(state_blocks(&node[1].s, i), 2);
+	}
+	CHECK(!broken);
+	no_patience = false;
+}
+
+/* Who is expelled a thousand times, or by turns, takes nothing away. */
+TEST(expelled_a_thousand_times)
+{
+	unsigned int sum = 0;
+
+	new_cluster();
+	no_patience = true;
+	for (int i = 0; i < 3000 && !broken; i++) {
+		uint16_t id = 2 + i % (NODES - 1);
+
+		node[id].alive = false;
+		all_together();
+		expel(1, id, false);
+		settle_down();
+		boot(id);
+		all_together();
+	}
+	for (int i = 1; i <= NODES; i++) {
+		/* also when all numbers are somebody's */
+		CHECK(state_blocks(&node[1].s, i) >= 2);
+		sum += state_blocks(&node[1].s, i);
+	}
+	CHECK_EQ(sum, PANDO_LEASE_BLOCKS - 1);
+	for (int b = 1; b < PANDO_LEASE_BLOCKS; b++)
+		CHECK(!(node[1].map[b] & PANDO_LEASE_HELD));
+	CHECK(!broken);
+	no_patience = false;
+}
+
 TEST(grants_wait_for_all)
 {
 	new_cluster();
@@ -685,7 +900,7 @@ TEST(message_garbage)
 
 		for (size_t j = 0; j < n; j++)
 			noise[j] = tap_random(&seed);
-		noise[0] = rnd(9);
+		noise[0] = rnd(11);
 		noise[1] = MESSAGE_VERSION;
 		if (!message_decode(noise, n, &out))
 			message_free(&out);
@@ -705,5 +920,8 @@ TEST(nothing_left)
 
 TAP_MAIN(T(first_view), T(partition_and_return), T(death_and_rebirth),
 	 T(inherited_numbers_wait),
-	 T(inherited_numbers_wait_for_the_missing), T(grants_wait_for_all), T(exhaustion), T(message_garbage),
+	 T(inherited_numbers_wait_for_the_missing), T(expelled),
+	 T(patience), T(expel_needs_quorum_or_certainty),
+	 T(expelled_a_thousand_times), T(grants_wait_for_all), T(exhaustion),
+	 T(message_garbage),
 	 T(random_lives), T(nothing_left))

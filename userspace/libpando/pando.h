@@ -16,6 +16,10 @@
 #define PANDO_RUN_DIR		"/run/pando"
 #define PANDO_CONTROL_SOCKET	PANDO_RUN_DIR "/control"
 #define PANDO_INIT_SOCKET	PANDO_RUN_DIR "/init"
+/* Of Pando's own, and of the cluster's processes on this node. */
+#define PANDO_CGROUP		"/sys/fs/cgroup/pando"
+#define PANDO_CGROUP_INIT	PANDO_CGROUP "/init"
+#define PANDO_CGROUP_TASKS	PANDO_CGROUP "/tasks"
 #define PANDO_CONFIG		"/etc/pando/pando.conf"
 #define PANDO_FRAME_MAX		(1024u * 1024u)
 #define PANDO_FRAME_FDS		8

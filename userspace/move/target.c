@@ -10,6 +10,7 @@
  */
 #include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -400,6 +401,30 @@ static int restore(struct target *t)
 	return 0;
 }
 
+/*
+ * Into the cgroup of the cluster's processes, which is frozen when this node
+ * has no quorum. Where there is none the guard has other means.
+ */
+static int enter_cgroup(struct target *t)
+{
+	int fd = open(PANDO_CGROUP_TASKS "/cgroup.procs", O_WRONLY | O_CLOEXEC);
+	char text[16];
+	int err = 0;
+
+	if (fd < 0)
+		return 0;
+	/* a thread's number moves its process */
+	for (size_t i = 0; i < t->n && !err; i++) {
+		int n = snprintf(text, sizeof(text), "%u", t->pids[i]);
+
+		if (write(fd, text, n) != n && errno != ESRCH)
+			err = move_fail(t->m, "cannot put %u into the cgroup of the cluster's processes: %s",
+					t->pids[i], strerror(errno));
+	}
+	close(fd);
+	return err;
+}
+
 /* --- the two ends ----------------------------------------------------------------*/
 
 static int commit(struct target *t)
@@ -501,6 +526,8 @@ int target_run(struct move *m)
 		err = receive_images(&t);
 	if (!err)
 		err = restore(&t);
+	if (!err)
+		err = enter_cgroup(&t);
 	if (!err) {
 		m->ready = true;
 		report_progress(&t, "ready");

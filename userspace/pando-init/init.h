@@ -25,6 +25,17 @@ int mounts_setup(void);
 int serve_start(unsigned int threads);
 void serve_go(void);
 
+/*
+ * guard.c: a thread that freezes the cluster's processes when the lease on
+ * quorum ends and lets them run when there is a new one. Without a freezer it
+ * kills them.
+ */
+int guard_start(void);
+/* In ns of CLOCK_BOOTTIME, as it is in this namespace; 0: now. */
+void guard_until(uint64_t ns);
+/* The directory of the cgroup that is frozen, or -1. */
+int guard_cgroup(void);
+
 /* spawn.c */
 struct child {
 	struct child *next;

@@ -250,6 +250,9 @@ static void on_frame(Pando__Frame *f, int *fds, int nfds)
 	case PANDO__FRAME__BODY_KILL:
 		do_kill(f);
 		break;
+	case PANDO__FRAME__BODY_LEASE:
+		guard_until(f->lease->until_ns);
+		break;
 	case PANDO__FRAME__BODY_SERVE:
 		serve_go();
 		break;
@@ -430,6 +433,8 @@ int main(int argc, char **argv)
 	signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
 	proc_fd = mounts_setup();
 	if (signals < 0 || proc_fd < 0)
+		return 1;
+	if (guard_start() < 0)
 		return 1;
 	if (serve_start(threads) < 0) {
 		say("error", "cannot make the serving threads");

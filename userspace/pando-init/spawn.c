@@ -111,13 +111,20 @@ static void child(const struct plan *p)
 	fail_with(p, p->file, errno == ENOENT ? 127 : 126);
 }
 
-/* clone3(); a node-local one gets the first free number of its own block. */
+/*
+ * clone3(); a node-local one gets the first free number of its own block. The
+ * others are born where they can be frozen.
+ */
 static pid_t make_task(bool local)
 {
 	static pid_t cursor = LOCAL_FIRST;
 	struct clone_args args = { .exit_signal = SIGCHLD };
 	pid_t tid, pid;
 
+	if (!local && guard_cgroup() >= 0) {
+		args.flags = CLONE_INTO_CGROUP;
+		args.cgroup = guard_cgroup();
+	}
 	if (!local)
 		return syscall(SYS_clone3, &args, sizeof(args));
 	args.set_tid = (uintptr_t)&tid;

@@ -16,11 +16,13 @@
 
 #include "cluster.h"
 #include "corosync.h"
+#include "expel.h"
 #include "init.h"
 #include "kernel.h"
 #include "log.h"
 #include "move.h"
 #include "peer.h"
+#include "quorum.h"
 #include "serve.h"
 
 #define LOG_NAME	"cluster"
@@ -135,6 +137,7 @@ static struct message *make_sync(void)
 	m->epoch = state.seen;
 	describe_self(&m->sync->self);
 	m->sync->zero_ns = propose_zero();
+	quorum_over(m->sync);
 	state_make_sync(&state, m->sync);
 	return m;
 }
@@ -144,6 +147,7 @@ static void send_sync(void)
 	struct message *m = make_sync();
 
 	if (m) {
+		quorum_synced();
 		cluster_send(m);
 		message_free(m);
 		free(m);
@@ -397,17 +401,15 @@ static bool known(void)
 
 static void prepare(void)
 {
-	uint16_t ids[STATE_MEMBERS_MAX];
 	int quorate, err;
 
 	if (!preparing)
 		return;
-	for (unsigned int i = 0; i < state.nmembers; i++)
-		ids[i] = state.member[i].id;
-	quorate = membership_quorate(ids, state.nmembers);
+	quorate = quorum_of(&state);
 	if (quorate < 0)
 		return;		/* membership will call again */
 	preparing = false;
+	expel_judged(&state);
 	if (known()) {
 		stop_kernel(state.epoch);
 		err = kernel(kernel_members(state.epoch, quorate,
@@ -451,14 +453,11 @@ static void decide_moves(void)
 
 static void check_quorum(void)
 {
-	uint16_t ids[STATE_MEMBERS_MAX];
 	int quorate;
 
 	if (state.phase != PHASE_ACTIVE)
 		return;
-	for (unsigned int i = 0; i < state.nmembers; i++)
-		ids[i] = state.member[i].id;
-	quorate = membership_quorate(ids, state.nmembers);
+	quorate = quorum_of(&state);
 	if (quorate >= 0 && quorate != state.quorate)
 		ask_round(0);
 }
@@ -482,6 +481,9 @@ static void start(void)
 		if (pandod.no_kernel)
 			cluster_send(&ready);
 	}
+	/* after START: what runs from now on finds the view in force */
+	quorum_view(&state, known());
+	expel_view(&state);
 	asked = false;
 	log_notice("view epoch=%llu members=%u quorate=%s leases=%u",
 		   (unsigned long long)state.epoch, state.nmembers,
@@ -534,6 +536,7 @@ static void on_config(const uint16_t *ids, size_t n)
 {
 	log_info("configuration members=%zu proposing=%llu", n,
 		 (unsigned long long)state_proposal(&state));
+	quorum_config(ids, n);
 	act(state_config(&state, ids, n));
 }
 
@@ -592,6 +595,13 @@ static void on_message(uint16_t from, const uint8_t *buf, size_t len)
 	case MESSAGE_SETTLED:
 		state_settled(&state, from, m.epoch, m.move);
 		break;
+	case MESSAGE_EXPEL:
+		expel_message(&state, from, &m);
+		save();
+		break;
+	case MESSAGE_PULSE:
+		quorum_pulse(&state, from, &m);
+		break;
 	case MESSAGE_BEGIN:
 		act(state_begin(&state, m.epoch, m.round, m.proposal));
 		break;
@@ -620,6 +630,7 @@ static void go_alone(void)
 
 static void on_lost(void)
 {
+	/* corosync may be back before the lease ends; if not, it ends */
 	go_alone();
 	pandod_leave(1);
 }
@@ -677,6 +688,7 @@ int cluster_open(void)
 
 	if (err)
 		return err;
+	quorum_open();
 	state_init(&state, pandod.self);
 	ask_blocks = pandod.config.lease_blocks;
 	restore();

@@ -39,6 +39,8 @@ static const struct key {
 	NUMBER_KEY(serve_threads, 1, 64),
 	NUMBER_KEY(request_timeout_ms, 100, 600000),
 	NUMBER_KEY(move_timeout_ms, 1000, 3600000),
+	NUMBER_KEY(quorum_lease_ms, 0, 600000),
+	NUMBER_KEY(expel_after_s, 0, 86400),
 	NUMBER_KEY(timescale, 1, 100),
 	{ "log_level", LEVEL, offsetof(struct config, log_level), 0, 0, NULL },
 };
@@ -56,6 +58,7 @@ void config_defaults(struct config *c)
 		.serve_threads = 8,
 		.request_timeout_ms = 5000,
 		.move_timeout_ms = 30000,
+		.expel_after_s = 60,
 		.timescale = 1,
 		.log_level = LOG_INFO,
 	};

@@ -26,6 +26,8 @@ struct config {
 	unsigned int serve_threads;
 	unsigned int request_timeout_ms;
 	unsigned int move_timeout_ms;	/* longest silence of a mover */
+	unsigned int quorum_lease_ms;	/* 0: as corosync's bounds want it */
+	unsigned int expel_after_s;	/* 0: only when told to */
 	unsigned int timescale;		/* all bounds times this */
 	int log_level;
 };

@@ -39,6 +39,8 @@ static struct cpg_address group[STATE_MEMBERS_MAX];
 static size_t ngroup;
 static uint64_t order_ring, quorum_ring;
 static bool ring_quorate;
+static int node_votes[PANDO_NODE_MAX + 1];	/* -1: to be asked for */
+static unsigned int detection_ms;
 
 static struct outgoing *queue, **queue_tail = &queue;
 static sd_event_source *sender;
@@ -152,6 +154,11 @@ static void on_message(cpg_handle_t handle, const struct cpg_name *name,
 			events->message(nodeid, msg, len);
 }
 
+static void forget_votes(void)
+{
+	memset(node_votes, -1, sizeof(node_votes));
+}
+
 static void on_ring(cpg_handle_t handle, struct cpg_ring_id ring, uint32_t n,
 		    const uint32_t *members)
 {
@@ -159,6 +166,7 @@ static void on_ring(cpg_handle_t handle, struct cpg_ring_id ring, uint32_t n,
 	(void)n;
 	(void)members;
 	order_ring = ring.seq;
+	forget_votes();
 	events->quorum();
 }
 
@@ -172,7 +180,56 @@ static void on_quorum(quorum_handle_t handle, uint32_t is_quorate,
 		log_notice("quorum %s", is_quorate ? "gained" : "lost");
 	ring_quorate = is_quorate;
 	quorum_ring = ring_seq;
+	forget_votes();
 	events->quorum();
+}
+
+unsigned int membership_node_votes(uint16_t id)
+{
+	struct votequorum_info info;
+
+	if (pandod.standalone)
+		return 1;
+	if (node_votes[id] < 0) {
+		if (votequorum_getinfo(votes, id, &info) != CS_OK)
+			return 0;
+		node_votes[id] = info.node_votes;
+	}
+	return node_votes[id];
+}
+
+/*
+ * More than half of the most votes that there ever were, whatever corosync may
+ * be content with (two_node, last_man_standing, auto_tie_breaker): of two
+ * quorums the later one has to know of the earlier one.
+ */
+static bool count_votes(struct votes *v, unsigned int *device)
+{
+	struct votequorum_info info;
+	unsigned int half;
+
+	*v = (struct votes){ 1, 1 };
+	*device = 0;
+	if (pandod.standalone)
+		return true;
+	if (votequorum_getinfo(votes, pandod.self, &info) != CS_OK)
+		return false;
+	v->total = info.highest_expected > info.node_expected_votes ?
+		   info.highest_expected : info.node_expected_votes;
+	half = v->total / 2 + 1;
+	v->needed = info.quorum > half ? info.quorum : half;
+	if (info.flags & VOTEQUORUM_INFO_QDEVICE_CAST_VOTE)
+		*device = info.qdevice_votes;
+	return true;
+}
+
+void membership_votes(struct votes *v)
+{
+	unsigned int device;
+
+	/* nobody can say: then the others may have what they need */
+	if (!count_votes(v, &device))
+		*v = (struct votes){ UINT32_MAX, 1 };
 }
 
 /*
@@ -181,24 +238,25 @@ static void on_quorum(quorum_handle_t handle, uint32_t is_quorate,
  */
 int membership_quorate(const uint16_t *ids, size_t n)
 {
-	struct votequorum_info info;
-	unsigned int sum = 0, needed;
+	unsigned int sum = 0, device;
+	struct votes v;
 
 	if (pandod.standalone)
 		return 1;
 	if (order_ring != quorum_ring)
 		return -EAGAIN;
-	if (!ring_quorate)
+	if (!ring_quorate || !count_votes(&v, &device))
 		return 0;
-	if (votequorum_getinfo(votes, pandod.self, &info) != CS_OK)
-		return 0;
-	needed = info.quorum;
 	for (size_t i = 0; i < n; i++)
-		if (votequorum_getinfo(votes, ids[i], &info) == CS_OK)
-			sum += info.node_votes;
-	if (info.flags & VOTEQUORUM_INFO_QDEVICE_CAST_VOTE)
-		sum += info.qdevice_votes;
-	return sum >= needed;
+		sum += membership_node_votes(ids[i]);
+	if (votes_quorate(&v, sum))
+		return 1;
+	return votes_quorate(&v, sum + device) ? QUORATE_BY_DEVICE : 0;
+}
+
+unsigned int membership_detection_ms(void)
+{
+	return detection_ms;
 }
 
 /* --- connections -----------------------------------------------------------------*/
@@ -282,11 +340,25 @@ static void resolve(char *addr, size_t len)
 	freeaddrinfo(list);
 }
 
+static void read_detection(cmap_handle_t cmap)
+{
+	uint32_t token, consensus;
+
+	/* as they are in effect, with what corosync adds for each node */
+	if (cmap_get_uint32(cmap, "runtime.config.totem.token", &token) != CS_OK)
+		token = 3000;
+	if (cmap_get_uint32(cmap, "runtime.config.totem.consensus",
+			    &consensus) != CS_OK)
+		consensus = token + token / 5;
+	detection_ms = token + consensus;
+}
+
 static void read_cmap(cmap_handle_t cmap)
 {
 	char *text;
 
 	read_nodes(cmap);
+	read_detection(cmap);
 	if (cmap_get_string(cmap, "totem.cluster_name", &text) == CS_OK) {
 		snprintf(pandod.cluster, sizeof(pandod.cluster), "%s", text);
 		free(text);
@@ -339,6 +411,7 @@ int membership_open(const struct membership_events *e)
 	int fd;
 
 	events = e;
+	forget_votes();
 	snprintf(pandod.cluster, sizeof(pandod.cluster), "pando");
 	if (pandod.standalone)
 		return open_standalone();

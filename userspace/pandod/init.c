@@ -26,7 +26,6 @@
 #include "log.h"
 
 #define LOG_NAME	"init"
-#define CGROUP		"/sys/fs/cgroup/pando"
 #define RETRY_MS	20
 #define START_MS	10000
 #define HELLO_MS	5000
@@ -128,6 +127,10 @@ bool init_find(void)
 
 /* --- making the namespace --------------------------------------------------------*/
 
+/*
+ * What is of Pando's own goes into a group beside that of the cluster's
+ * processes, which is pando-init's to freeze.
+ */
 static bool write_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -175,11 +178,17 @@ static void enter_cgroup(void)
 {
 	struct statfs fs;
 
-	if (statfs("/sys/fs/cgroup", &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC)
+	if (statfs("/sys/fs/cgroup", &fs) < 0 ||
+	    fs.f_type != CGROUP2_SUPER_MAGIC) {
+		log_warn("no cgroup2 at /sys/fs/cgroup: without quorum the "
+			 "cluster's processes on this node are killed");
 		return;
-	if ((mkdir(CGROUP, 0755) < 0 && errno != EEXIST) ||
-	    !write_file(CGROUP "/cgroup.procs", "0"))
-		log_warn("cannot use the cgroup " CGROUP ": %s",
+	}
+	mkdir(PANDO_CGROUP, 0755);
+	mkdir(PANDO_CGROUP_TASKS, 0755);
+	if ((mkdir(PANDO_CGROUP_INIT, 0755) < 0 && errno != EEXIST) ||
+	    !write_file(PANDO_CGROUP_INIT "/cgroup.procs", "0"))
+		log_warn("cannot use the cgroup " PANDO_CGROUP_INIT ": %s",
 			 strerror(errno));
 }
 
@@ -336,6 +345,37 @@ struct call *init_watch(uint32_t pid, call_fn fn, void *data)
 	return to_init ? link_call(to_init, &f, NULL, 0, 0, fn, data) : NULL;
 }
 
+/* How far the namespace's boot clock is ahead of ours. */
+static int64_t boot_offset(void)
+{
+	char path[64], name[16];
+	long long secs, nsecs;
+	int64_t offset = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/timens_offsets", pid_seen);
+	f = fopen(path, "re");
+	while (f && fscanf(f, "%15s %lld %lld", name, &secs, &nsecs) == 3)
+		if (!strcmp(name, "boottime"))
+			offset = secs * 1000000000 + nsecs;
+	if (f)
+		fclose(f);
+	return offset;
+}
+
+void init_lease(uint64_t until_ns)
+{
+	Pando__Frame f = frame_of(PANDO__FRAME__BODY_LEASE);
+	Pando__Lease l = PANDO__LEASE__INIT;
+
+	f.lease = &l;
+	l.until_ns = until_ns;
+	if (until_ns && until_ns != UINT64_MAX)
+		l.until_ns += boot_offset();
+	if (to_init)
+		link_send(to_init, &f, NULL, 0);
+}
+
 void init_kill(uint32_t pid, int signo, bool group)
 {
 	Pando__Frame f = frame_of(PANDO__FRAME__BODY_KILL);
@@ -371,6 +411,8 @@ int init_destroy(void (*gone)(void))
 	fd = syscall(SYS_pidfd_open, pid_seen, 0);
 	if (fd < 0)
 		return -errno;
+	/* all at once, and what is frozen dies without having run again */
+	write_file(PANDO_CGROUP_TASKS "/cgroup.kill", "1");
 	if (syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) < 0)
 		err = -errno;
 	if (!err)

@@ -24,8 +24,17 @@ struct call *init_spawn(Pando__RunRequest *run, bool local, const int *fds,
 			int nfds, call_fn fn, void *data);
 /* Exit, or Error; for a process that was restored here. */
 struct call *init_watch(uint32_t pid, call_fn fn, void *data);
+/*
+ * The cluster's processes here may run until @until_ns of our boot clock, then
+ * pando-init freezes them, whatever has become of us. 0: now; UINT64_MAX: for
+ * ever.
+ */
+void init_lease(uint64_t until_ns);
 void init_kill(uint32_t pid, int signo, bool group);
-/* Ends the namespace and all that is in it; gone() when it is. */
+/*
+ * Ends the namespace and all that is in it, frozen or not: nothing of it runs
+ * again. gone() when it is.
+ */
 int init_destroy(void (*gone)(void));
 
 #endif

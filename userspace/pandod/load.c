@@ -13,6 +13,7 @@
 #include "init.h"
 #include "kernel.h"
 #include "peer.h"
+#include "quorum.h"
 #include "serve.h"
 
 #define ANSWER_MS	2000
@@ -110,10 +111,14 @@ void load_peer(struct request *r)
 	request_end(r, &f);
 }
 
-static const char *node_state(const struct member *m)
+static const char *node_state(uint16_t id, const struct member *m)
 {
+	const struct host *h = state_host(cluster_state(), id);
+
 	if (!m)
-		return "down";
+		return h && h->dead ? "expelled" : "down";
+	if (id == pandod.self && quorum_frozen())
+		return "frozen";
 	if (!m->ready)
 		return "joining";
 	return pandod.standalone ? "standalone" : "member";
@@ -156,7 +161,7 @@ static Pando__Node *add_row(struct gather *g, uint16_t id, const char *name,
 	n->id = id;
 	n->name = strdup(name);
 	n->address = strdup(addr);
-	n->state = strdup(node_state(m));
+	n->state = strdup(node_state(id, m));
 	n->transport = strdup(pandod.config.transport);
 	n->link = strdup(link_state(st, id));
 	g->reply.nodes[g->reply.n_nodes++] = n;
@@ -185,7 +190,8 @@ static uint16_t least(const struct gather *g)
 		const Pando__Node *n = g->reply.nodes[i];
 
 		/* a node that did not answer has no memory */
-		if (!n->mem_total_kib || !strcmp(n->state, "down"))
+		if (!n->mem_total_kib || !strcmp(n->state, "down") ||
+		    !strcmp(n->state, "frozen"))
 			continue;
 		if (!best || load_per_cpu(n) < load_per_cpu(best) - 0.25 ||
 		    (load_per_cpu(n) < load_per_cpu(best) + 0.25 &&

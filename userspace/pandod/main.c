@@ -27,6 +27,7 @@
 struct pandod pandod;
 
 static struct request *shutdown_asker;
+static char **arguments;
 
 static const char usage[] =
 "Usage: pandod [options]\n"
@@ -163,6 +164,22 @@ void pandod_leave(int status)
 	sd_event_exit(pandod.event, status);
 }
 
+void pandod_again(int err)
+{
+	char path[4096];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+	if (!err && n > 0) {
+		path[n] = 0;
+		sd_notify(0, "RELOADING=1");
+		closefrom(3);
+		/* by its name: that is what it is known by */
+		execv(path, arguments);
+		log_err("cannot start anew: %s", strerror(errno));
+	}
+	sd_event_exit(pandod.event, 1);
+}
+
 static void on_asker_gone(struct request *r)
 {
 	(void)r;
@@ -295,6 +312,7 @@ int main(int argc, char **argv)
 	const char *config = NULL;
 	int c;
 
+	arguments = argv;
 	while ((c = getopt_long(argc, argv, "c:s", options, NULL)) != -1) {
 		switch (c) {
 		case 'c':

@@ -112,7 +112,12 @@ static void put_sync(struct writer *w, const struct sync *s)
 	for (uint32_t i = 0; i < l->nhosts; i++) {
 		put(w, l->host[i].id, 2);
 		put(w, l->host[i].incarnation, 8);
+		put(w, l->host[i].condemned | l->host[i].off << 1 |
+		       l->host[i].dead << 2, 1);
 	}
+	put(w, s->nover, 2);
+	for (uint32_t i = 0; i < s->nover; i++)
+		put(w, s->over[i], 2);
 }
 
 /* One for each node at most: the rules count on it. */
@@ -125,15 +130,39 @@ static void get_hosts(struct reader *r, struct lineage *l)
 		r->bad = true;
 	for (uint32_t i = 0; i < n && !r->bad; i++) {
 		struct host *h = &l->host[i];
+		uint8_t flags;
 
 		h->id = get(r, 2);
 		h->incarnation = get(r, 8);
+		flags = get(r, 1);
+		h->condemned = flags & 1;
+		h->off = flags & 2;
+		h->dead = flags & 4;
 		if (!h->id || h->id > PANDO_NODE_MAX || seen[h->id]) {
 			r->bad = true;
 			return;
 		}
 		seen[h->id] = true;
 		l->nhosts = i + 1;
+	}
+}
+
+static void get_over(struct reader *r, struct sync *s)
+{
+	bool seen[PANDO_NODE_MAX + 1] = { false };
+	uint32_t n = get(r, 2);
+
+	if (n > STATE_HOSTS_MAX)
+		r->bad = true;
+	for (uint32_t i = 0; i < n && !r->bad; i++) {
+		uint16_t id = get(r, 2);
+
+		if (!id || id > PANDO_NODE_MAX || seen[id]) {
+			r->bad = true;
+			return;
+		}
+		seen[id] = true;
+		s->over[s->nover++] = id;
 	}
 }
 
@@ -187,6 +216,7 @@ static void get_sync(struct reader *r, struct sync *s)
 		l->nmoves = i + 1;
 	}
 	get_hosts(r, l);
+	get_over(r, s);
 }
 
 static void put_message(struct writer *w, const struct message *m)
@@ -220,6 +250,19 @@ static void put_message(struct writer *w, const struct message *m)
 	case MESSAGE_BEGIN:
 		put(w, m->round, 8);
 		put(w, m->proposal, 8);
+		break;
+	case MESSAGE_EXPEL:
+		put(w, m->node, 2);
+		put(w, m->incarnation, 8);
+		put(w, m->off, 1);
+		break;
+	case MESSAGE_PULSE:
+		put(w, m->pulse, 8);
+		put(w, m->count, 2);
+		for (uint32_t i = 0; i < m->count; i++) {
+			put(w, m->heard[i].node, 2);
+			put(w, m->heard[i].pulse, 8);
+		}
 		break;
 	case MESSAGE_READY:
 		break;
@@ -284,6 +327,26 @@ int message_decode(const uint8_t *buf, size_t len, struct message *m)
 		m->round = get(&r, 8);
 		m->proposal = get(&r, 8);
 		break;
+	case MESSAGE_EXPEL:
+		m->node = get(&r, 2);
+		m->incarnation = get(&r, 8);
+		m->off = get(&r, 1);
+		if (!m->node || m->node > PANDO_NODE_MAX)
+			return -EPROTO;
+		break;
+	case MESSAGE_PULSE:
+		m->pulse = get(&r, 8);
+		m->count = get(&r, 2);
+		if (m->count > STATE_MEMBERS_MAX || r.left != m->count * 10ul)
+			return -EPROTO;
+		m->heard = calloc(m->count + 1, sizeof(*m->heard));
+		if (!m->heard)
+			return -ENOMEM;
+		for (uint32_t i = 0; i < m->count; i++) {
+			m->heard[i].node = get(&r, 2);
+			m->heard[i].pulse = get(&r, 8);
+		}
+		break;
 	case MESSAGE_READY:
 		break;
 	default:
@@ -300,6 +363,8 @@ void message_free(struct message *m)
 {
 	free(m->pids);
 	free(m->sync);
+	free(m->heard);
 	m->pids = NULL;
+	m->heard = NULL;
 	m->sync = NULL;
 }

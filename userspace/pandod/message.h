@@ -8,7 +8,7 @@
 
 #include "state.h"
 
-#define MESSAGE_VERSION	2
+#define MESSAGE_VERSION	3
 
 enum message_type {
 	MESSAGE_SYNC = 1,	/* a member's state, at the start of a round */
@@ -18,17 +18,26 @@ enum message_type {
 	MESSAGE_READY,		/* epoch: the kernel is done */
 	MESSAGE_SETTLED,	/* epoch, move: acted upon */
 	MESSAGE_BEGIN,		/* epoch, round, proposal: a round starts */
+	MESSAGE_EXPEL,		/* epoch, node, incarnation, off: condemned */
+	MESSAGE_PULSE,		/* epoch, pulse, heard: see lease.h */
+};
+
+/* The newest pulse of that node that the sender has heard in this view. */
+struct heard {
+	uint16_t node;
+	uint64_t pulse;
 };
 
 struct message {
 	enum message_type type;
 	uint64_t epoch;
-	uint64_t move, round, proposal;
-	uint32_t count;		/* noted; blocks; number of pids */
-	uint16_t from, to;
+	uint64_t move, round, proposal, incarnation, pulse;
+	uint32_t count;		/* noted; blocks; number of pids, of heard */
+	uint16_t from, to, node;
 	uint16_t origin;	/* the node that the run belongs to, or 0 */
-	bool quorate;
+	bool quorate, off;
 	uint32_t *pids;		/* when decoded: freed by message_free() */
+	struct heard *heard;	/* the same */
 	struct sync *sync;	/* the same */
 };
 

@@ -36,4 +36,7 @@ static inline unsigned int bound_ms(unsigned int ms)
 /* Ends the daemon in good order; the processes of the cluster stay. */
 void pandod_leave(int status);
 
+/* As if it had been started just now; with an error, the daemon ends. */
+void pandod_again(int err);
+
 #endif

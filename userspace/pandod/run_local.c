@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "init.h"
+#include "quorum.h"
 #include "run.h"
 
 #define CHUNK		32768
@@ -439,6 +440,12 @@ void run_local(struct run *run, const int *fds, int nfds)
 	if (!init_alive()) {
 		run_fail(run, EAGAIN, "this node has no cluster namespace yet: "
 		     "pandod is joining, or there is no quorum");
+		return;
+	}
+	if (quorum_frozen()) {
+		run_fail(run, EAGAIN, "this node has no quorum: what it runs "
+			 "for the cluster is frozen (cluster-nodes shows who "
+			 "is missing)");
 		return;
 	}
 	complete(run->q);

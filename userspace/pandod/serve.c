@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "expel.h"
 #include "log.h"
 #include "move.h"
 #include "serve.h"
@@ -32,6 +33,7 @@ void serve_control(struct link *l, Pando__Frame *f, int *fds, int nfds)
 	case PANDO__FRAME__BODY_RUN_REQUEST:
 	case PANDO__FRAME__BODY_MOVE_REQUEST:
 	case PANDO__FRAME__BODY_SHUTDOWN_REQUEST:
+	case PANDO__FRAME__BODY_EXPEL_REQUEST:
 		break;
 	case PANDO__FRAME__BODY_DATA:
 	case PANDO__FRAME__BODY_WINDOW:
@@ -61,6 +63,8 @@ void serve_control(struct link *l, Pando__Frame *f, int *fds, int nfds)
 		ps_request(r, f->ps_request);
 	else if (f->body_case == PANDO__FRAME__BODY_MOVE_REQUEST)
 		move_request(r, f->move_request);
+	else if (f->body_case == PANDO__FRAME__BODY_EXPEL_REQUEST)
+		expel_request(r, f->expel_request);
 	else
 		shutdown_request(r, f->shutdown_request);
 }

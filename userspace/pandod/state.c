@@ -43,6 +43,8 @@ static void new_round(struct state *s)
 	s->highest = 0;
 	s->refused = false;
 	s->version = 0;
+	s->ncondemned = 0;
+	memset(s->over, 0, sizeof(s->over));
 }
 
 unsigned int state_config(struct state *s, const uint16_t *ids, size_t n)
@@ -126,6 +128,28 @@ static uint16_t heir(const struct state *s, unsigned int block)
 	return 0;
 }
 
+static struct host *host_of(struct lineage *v, uint16_t id)
+{
+	for (uint32_t i = 0; i < v->nhosts; i++)
+		if (v->host[i].id == id)
+			return &v->host[i];
+	return NULL;
+}
+
+static bool is_dead(struct lineage *v, uint16_t id)
+{
+	const struct host *h = host_of(v, id);
+
+	return h && h->dead;
+}
+
+static void give(struct lease *l, const struct member *m)
+{
+	l->home = l->owner = m->id;
+	l->incarnation = m->incarnation;
+	l->granting = GRANTED_WHEN_READY;
+}
+
 static void pass_on(struct state *s, unsigned int block)
 {
 	struct lease *l = &s->best.lease[block];
@@ -142,15 +166,17 @@ static void pass_on(struct state *s, unsigned int block)
 		l->home = l->owner;
 	} else if (owner) {
 		/* a new life of that node; guests may still use the numbers */
-		l->home = l->owner;
-		l->incarnation = owner->incarnation;
-		l->granting = GRANTED_WHEN_READY;
+		give(l, owner);
 	} else if (!home) {
 		uint16_t h = heir(s, block);
 
+		home = attached(s, h);
 		if (h)
 			l->home = h;
 	}
+	/* who is home of what a dead one had is its owner from now on */
+	if (!owner && home && is_dead(&s->best, l->owner))
+		give(l, home);
 }
 
 /* The view that is being prepared, or the adopted one. */
@@ -162,24 +188,57 @@ static const struct lineage *current(const struct state *s)
 /* A namespace made anew takes the place of its node's last one, which is gone. */
 static void note_host(struct lineage *v, const struct member *m)
 {
-	struct host *h = v->host, *end = v->host + v->nhosts;
+	struct host *h = host_of(v, m->id);
 
-	while (h < end && h->id != m->id)
-		h++;
-	if (h == end)
-		v->nhosts++;
+	if (!h)
+		h = &v->host[v->nhosts++];
 	*h = (struct host){ .id = m->id, .incarnation = m->incarnation };
 }
 
 bool state_complete(const struct state *s)
 {
 	const struct lineage *v = current(s);
-	unsigned int present = 0;
+	unsigned int present = 0, hosts = 0;
 
 	/* members are hosts, each once */
 	for (unsigned int i = 0; i < s->nmembers; i++)
 		present += s->member[i].attached;
-	return v->nhosts == present;
+	for (uint32_t i = 0; i < v->nhosts; i++)
+		hosts += !v->host[i].dead;
+	return hosts == present;
+}
+
+const struct host *state_host(const struct state *s, uint16_t id)
+{
+	const struct lineage *v = current(s);
+
+	for (uint32_t i = 0; i < v->nhosts; i++)
+		if (v->host[i].id == id)
+			return &v->host[i];
+	return NULL;
+}
+
+static bool is_member(const struct state *s, uint16_t id)
+{
+	for (unsigned int i = 0; i < s->nmembers; i++)
+		if (s->member[i].id == id)
+			return true;
+	return false;
+}
+
+bool state_only_left(const struct state *s)
+{
+	const struct lineage *v = current(s);
+	unsigned int gone = 0;
+
+	for (uint32_t i = 0; i < v->nhosts; i++) {
+		if (is_member(s, v->host[i].id))
+			continue;
+		if (!v->host[i].dead || !v->host[i].off)
+			return false;
+		gone++;
+	}
+	return gone;
 }
 
 /* Blocks whose numbers @id hands out now, or as soon as all know. */
@@ -223,11 +282,74 @@ static unsigned int grant(struct lineage *line, const struct member *m,
 	return given;
 }
 
+/*
+ * Nothing is free any more, and this member has nothing: those who have the
+ * most give up a block each, until all have about the same. What runs under its
+ * numbers stays where it is, as a guest.
+ */
+static void share(struct state *s, const struct member *m)
+{
+	struct lineage *v = &s->best;
+	unsigned int have = 0;
+
+	while (have < m->lease_blocks) {
+		struct member *rich = NULL;
+		unsigned int most = have + 1, b;
+
+		for (unsigned int i = 0; i < s->nmembers; i++) {
+			unsigned int n = usable(v, s->member[i].id);
+
+			if (s->member[i].attached && n > most) {
+				most = n;
+				rich = &s->member[i];
+			}
+		}
+		for (b = PANDO_LEASE_BLOCKS - 1; rich && b; b--)
+			if (v->lease[b].owner == rich->id &&
+			    !v->lease[b].granting)
+				break;
+		if (!rich || !b)
+			return;
+		give(&v->lease[b], m);
+		have++;
+	}
+}
+
+/* What the SYNCs say of who is to be dead becomes true, or is over. */
+static void judge(struct state *s)
+{
+	struct lineage *v = &s->best;
+
+	for (uint32_t i = 0; i < s->ncondemned; i++) {
+		const struct host *c = &s->condemned[i];
+		struct host *h = host_of(v, c->id);
+
+		if (!h || h->incarnation != c->incarnation)
+			continue;
+		h->condemned = true;
+		h->off |= c->off;
+	}
+	for (uint32_t i = 0; i < v->nhosts; i++) {
+		struct host *h = &v->host[i];
+		struct member *m = state_member(s, h->id);
+
+		if (h->condemned && !h->dead && !m)
+			h->dead = h->off || s->over[h->id] == s->nmembers;
+		else if (!h->dead)
+			h->condemned = h->off = false;	/* it is here */
+		if (m && h->dead && m->incarnation == h->incarnation) {
+			m->expelled = true;
+			m->attached = false;
+		}
+	}
+}
+
 /* Every SYNC is there: the view follows. */
 static unsigned int compute(struct state *s)
 {
 	struct lineage *v = &s->best;
 
+	judge(s);
 	for (unsigned int b = 1; b < PANDO_LEASE_BLOCKS; b++)
 		pass_on(s, b);
 	s->epoch = s->proposal;
@@ -243,10 +365,13 @@ static unsigned int compute(struct state *s)
 
 		if (!m->attached)
 			continue;
-		if (!state_blocks(s, m->id))
-			grant(v, m, m->lease_blocks, 0);
-		else if (!usable(v, m->id) && !state_complete(s))
-			grant(v, m, 1, 0);	/* what it owns it waits for */
+		if (!state_blocks(s, m->id)) {
+			if (!grant(v, m, m->lease_blocks, 0))
+				share(s, m);
+		} else if (!usable(v, m->id) && !state_complete(s)) {
+			/* what it owns it waits for */
+			grant(v, m, 1, 0);
+		}
 	}
 	if (!v->epoch)
 		v->zero_ns = s->zero_ns;
@@ -259,6 +384,24 @@ static unsigned int compute(struct state *s)
 	return DO_PREPARE;
 }
 
+static void note_condemned(struct state *s, const struct lineage *l)
+{
+	for (uint32_t i = 0; i < l->nhosts; i++) {
+		const struct host *h = &l->host[i];
+		struct host *c = s->condemned, *end = c + s->ncondemned;
+
+		if (!h->condemned)
+			continue;
+		while (c < end && (c->id != h->id ||
+				   c->incarnation != h->incarnation))
+			c++;
+		if (c < end)
+			c->off |= h->off;
+		else if (s->ncondemned < STATE_HOSTS_MAX)
+			s->condemned[s->ncondemned++] = *h;
+	}
+}
+
 unsigned int state_sync(struct state *s, uint16_t from, const struct sync *in)
 {
 	struct member *m = state_member(s, from);
@@ -268,13 +411,20 @@ unsigned int state_sync(struct state *s, uint16_t from, const struct sync *in)
 		return 0;
 	*m = in->self;
 	m->synced = true;
-	m->ready = m->quorate = false;
+	m->ready = m->quorate = m->expelled = false;
 	m->acked = 0;
+	for (unsigned int i = 0; i < in->nover; i++)
+		s->over[in->over[i]]++;
 	if (in->seen > s->highest)
 		s->highest = in->seen;
 	s->refused |= !in->promised;
 	if (in->lineage.lease_version > s->version)
 		s->version = in->lineage.lease_version;
+	/* an old word of one who did not see what came of it does not count */
+	if (in->lineage.epoch > s->best.epoch)
+		s->ncondemned = 0;
+	if (in->lineage.epoch >= s->best.epoch)
+		note_condemned(s, &in->lineage);
 	if (!s->best_from || newer(&in->lineage, &s->best) ||
 	    (!newer(&s->best, &in->lineage) && from < s->best_from)) {
 		s->best = in->lineage;
@@ -425,6 +575,23 @@ unsigned int state_ready(struct state *s, uint16_t from, uint64_t epoch)
 	if (todo)
 		s->line.lease_version++;
 	return todo;
+}
+
+unsigned int state_expel(struct state *s, uint64_t epoch, uint16_t node,
+			 uint64_t incarnation, bool off)
+{
+	struct host *h = host_of(&s->line, node);
+
+	if (epoch != s->epoch || s->phase != PHASE_ACTIVE || !h ||
+	    h->incarnation != incarnation || is_member(s, node) ||
+	    (!s->quorate && !off))
+		return DO_VOID;
+	/* a dead one may turn out to be off as well */
+	if (h->dead && (h->off || !off))
+		return 0;
+	h->condemned = true;
+	h->off |= off;
+	return DO_ROUND;
 }
 
 void state_settled(struct state *s, uint16_t from, uint64_t epoch,

@@ -40,7 +40,17 @@
  * old processes are gone, and the new life owns the block: numbers are not
  * lost. But some may still be guests elsewhere, and their home has to be told
  * first. So it uses them when nobody is missing (every namespace that was ever
- * part of a view is a member now, or was made anew) and all members are ready.
+ * part of a view is a member now, was made anew or is dead) and all members are
+ * ready.
+ *
+ * A node that never comes back would keep all that waiting. So it can be
+ * *expelled*: EXPEL condemns its namespace, and the round that follows declares
+ * it dead, if each member says that its patience with that node is over: then
+ * the node has frozen its processes (lease.h). Its blocks get new owners, and
+ * should that namespace ever say SYNC again, the view does not take it in: the
+ * node has to kill what is in it and make a new one. One that comes back before
+ * that is reprieved: nothing of what it has was given away. A node that is known
+ * to be off needs no patience, and its vote is needed no more.
  */
 #ifndef PANDOD_STATE_H
 #define PANDOD_STATE_H
@@ -67,6 +77,7 @@ struct member {
 	char addr[STATE_ADDR_MAX];
 	/* agreed on, not said */
 	bool synced, ready, quorate;
+	bool expelled;		/* its namespace is dead; @attached is false */
 	uint32_t acked;
 };
 
@@ -83,6 +94,9 @@ struct lease {
 /* A namespace that may have guests: the last one known of its node. */
 struct host {
 	uint16_t id;
+	bool condemned;		/* to be dead once nobody has patience left */
+	bool off;		/* somebody has seen to it that the node is off */
+	bool dead;		/* never to run again */
 	uint64_t incarnation;
 };
 
@@ -112,6 +126,8 @@ struct sync {
 	bool promised;		/* the epoch in BEGIN */
 	uint64_t seen;		/* the highest promised */
 	int64_t zero_ns;	/* proposed; used when nobody has a lineage */
+	uint16_t nover;		/* nodes that we have no patience with any more */
+	uint16_t over[STATE_HOSTS_MAX];
 	struct lineage lineage;
 };
 
@@ -138,6 +154,9 @@ struct state {
 	uint64_t version;
 	int64_t zero_ns;
 	uint16_t zero_from;
+	uint16_t over[PANDO_NODE_MAX + 1];	/* members without patience, by node */
+	uint32_t ncondemned;
+	struct host condemned[STATE_HOSTS_MAX];	/* by any member */
 };
 
 /* What the caller is to do after an input; a set of bits. */
@@ -166,7 +185,10 @@ unsigned int state_begin(struct state *s, uint64_t epoch, uint64_t round,
 			 uint64_t proposal);
 uint64_t state_proposal(const struct state *s);
 
-/* Fills in lineage and proposal; the caller has set @sync->self and zero_ns. */
+/*
+ * Fills in lineage and proposal; the caller has set @sync->self, zero_ns and
+ * those that its patience is over with.
+ */
 void state_make_sync(const struct state *s, struct sync *sync);
 
 /* Inputs, in the group's order; @from is a member of the configuration. */
@@ -183,7 +205,22 @@ void state_settled(struct state *s, uint16_t from, uint64_t epoch,
 		   uint64_t move);
 
 /*
- * Are all hosts members of the view? In a view with quorum, whose lineage knows
+ * Node @node, as it was in @incarnation, is to be declared dead; @off: it is
+ * known to be off. DO_ROUND, or DO_VOID when there is no such namespace, or it
+ * is a member, or the view has neither quorum nor the word that it is off.
+ */
+unsigned int state_expel(struct state *s, uint64_t epoch, uint16_t node,
+			 uint64_t incarnation, bool off);
+
+/* The last namespace known of a node, or NULL. */
+const struct host *state_host(const struct state *s, uint16_t id);
+/*
+ * Has everybody who is not a member been declared dead and off? Then the
+ * members are all there is, whatever share of the votes they have.
+ */
+bool state_only_left(const struct state *s);
+/*
+ * Are all hosts members of the view, or dead? In a view with quorum, whose lineage knows
  * them all, a number that no member reports is then with nobody.
  */
 bool state_complete(const struct state *s);
