@@ -123,7 +123,7 @@ void check_born(const struct body *b)
 	 */
 	for (o = kernel_with_number(b->proc->pid); o; o = o->next)
 		if (o->proc != b->proc && o->state != DYING &&
-		    o->state != HELD && !move_has_left(o))
+		    !check_is_dead(o->node) && o->state != HELD && !move_has_left(o))
 			violated("PID %u is given out on node %u and lives on node %u%s",
 				 b->proc->pid, b->node->id, o->node->id,
 				 connected(b->node, o->node) ? "" :
@@ -134,8 +134,11 @@ void check_runs(const struct body *b)
 {
 	const struct body *o;
 
+	/* let go by its mover, it is still frozen with all the others */
+	if (check_is_dead(b->node))
+		return;
 	for (o = kernel_with_number(b->proc->pid); o; o = o->next)
-		if (o != b && o->state == RUNNING)
+		if (o != b && o->state == RUNNING && !check_is_dead(o->node))
 			violated("PID %u runs on node %u and on node %u",
 				 b->proc->pid, b->node->id, o->node->id);
 }
@@ -144,6 +147,43 @@ void check_lost(const struct proc *p)
 {
 	if (!p->alive && !p->ended && !p->struck)
 		violated("PID %u is lost, and no node died", p->pid);
+}
+
+bool check_is_dead(const struct node *n)
+{
+	return n->k.attached && n->k.incarnation == n->dead;
+}
+
+/*
+ * What this view says may be done again elsewhere: so it must not be done any
+ * more where it was.
+ */
+void check_dead(struct node *n)
+{
+	const struct lineage *v = &n->d.state.line;
+	u32 i;
+
+	for (i = 0; i < v->nhosts && n->d.state.quorate; i++) {
+		const struct host *h = &v->host[i];
+		struct node *o = &w.node[h->id];
+
+		if (!h->dead || !o->k.attached ||
+		    o->k.incarnation != h->incarnation)
+			continue;
+		if (!o->k.frozen && !o->paused)
+			violated("node %u was declared dead by node %u, and runs",
+				 o->id, n->id);
+		if (o->dead != h->incarnation)
+			check_unmap(o);
+		o->dead = h->incarnation;
+	}
+}
+
+void check_thaw(struct node *n)
+{
+	if (check_is_dead(n))
+		violated("node %u runs again, though it was declared dead",
+			 n->id);
 }
 
 void check_unmap(struct node *n)
@@ -159,6 +199,9 @@ void check_map(struct node *n)
 {
 	u32 b;
 
+	/* what it hands out by a map of before, frozen as it is, is nothing */
+	if (check_is_dead(n))
+		return;
 	for (b = 0; b < PANDO_BLOCKS; b++) {
 		if (!pando_pidspace_mine(&n->k.space, b << PANDO_BLOCK_SHIFT))
 			continue;
@@ -197,7 +240,7 @@ void check_node(struct node *n)
 
 static bool steady(const struct node *n)
 {
-	return n->up && !n->paused && n->k.attached &&
+	return n->up && !n->paused && n->k.attached && !check_is_dead(n) &&
 	       w.now - n->resumed > GRACE &&
 	       n->k.epoch.phase == PANDO_EPOCH_RUNNING;
 }
@@ -255,6 +298,9 @@ void check_lookup(struct node *n, const struct lookup *l, u16 where, int err)
 
 	if (l->hops > w.hops_max)
 		w.hops_max = l->hops;
+	/* without quorum there is no common map: each goes on with its own */
+	if (!n->d.up || !n->d.state.quorate)
+		return;
 	if (!l->proc->alive || l->proc->moving || err == -ETIMEDOUT ||
 	    l->proc->settled + GRACE > l->started ||
 	    n->k.epoch.number != l->epoch)

@@ -9,7 +9,8 @@ seeds=${SIM_SEEDS:-200}
 # In blocks, so that a slow machine shows that it is alive.
 block=50
 bugs='skip_ack heir_allocates forget_away double_commit early_purge
-	blind_purge early_unreserve late_gone unknown_dead'
+	blind_purge early_unreserve late_gone hasty_grief
+	late_freeze unheard_pulse impatient blind_thaw revenant'
 number=0 bad=0
 
 [ -x "$sim" ] || make -s -C "$top/tests/sim" B="${sim%/sim}" >&2 || exit 1
@@ -34,7 +35,9 @@ for ((from = 1; from <= seeds; from += block)); do
 	result $status "seeds $from-$to"
 done
 for bug in $bugs; do
-	out=$("$sim" --tap --no-rebirth --seeds 1-600 --bug "$bug" 2>&1)
+	# what is rare among many nodes may be common among three
+	out=$("$sim" --tap --seeds 1-250 --bug "$bug" 2>&1) ||
+		out=$("$sim" --tap --nodes 3 --seeds 1-2000 --bug "$bug" 2>&1)
 	status=$?
 	echo "# $out"
 	result $status "bug $bug is found"

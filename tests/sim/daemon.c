@@ -61,6 +61,7 @@ static void make_sync(struct node *n, struct message *m)
 	self->incarnation = n->d.incarnation;
 	snprintf(self->name, sizeof(self->name), "node%u", n->id);
 	sync_buf.zero_ns = n->id;
+	quorum_over(n, &sync_buf);
 	state_make_sync(&n->d.state, &sync_buf);
 	*m = (struct message){ .type = MESSAGE_SYNC, .epoch = n->d.state.seen,
 			       .sync = &sync_buf };
@@ -215,6 +216,38 @@ static bool known(struct node *n)
 	       m->incarnation == n->d.incarnation;
 }
 
+static void on_dying(struct node *n, struct msg *m, u64 a, u64 b)
+{
+	(void)m;
+	(void)a;
+	(void)b;
+	trace("node %llu: kills its namespace of %llu tasks", n->id,
+	      n->k.nbodies);
+	w.expelled++;
+	kernel_free(n);
+	move_crash(n);
+	daemon_kill(n);
+	daemon_start(n);
+}
+
+/* expel_judged(): who finds itself dead kills what it has and starts anew. */
+void daemon_judged(struct node *n)
+{
+	struct member *self = state_member(&n->d.state, n->id);
+
+	if (w.bug == BUG_REVENANT && self && self->expelled) {
+		self->attached = true;
+		self->expelled = false;
+	}
+	if (!self || !self->expelled || n->d.dying)
+		return;
+	n->d.dying = true;
+	n->d.pulse_timer = 0;
+	qlease_end(&n->d.lease);
+	guard_until(n, 0);
+	event_at(1 + rnd(50 * MS), DAEMON, n, on_dying, NULL, 0, 0);
+}
+
 static void prepare(struct node *n)
 {
 	struct state *s = &n->d.state;
@@ -226,6 +259,7 @@ static void prepare(struct node *n)
 	if (quorate < 0)
 		return;
 	n->d.preparing = false;
+	daemon_judged(n);
 	if (known(n)) {
 		stop_kernel(n, s->epoch);
 		kernel_members(n, s->epoch, quorate && state_complete(s),
@@ -285,8 +319,11 @@ static void start(struct node *n)
 	decide_moves(n);
 	if (n->d.attached && !known(n))
 		daemon_ask_round(n, 0);
+	check_dead(n);
 	if (known(n))
 		kernel_start(n, s->epoch);
+	quorum_view(n, known(n));
+	expel_view(n);
 	n->d.asked = false;
 	bring_up(n);
 	check_quorum(n);
@@ -308,6 +345,7 @@ static void act(struct node *n, unsigned int todo)
 	if (todo & DO_SYNC) {
 		save(n);
 		make_sync(n, &m);
+		n->d.synced = node_clock(n);
 		daemon_send(n, &m);
 	}
 	if (todo & DO_PREPARE) {
@@ -341,6 +379,7 @@ static void on_config(struct node *n, const struct msg *m)
 	for (i = 0; i < d->ngroup; i++)
 		ids[i] = d->group[i].node;
 	trace("node %llu: config of %llu", n->id, d->ngroup);
+	quorum_config(n, ids, d->ngroup);
 	act(n, state_config(&d->state, ids, d->ngroup));
 }
 
@@ -397,6 +436,13 @@ static void on_message(struct node *n, u16 from, const struct msg *bytes)
 		break;
 	case MESSAGE_SETTLED:
 		state_settled(s, from, m.epoch, m.move);
+		break;
+	case MESSAGE_EXPEL:
+		expel_message(n, &m);
+		save(n);
+		break;
+	case MESSAGE_PULSE:
+		quorum_pulse(n, from, &m);
 		break;
 	case MESSAGE_BEGIN:
 		act(n, state_begin(s, m.epoch, m.round, m.proposal));
@@ -486,6 +532,7 @@ static void reset(struct node *n)
 	d->ngroup = 0;
 	state_init(&d->state, n->id);
 	d->ask_blocks = LEASE_BLOCKS;
+	quorum_start(n);
 }
 
 void daemon_start(struct node *n)

@@ -1,10 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What befalls nodes, daemons and wires; and how all becomes well again. */
+#include <string.h>
+
 #include "sim.h"
 
+static bool deaf[NODES_MAX + 1][NODES_MAX + 1];	/* the first to the second */
+
+bool hears(const struct node *a, const struct node *from)
+{
+	return a->part == from->part && !deaf[a->id][from->id];
+}
+
+/* Both ways: a ring needs that, also where the wire does not. */
 bool connected(const struct node *a, const struct node *b)
 {
-	return a->part == b->part;
+	return hears(a, b) && hears(b, a);
+}
+
+static void cut_one_way(void)
+{
+	unsigned int a = 1 + rnd(w.nodes), b = 1 + rnd(w.nodes);
+
+	if (a == b)
+		return;
+	trace("node %llu does not hear %llu", a, b);
+	deaf[a][b] = true;
+	group_topology();
 }
 
 static void on_daemon(struct node *n, struct msg *m, u64 a, u64 b)
@@ -48,7 +69,7 @@ static void crash(struct node *n)
 	n->life++;
 	group_crash(n);
 	if (w.rebirth)
-		event_at(delay(10 * SECOND), WORLD, n, on_power_on, NULL, 0, 0);
+		event_at(delay(w.away), WORLD, n, on_power_on, NULL, 0, 0);
 }
 
 static void resume(struct node *n)
@@ -58,6 +79,7 @@ static void resume(struct node *n)
 	trace("node %llu: resumed", n->id);
 	n->paused = false;
 	n->resumed = w.now;
+	guard_resume(n);
 	event_resume(n);
 	group_topology();
 }
@@ -75,7 +97,7 @@ static void pause_node(struct node *n)
 	trace("node %llu: paused", n->id);
 	n->paused = true;
 	group_topology();
-	event_at(delay(10 * SECOND), WORLD, n, on_resume, NULL, n->life, 0);
+	event_at(delay(w.away), WORLD, n, on_resume, NULL, n->life, 0);
 }
 
 static void part(void)
@@ -98,6 +120,7 @@ static void heal(void)
 	trace("%llu nodes hear each other", w.nodes);
 	for_each_node(n)
 		n->part = 0;
+	memset(deaf, 0, sizeof(deaf));
 	group_topology();
 }
 
@@ -146,12 +169,18 @@ static void strike(struct node *unused, struct msg *m, u64 a, u64 b)
 	(void)b;
 	if (w.calm)
 		return;
-	switch (rnd(12)) {
+	switch (rnd(16)) {
 	case 0 ... 2:
 		part();
 		break;
 	case 3 ... 5:
 		heal();
+		break;
+	case 6:
+		cut_one_way();
+		break;
+	case 7 ... 9:
+		expel_somebody(&w.node[1 + rnd(w.nodes)]);
 		break;
 	default:
 		befall(&w.node[1 + rnd(w.nodes)]);
@@ -161,7 +190,7 @@ static void strike(struct node *unused, struct msg *m, u64 a, u64 b)
 static void on_fault(struct node *n, struct msg *m, u64 a, u64 b)
 {
 	if (!w.calm)
-		event_at(delay(6 * SECOND), WORLD, NULL, on_fault, NULL, 0, 0);
+		event_at(delay(w.fault_every), WORLD, NULL, on_fault, NULL, 0, 0);
 	strike(n, m, a, b);
 }
 
@@ -194,6 +223,7 @@ static void on_audit(struct node *n, struct msg *m, u64 a, u64 b)
 
 void faults_start(void)
 {
+	memset(deaf, 0, sizeof(deaf));
 	event_at(3 * SECOND, WORLD, NULL, on_fault, NULL, 0, 0);
 	event_at(100 * MS, WORLD, NULL, on_audit, NULL, 0, 0);
 }

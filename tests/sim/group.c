@@ -341,7 +341,13 @@ static void on_reform(struct node *unused, struct msg *m, u64 a, u64 b)
 		if (!n->up || n->paused || done[n->id])
 			continue;
 		for_each_node(o) {
-			if (!o->up || o->paused || !connected(n, o))
+			unsigned int p;
+
+			if (!o->up || o->paused || done[o->id])
+				continue;
+			for (p = 0; p < count && connected(part[p], o); p++)
+				;
+			if (p < count)
 				continue;
 			done[o->id] = true;
 			part[count++] = o;

@@ -416,13 +416,18 @@ static bool is_of_the_dead(struct pando_dir_entry *e, void *node)
 {
 	u64 now = incarnation_of(node, e->node);
 
-	return now && now != e->tag &&
-	       (e->tag || w.bug == BUG_UNKNOWN_DEAD);
+	return now && e->tag && now != e->tag;
 }
 
 static bool is_not_here(struct pando_dir_entry *e, void *node)
 {
 	return !incarnation_of(node, e->node);
+}
+
+/* Of a member that does not have it, or of a node that was declared dead. */
+static bool is_unconfirmed(struct pando_dir_entry *e, void *node)
+{
+	return !incarnation_of(node, e->node) || !e->mark;
 }
 
 int kernel_stop(struct node *n, u64 epoch)
@@ -456,9 +461,13 @@ int kernel_members(struct node *n, u64 epoch, bool complete,
 				p->done = old[o].done;
 	}
 	pando_dir_purge(&k->dir, PANDO_DIR_HINT, NULL, NULL);
-	pando_dir_purge(&k->dir, PANDO_DIR_AWAY, is_of_the_dead, n);
+	if (w.bug == BUG_HASTY_GRIEF)
+		pando_dir_purge(&k->dir, PANDO_DIR_AWAY, is_of_the_dead, n);
 	if (w.bug == BUG_FORGET_AWAY)
 		pando_dir_purge(&k->dir, PANDO_DIR_AWAY, is_not_here, n);
+	/* alone, there is nobody to wait for */
+	if (complete && !k->npeers)
+		pando_dir_purge(&k->dir, PANDO_DIR_AWAY, is_unconfirmed, n);
 	rpc_members(n);
 	rpc_unpark(n);
 	return 0;
@@ -533,7 +542,7 @@ int kernel_start(struct node *n, u64 epoch)
 	return 0;
 }
 
-static bool is_unconfirmed(struct pando_dir_entry *e, void *node)
+static bool is_unconfirmed_by(struct pando_dir_entry *e, void *node)
 {
 	return e->node == *(u16 *)node && !e->mark;
 }
@@ -549,7 +558,7 @@ static void purge_unconfirmed(struct node *n, u16 from)
 	unsigned int i;
 
 	if (w.bug == BUG_EARLY_PURGE) {
-		pando_dir_purge(&k->dir, PANDO_DIR_AWAY, is_unconfirmed, &from);
+		pando_dir_purge(&k->dir, PANDO_DIR_AWAY, is_unconfirmed_by, &from);
 		return;
 	}
 	kernel_peer(n, from)->reported = true;
@@ -558,9 +567,7 @@ static void purge_unconfirmed(struct node *n, u16 from)
 			return;
 	if (!n->k.complete && w.bug != BUG_BLIND_PURGE)
 		return;
-	for (i = 0; i < k->npeers; i++)
-		pando_dir_purge(&k->dir, PANDO_DIR_AWAY, is_unconfirmed,
-				&k->peer[i].id);
+	pando_dir_purge(&k->dir, PANDO_DIR_AWAY, is_unconfirmed, n);
 }
 
 static int handle_guests(struct node *n, const struct kernel_msg *m)
@@ -664,6 +671,7 @@ int kernel_attach(struct node *n, u64 incarnation)
 		return -EBUSY;
 	memset(k, 0, sizeof(*k));
 	k->attached = true;
+	k->frozen = true;
 	k->incarnation = incarnation;
 	k->next_id = w.now << 4;
 	k->cursor = rnd(UINT32_MAX);

@@ -7,7 +7,7 @@
 
 #include "sim.h"
 
-#define STEPS		40000
+#define STEPS		100000
 #define SETTLE_TIME	(120 * SECOND)
 
 struct world w;
@@ -26,7 +26,12 @@ static const char *const bug_names[BUGS] = {
 	[BUG_LATE_GONE] = "late_gone",
 	[BUG_GONE_TWICE] = "gone_twice",
 	[BUG_OLD_REPORT] = "old_report",
-	[BUG_UNKNOWN_DEAD] = "unknown_dead",
+	[BUG_HASTY_GRIEF] = "hasty_grief",
+	[BUG_LATE_FREEZE] = "late_freeze",
+	[BUG_UNHEARD_PULSE] = "unheard_pulse",
+	[BUG_IMPATIENT] = "impatient",
+	[BUG_BLIND_THAW] = "blind_thaw",
+	[BUG_REVENANT] = "revenant",
 };
 
 struct options {
@@ -109,8 +114,13 @@ static void run_seed(u64 seed, const struct options *o)
 	if (o->nodes)
 		w.nodes = o->nodes;
 	w.loss = rnd(3) * rnd(15);
+	w.expel_after = rnd(3) * 4 * SECOND;
+	w.fault_every = (6 + rnd(2) * rnd(60)) * SECOND;
+	w.away = (10 + rnd(2) * rnd(90)) * SECOND;
 	for (i = 1; i <= w.nodes; i++) {
 		w.node[i].id = i;
+		w.node[i].clock_zero = 1 + rnd(1000 * SECOND);
+		w.node[i].permille = (s64)rnd(11) - 5;
 		state_init(&w.node[i].d.state, i);
 	}
 	for_each_node(n)
@@ -161,14 +171,16 @@ static bool one(u64 seed, u64 number, const struct options *o)
 		if (o->tap)
 			printf("%sok %llu - ", bad ? "not " : "",
 			       (unsigned long long)number);
-		printf("seed %llu%s: %s (%u nodes, %.0f s, %llu events, %llu forks, %llu moves, %llu views, %llu lookups, %llu crashes, hops %u)\n",
+		printf("seed %llu%s: %s (%u nodes, %.0f s, %llu events, %llu forks, %llu moves, %llu views, %llu lookups, %llu crashes, %llu freezes, %llu expelled, hops %u)\n",
 		       (unsigned long long)seed, o->bug ? " with a bug" : "",
 		       w.broken ? o->bug ? "found" : "FAILED" : o->bug ?
 		       "NOT FOUND" : "ok", w.nodes, w.now / 1e6,
 		       (unsigned long long)w.events, (unsigned long long)w.forks,
 		       (unsigned long long)w.moves, (unsigned long long)w.views,
 		       (unsigned long long)w.lookups,
-		       (unsigned long long)w.crashes, w.hops_max);
+		       (unsigned long long)w.crashes,
+		       (unsigned long long)w.freezes,
+		       (unsigned long long)w.expelled, w.hops_max);
 		if (w.broken && !o->bug)
 			say_again(o);
 	}

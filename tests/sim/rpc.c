@@ -22,7 +22,7 @@ static void transmit(struct node *n, const struct kernel_msg *m)
 	struct msg *bytes;
 	u64 when = w.now + delay(5 * MS);
 
-	if (!to->up || !connected(n, to) || chance(w.loss))
+	if (!to->up || !hears(to, n) || chance(w.loss))
 		return;
 	if (when < last_arrival[n->id][m->to])
 		when = last_arrival[n->id][m->to];

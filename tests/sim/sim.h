@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A cluster in one process, in virtual time, from a seed. What is tested is
- * the product's own code: userspace/pandod/{state,message}.c and
+ * the product's own code: userspace/pandod/{state,message,lease}.c and
  * kmod/{pidspace,directory,epoch}.c. What stands around it is modelled:
  *
  *	workload.c, faults.c	processes that fork, exit, move, are looked up;
  *				nodes that crash, stop, part and meet again
  *	daemon.c, moves.c	pandod/{cluster,move*}.c: between group and kernel
+ *	quorum.c		pandod/{quorum,expel}.c, and the guard of pando-init
  *	group.c			corosync: rings, agreed order, cpg, votequorum
  *	kernel.c, lookup.c,	kmod/{alloc,locate,node,rpc}.c over tasks that are
  *	rpc.c			no more than a number
@@ -26,6 +27,7 @@
 
 #include "directory.h"
 #include "epoch.h"
+#include "lease.h"
 #include "message.h"
 #include "pidspace.h"
 #include "state.h"
@@ -54,7 +56,13 @@ enum bug {
 	BUG_LATE_GONE,		/* what an end means is asked after the fact */
 	BUG_GONE_TWICE,		/* GONE is executed again after a reconnect */
 	BUG_OLD_REPORT,		/* a report goes out in the view after its own */
-	BUG_UNKNOWN_DEAD,	/* AWAY of an unknown incarnation is a dead one */
+	BUG_HASTY_GRIEF,	/* AWAY on a node that has died is believed */
+	/* against those of quorum and of the dead */
+	BUG_LATE_FREEZE,	/* the guard is slower than anybody's patience */
+	BUG_UNHEARD_PULSE,	/* a pulse renews the lease as soon as it is sent */
+	BUG_IMPATIENT,		/* who is not here is dead */
+	BUG_BLIND_THAW,		/* quorum is enough, whoever is in the view */
+	BUG_REVENANT,		/* who was declared dead is taken in all the same */
 	BUGS
 };
 
@@ -220,6 +228,9 @@ struct kernel {
 	bool gone_busy;
 	struct body **body;
 	size_t nbodies, bodies_cap;
+	/* the guard, as it is in pando-init */
+	u64 until;		/* of the node's clock */
+	bool frozen;
 };
 
 #define GONE_LEFT	(1u << 31)	/* it lives on elsewhere */
@@ -316,6 +327,11 @@ struct daemon {
 	struct entries inbox;
 	bool turning;
 	struct commit *commits;
+	struct qlease lease;
+	struct patience patience;
+	u64 synced, told;
+	u64 pulse_timer, expel_timer;	/* 0: none; else its number */
+	bool dying;
 };
 
 void daemon_start(struct node *n);
@@ -329,6 +345,23 @@ void daemon_kernel_done(struct node *n, u64 epoch);
 void daemon_lease_low(struct node *n);
 void daemon_ask_round(struct node *n, u64 ms);
 
+void daemon_judged(struct node *n);	/* the view that is being prepared */
+
+/* --- quorum.c ---------------------------------------------------------------------------------- */
+
+u64 node_clock(const struct node *n);	/* goes a little wrong; in us */
+void quorum_start(struct node *n);
+void quorum_config(struct node *n, const u16 *ids, unsigned int count);
+void quorum_over(struct node *n, struct sync *sync);
+void quorum_view(struct node *n, bool known);
+void quorum_pulse(struct node *n, u16 from, const struct message *m);
+void expel_view(struct node *n);
+void expel_message(struct node *n, const struct message *m);
+void expel_somebody(struct node *n);	/* an operator's idea */
+void guard_until(struct node *n, u64 until);
+void guard_resume(struct node *n);
+u64 quorum_lease(void);
+
 /* --- nodes -------------------------------------------------------------------------------------- */
 
 struct node {
@@ -340,6 +373,9 @@ struct node {
 	struct daemon d;
 	struct kernel k;
 	u64 resumed;		/* when it last woke up */
+	u64 clock_zero;
+	s64 permille;		/* by how much its clock is wrong */
+	u64 dead;		/* incarnation that was declared dead by a view */
 	struct msg *saved;	/* on disk */
 };
 
@@ -354,7 +390,9 @@ struct world {
 	bool rebirth;		/* who lost power may come back before that */
 	bool broken;
 	bool verbose, quiet;
-	u64 events, forks, moves, views, lookups, crashes;
+	u64 expel_after;	/* 0: never by itself */
+	u64 fault_every, away;	/* at most */
+	u64 events, forks, moves, views, lookups, crashes, freezes, expelled;
 	unsigned int hops_max;
 	struct move *move;
 };
@@ -365,6 +403,7 @@ extern struct world w;
 	for ((n) = &w.node[1]; (n) <= &w.node[w.nodes]; (n)++)
 
 bool connected(const struct node *a, const struct node *b);
+bool hears(const struct node *a, const struct node *from);	/* one way */
 
 /* --- workload.c, faults.c ------------------------------------------------------------------------- */
 
@@ -394,6 +433,9 @@ void check_runs(const struct body *b);
 void check_lost(const struct proc *p);
 void check_map(struct node *n);		/* a kernel has got a map */
 void check_unmap(struct node *n);
+void check_dead(struct node *n);	/* a view of it is active */
+bool check_is_dead(const struct node *n);	/* its namespace is */
+void check_thaw(struct node *n);
 void check_node(struct node *n);	/* after each step, what is cheap */
 void check_audit(void);			/* now and then: every guest, every table */
 bool check_settled(void);

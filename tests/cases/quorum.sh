@@ -1,0 +1,90 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Without quorum nothing runs: a node that is cut off freezes its cluster
+# processes, goes on with them when it comes back in time, and kills them before
+# they can run again when it was declared dead meanwhile. The same without its
+# daemon, or without corosync.
+. "$(dirname "$0")/../lib/tap.sh"
+node=$RIG_NODES
+shared=$RIG_DIR/shared
+
+# counter NODE NAME: a process there that counts in /shared/NAME; its PID
+counter() {
+	start "$1" "/usr/libexec/pando-test/counter.py /shared/$2"
+}
+count() { cat "$shared/$1" 2>/dev/null || echo 0; }
+counts() { # NAME: does it count?
+	local before
+	before=$(count "$1")
+	on 1 true
+	[ "$(count "$1")" -gt "$before" ]
+}
+still() { ! counts "$1"; }
+state() { # NODE SEEN-FROM
+	on "$2" 'cluster-nodes -n -o name,state' | awk -v n="node$1" '$1 == n { print $2 }'
+}
+is_state() { [ "$(state "$1" "$2")" = "$3" ]; }
+# stays NAME: not a step further while the others do a few things
+stays() {
+	local before i
+	before=$(count "$1")
+	for i in 1 2 3; do
+		on 1 'cluster-run -n self -T -- true'
+	done
+	[ "$(count "$1")" = "$before" ]
+}
+
+rm -f "$shared"/count.*
+pid=$(counter "$node" count.a)
+check 'a process counts' wait_for 20 counts count.a
+
+# --- cut off, and back in time
+"$RIG" cut "$node"
+check 'cut off: the node freezes' wait_for 120 is_state "$node" "$node" frozen
+check 'its process stands' wait_for 20 still count.a
+check 'and stays so' stays count.a
+refuse 'nothing is started there' in_cluster "$node" true
+check 'the majority works' in_cluster 1 'true'
+"$RIG" heal
+check 'healed: it is a member again' wait_for 120 whole 1
+check 'the process goes on' wait_for 60 counts count.a
+check 'under its number' in_cluster 1 "kill -0 $pid"
+
+# --- cut off, and declared dead
+refuse 'a member is not declared dead' on 1 "cluster-nodes --expel node$node"
+refuse 'nor one that nobody knows' on 1 'cluster-nodes --expel nodeX'
+"$RIG" cut "$node"
+check 'cut off again: it freezes' wait_for 120 is_state "$node" "$node" frozen
+check 'the process stands' wait_for 20 still count.a
+refuse 'a minority declares nobody dead' on "$node" 'cluster-nodes --expel node1'
+check 'the majority does' on 1 "cluster-nodes --expel node$node"
+check 'and says so' is_state "$node" 1 expelled
+check 'its process is gone' gone "$pid"
+last=$(count count.a)
+"$RIG" heal
+check 'healed: it joins anew' wait_for 180 whole 1
+is "$(count count.a)" "$last" 'its process has not run again'
+check 'it is gone there, too' on "$node" "! pgrep -f '[c]ounter.py /shared/count.a'"
+pid=$(counter "$node" count.b)
+check 'a new one runs' wait_for 30 counts count.b
+check 'and is reached' in_cluster 1 "kill -0 $pid"
+
+# --- no daemon, a daemon that stands, no corosync
+# who joined anew is the same process: the pid file still names it
+check 'the daemon is killed' on "$node" 'rig-service kill pandod'
+check 'the guard freezes what runs' wait_for 120 still count.b
+check 'it stays so' stays count.b
+check 'the daemon is back' on "$node" 'rig-service start pandod'
+check 'as a member' wait_for 120 whole 1
+check 'the process goes on' wait_for 60 counts count.b
+on "$node" 'pkill -STOP -x pandod'
+check 'a daemon that stands: frozen' wait_for 120 still count.b
+on "$node" 'pkill -CONT -x pandod'
+check 'it goes on: so does the process' wait_for 120 counts count.b
+check 'corosync is killed' on "$node" 'rig-service kill corosync'
+check 'frozen' wait_for 120 still count.b
+check 'both are back' on "$node" 'rig-service start corosync && rig-service start pandod'
+check 'the node is a member' wait_for 180 whole 1
+check 'the process goes on' wait_for 60 counts count.b
+check 'under its number' in_cluster 1 "kill -KILL $pid"
+done_testing
