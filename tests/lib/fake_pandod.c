@@ -450,6 +450,22 @@ static void reply_run(int sock, uint32_t id, const Pando__RunRequest *q,
 		follow(sock, id, &c);
 }
 
+/* node3 is down, and dead when asked for; node1 is a member. */
+static void reply_expel(int sock, uint32_t id, const Pando__ExpelRequest *q)
+{
+	Pando__Frame f = INIT(FRAME);
+	Pando__Done done = INIT(DONE);
+
+	f.body_case = PANDO__FRAME__BODY_DONE;
+	f.done = &done;
+	if (!strcmp(q->node, "node1"))
+		reply_error(sock, id, EBUSY, "node1 is a member");
+	else if (!strcmp(q->node, "node2") && !q->off)
+		reply_error(sock, id, EAGAIN, "this side has no quorum");
+	else
+		reply(sock, id, &f);
+}
+
 /* --- service ---------------------------------------------------------------*/
 
 static void serve(int sock)
@@ -467,6 +483,9 @@ static void serve(int sock)
 			break;
 		case PANDO__FRAME__BODY_MOVE_REQUEST:
 			reply_move(sock, f->id, f->move_request);
+			break;
+		case PANDO__FRAME__BODY_EXPEL_REQUEST:
+			reply_expel(sock, f->id, f->expel_request);
 			break;
 		case PANDO__FRAME__BODY_RUN_REQUEST:
 			reply_run(sock, f->id, f->run_request, fds, nfds);

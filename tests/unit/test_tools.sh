@@ -158,6 +158,16 @@ node2  2
 node3  3
 END
 ok $? "cluster-nodes -o"
+try 0 cluster-nodes --expel node3 && quiet && [ ! -s "$tmp/out" ]
+ok $? "cluster-nodes --expel: silent when it is done"
+try 0 cluster-nodes --expel node3 --json && json 'd == {"expelled": "node3"}'
+ok $? "cluster-nodes --expel --json"
+try 1 cluster-nodes --expel node1 && err_has 'node1 is a member'
+ok $? "cluster-nodes --expel: why not"
+try 1 cluster-nodes --expel node2 && try 0 cluster-nodes --expel node2 --off
+ok $? "cluster-nodes --expel --off is passed on"
+try 2 cluster-nodes --off && err_has '--expel'
+ok $? "cluster-nodes --off alone is misuse"
 try 2 cluster-nodes -o what && err_has 'no column what'
 ok $? "cluster-nodes -o: an unknown column is named"
 try 0 cluster-nodes -l && out_has '10\.0\.0\.1' && out_has ' LINK '
