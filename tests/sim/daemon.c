@@ -12,7 +12,7 @@
 
 #define ROUND_MS	300
 #define ASK_MAX		4
-#define LEASE_BLOCKS	1	/* few numbers: they come round soon */
+#define LEASE_BLOCKS	(1 + w.population / 900)	/* few: they come round soon */
 
 /* --- what corosync.c does ------------------------------------------------------ */
 
@@ -408,47 +408,61 @@ static void on_commit(struct node *n, const struct message *m)
 	act(n, todo);
 }
 
-static void on_message(struct node *n, u16 from, const struct msg *bytes)
+static const struct message *decoded(struct msg *bytes)
+{
+	struct message *m = bytes->decoded;
+
+	if (m)
+		return m;
+	m = calloc(1, sizeof(*m));
+	if (m && message_decode(bytes->data, bytes->len, m)) {
+		free(m);
+		return NULL;
+	}
+	bytes->decoded = m;
+	return m;
+}
+
+static void on_message(struct node *n, u16 from, struct msg *bytes)
 {
 	struct state *s = &n->d.state;
-	struct message m;
+	const struct message *m = decoded(bytes);
 
-	if (message_decode(bytes->data, bytes->len, &m)) {
+	if (!m) {
 		violated("node %u: message of %u does not decode", n->id, from);
 		return;
 	}
-	switch (m.type) {
+	switch (m->type) {
 	case MESSAGE_SYNC:
 		faults_strike(1);
-		act(n, state_sync(s, from, m.sync));
+		act(n, state_sync(s, from, m->sync));
 		break;
 	case MESSAGE_ACK:
-		act(n, state_ack(s, from, m.epoch, m.count, m.quorate));
+		act(n, state_ack(s, from, m->epoch, m->count, m->quorate));
 		break;
 	case MESSAGE_ASK:
-		on_ask(n, from, &m);
+		on_ask(n, from, m);
 		break;
 	case MESSAGE_COMMIT:
-		on_commit(n, &m);
+		on_commit(n, m);
 		break;
 	case MESSAGE_READY:
-		act(n, state_ready(s, from, m.epoch));
+		act(n, state_ready(s, from, m->epoch));
 		break;
 	case MESSAGE_SETTLED:
-		state_settled(s, from, m.epoch, m.move);
+		state_settled(s, from, m->epoch, m->move);
 		break;
 	case MESSAGE_EXPEL:
-		expel_message(n, &m);
+		expel_message(n, m);
 		save(n);
 		break;
 	case MESSAGE_PULSE:
-		quorum_pulse(n, from, &m);
+		quorum_pulse(n, from, m);
 		break;
 	case MESSAGE_BEGIN:
-		act(n, state_begin(s, m.epoch, m.round, m.proposal));
+		act(n, state_begin(s, m->epoch, m->round, m->proposal));
 		break;
 	}
-	message_free(&m);
 	if (!state_sane(s))
 		violated("node %u: the state is not sane", n->id);
 }

@@ -88,8 +88,12 @@ struct msg *msg_get(struct msg *m)
 
 void msg_put(struct msg *m)
 {
-	if (m && !--m->refs)
-		free(m);
+	if (!m || --m->refs)
+		return;
+	if (m->decoded)
+		message_free(m->decoded);
+	free(m->decoded);
+	free(m);
 }
 
 static bool before(const struct event *a, const struct event *b)

@@ -194,17 +194,23 @@ static void on_fault(struct node *n, struct msg *m, u64 a, u64 b)
 	strike(n, m, a, b);
 }
 
+/* All hear what all say: no more often than of five nodes. */
+static bool in_five(void)
+{
+	return w.nodes <= 8 || rnd((u64)w.nodes * w.nodes) < 25;
+}
+
 /* What is decided just now is worth a blow more than what stands still. */
 void faults_strike(unsigned int percent)
 {
-	if (!w.calm && chance(percent))
+	if (!w.calm && in_five() && chance(percent))
 		event_at(rnd(5 * MS), WORLD, NULL, strike, NULL, 0, 0);
 }
 
 /* It has just heard what others may not hear from now on. */
 void faults_isolate(struct node *n, unsigned int percent)
 {
-	if (w.calm || !chance(percent))
+	if (w.calm || !in_five() || !chance(percent))
 		return;
 	trace("node %llu: cut off", n->id);
 	n->part = 100 + n->id;

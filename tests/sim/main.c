@@ -7,7 +7,7 @@
 
 #include "sim.h"
 
-#define STEPS		100000
+#define STEPS		100000	/* of small clusters; more nodes take more */
 #define SETTLE_TIME	(120 * SECOND)
 
 struct world w;
@@ -37,7 +37,7 @@ static const char *const bug_names[BUGS] = {
 struct options {
 	u64 from, to, steps;
 	u32 watch;
-	unsigned int nodes;	/* 0: as the seed says */
+	unsigned int nodes, procs;	/* 0: as the seed says */
 	enum bug bug;
 	bool verbose, tap, quiet, no_rebirth;
 };
@@ -46,7 +46,7 @@ static void usage(FILE *to)
 {
 	unsigned int i;
 
-	fprintf(to, "usage: sim --seeds FROM-TO [--nodes N] [--steps N] [--verbose] [--tap]\n"
+	fprintf(to, "usage: sim --seeds FROM-TO [--nodes N] [--procs N] [--steps N] [--verbose] [--tap]\n"
 		"           [--no-rebirth]  who loses power stays away until the end\n"
 		"           [--watch PID]  notes what becomes of that number\n"
 		"           [--bug NAME]  plants a bug; then a seed that finds none is not ok\n"
@@ -98,7 +98,7 @@ static void run_to_the_end(void)
 static void run_seed(u64 seed, const struct options *o)
 {
 	struct node *n;
-	u64 i;
+	u64 i, steps;
 
 	memset(&w, 0, sizeof(w));
 	event_init(seed);
@@ -113,6 +113,16 @@ static void run_seed(u64 seed, const struct options *o)
 	w.nodes = 3 + rnd(5);
 	if (o->nodes)
 		w.nodes = o->nodes;
+	w.node = calloc(w.nodes + 1, sizeof(*w.node));
+	if (!w.node) {
+		perror("sim");
+		exit(2);
+	}
+	w.population = o->procs ? o->procs / w.nodes : 60;
+	steps = o->steps;
+	/* each node sends to all others, whatever happens */
+	if (w.nodes > 8)
+		steps = steps * w.nodes / 8 * w.nodes / 8 + 4 * o->procs;
 	w.loss = rnd(3) * rnd(15);
 	w.expel_after = rnd(3) * 4 * SECOND;
 	w.fault_every = (6 + rnd(2) * rnd(60)) * SECOND;
@@ -126,7 +136,7 @@ static void run_seed(u64 seed, const struct options *o)
 	for_each_node(n)
 		node_power_on(n);
 	faults_start();
-	while (w.events < o->steps && !w.broken && event_run_one())
+	while (w.events < steps && !w.broken && event_run_one())
 		;
 	if (!w.broken)
 		run_to_the_end();
@@ -146,6 +156,8 @@ static void end_seed(void)
 	group_free();
 	event_exit();
 	check_exit();
+	free(w.node);
+	w.node = NULL;
 }
 
 static void say_again(const struct options *o)
@@ -229,6 +241,7 @@ static bool parse(int argc, char **argv, struct options *o)
 	static const struct option longs[] = {
 		{ "seeds", required_argument, NULL, 's' },
 		{ "nodes", required_argument, NULL, 'n' },
+		{ "procs", required_argument, NULL, 'p' },
 		{ "steps", required_argument, NULL, 'c' },
 		{ "bug", required_argument, NULL, 'b' },
 		{ "watch", required_argument, NULL, 'w' },
@@ -251,6 +264,9 @@ static bool parse(int argc, char **argv, struct options *o)
 			break;
 		case 'n':
 			o->nodes = strtoul(optarg, NULL, 10);
+			break;
+		case 'p':
+			o->procs = strtoul(optarg, NULL, 10);
 			break;
 		case 'c':
 			o->steps = strtoull(optarg, NULL, 10);

@@ -34,7 +34,7 @@
 
 #define MS		1000ull		/* virtual time is in microseconds */
 #define SECOND		(1000 * MS)
-#define NODES_MAX	64
+#define NODES_MAX	1023
 #define MOVE_TASKS	4
 #define PIDS_A_MESSAGE	24		/* few, so that reports take several */
 
@@ -74,6 +74,7 @@ struct node;
 struct msg {
 	unsigned int refs;
 	size_t len;
+	struct message *decoded;	/* the first who reads it does it for all */
 	uint8_t data[];
 };
 
@@ -380,8 +381,8 @@ struct node {
 };
 
 struct world {
-	struct node node[NODES_MAX + 1];	/* by id */
-	unsigned int nodes;
+	struct node *node;	/* by id */
+	unsigned int nodes, population;	/* processes of each, about */
 	u64 now, seed;
 	u32 watch;
 	enum bug bug;

@@ -2,7 +2,6 @@
 /* What processes do: live, die, move, and look for each other. */
 #include "sim.h"
 
-#define POPULATION	60	/* of a node, about */
 #define BURST		400	/* short lives in a row: the numbers come round */
 
 static struct body *anyone(struct node *n)
@@ -81,12 +80,27 @@ static void on_work(struct node *n, struct msg *m, u64 a, u64 b)
 	default:
 		end_one(n);
 	}
-	while (n->k.nbodies > POPULATION && chance(90))
+	while (n->k.nbodies > w.population && chance(90))
 		end_one(n);
 	event_at(delay(100 * MS), HOST, n, on_work, NULL, 0, 0);
 }
 
+/* Many at once, or it would take for ever until there are as many. */
+static void on_birth(struct node *n, struct msg *m, u64 a, u64 b)
+{
+	(void)m;
+	(void)a;
+	(void)b;
+	if (w.calm || n->k.nbodies >= w.population)
+		return;
+	if (!n->k.frozen)
+		fork_some(n, min((u64)w.population - n->k.nbodies, 100ull));
+	event_at(delay(50 * MS), HOST, n, on_birth, NULL, 0, 0);
+}
+
 void workload_start(struct node *n)
 {
+	if (w.population > 100)
+		event_at(delay(50 * MS), HOST, n, on_birth, NULL, 0, 0);
 	event_at(delay(20 * MS), HOST, n, on_work, NULL, 0, 0);
 }

@@ -7,6 +7,7 @@
 void qlease_end(struct qlease *q)
 {
 	q->until = 0;
+	q->counted = q->pulse;
 	q->npeers = 0;
 	q->votes = (struct votes){ 0 };
 }
@@ -50,22 +51,19 @@ static unsigned int heard_by(const struct qlease *q, uint64_t pulse)
 /* The newest pulse that enough have heard. */
 static void renew(struct qlease *q)
 {
-	uint64_t best = 0;
+	uint64_t pulse = q->pulse;
 
 	if (!q->votes.total)
 		return;
-	if (votes_blocking(&q->votes, q->own))
-		best = q->pulse;
-	for (unsigned int i = 0; i < q->npeers; i++) {
-		uint64_t pulse = q->peer[i].confirmed;
-
-		if (pulse > best &&
-		    votes_blocking(&q->votes, heard_by(q, pulse)))
-			best = pulse;
-	}
 	/* one that is older than what is remembered extends nothing */
-	if (best && best + LEASE_KEPT > q->pulse)
-		extend(q, q->sent[best % LEASE_KEPT]);
+	while (pulse > q->counted && pulse + LEASE_KEPT > q->pulse) {
+		if (votes_blocking(&q->votes, heard_by(q, pulse))) {
+			q->counted = pulse;
+			extend(q, q->sent[pulse % LEASE_KEPT]);
+			return;
+		}
+		pulse--;
+	}
 }
 
 uint64_t qlease_send(struct qlease *q, uint64_t now)

@@ -35,7 +35,9 @@
 
 #define LEASE_PULSES	6	/* sent in the length of a lease */
 #define LEASE_KEPT	64	/* whose times are remembered */
+#ifndef LEASE_PEERS
 #define LEASE_PEERS	128
+#endif
 
 /* How votes are counted; see corosync's votequorum(5). */
 struct votes {
@@ -66,6 +68,7 @@ struct qlease {
 	uint64_t length;
 	uint64_t until;		/* 0: there is none */
 	uint64_t pulse;		/* the last that was sent */
+	uint64_t counted;	/* the newest that was heard by enough */
 	uint64_t sent[LEASE_KEPT];	/* when, by number modulo LEASE_KEPT */
 	struct votes votes;
 	unsigned int own;	/* votes */

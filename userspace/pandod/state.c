@@ -12,10 +12,8 @@ void state_init(struct state *s, uint16_t self)
 
 struct member *state_member(struct state *s, uint16_t id)
 {
-	for (unsigned int i = 0; i < s->nmembers; i++)
-		if (s->member[i].id == id)
-			return &s->member[i];
-	return NULL;
+	return id <= PANDO_NODE_MAX && s->at[id] ? &s->member[s->at[id] - 1] :
+						   NULL;
 }
 
 /* Members with a namespace can be home or owner, others only listen. */
@@ -55,8 +53,11 @@ unsigned int state_config(struct state *s, const uint16_t *ids, size_t n)
 	memcpy(old, s->member, sizeof(old));
 	s->nmembers = 0;
 	for (size_t i = 0; i < n && s->nmembers < STATE_MEMBERS_MAX; i++) {
-		unsigned int at = s->nmembers++;
+		unsigned int at;
 
+		if (!ids[i] || ids[i] > PANDO_NODE_MAX)
+			continue;
+		at = s->nmembers++;
 		for (; at && s->member[at - 1].id > ids[i]; at--)
 			s->member[at] = s->member[at - 1];
 		memset(&s->member[at], 0, sizeof(s->member[at]));
@@ -66,6 +67,9 @@ unsigned int state_config(struct state *s, const uint16_t *ids, size_t n)
 			if (old[o].id == ids[i])
 				s->member[at] = old[o];
 	}
+	memset(s->at, 0, sizeof(s->at));
+	for (unsigned int i = 0; i < s->nmembers; i++)
+		s->at[s->member[i].id] = i + 1;
 	new_round(s);
 	s->phase = PHASE_CONFIG;
 	return s->nmembers && s->member[0].id == s->self ? DO_STOP | DO_BEGIN :
@@ -220,10 +224,7 @@ const struct host *state_host(const struct state *s, uint16_t id)
 
 static bool is_member(const struct state *s, uint16_t id)
 {
-	for (unsigned int i = 0; i < s->nmembers; i++)
-		if (s->member[i].id == id)
-			return true;
-	return false;
+	return id <= PANDO_NODE_MAX && s->at[id];
 }
 
 bool state_only_left(const struct state *s)
@@ -315,6 +316,33 @@ static void share(struct state *s, const struct member *m)
 	}
 }
 
+/* Every member with a namespace has numbers to begin with. */
+static void supply(struct state *s)
+{
+	struct lineage *v = &s->best;
+	uint16_t owned[PANDO_NODE_MAX + 1] = { 0 };
+	uint16_t usable_now[PANDO_NODE_MAX + 1] = { 0 };
+
+	for (unsigned int b = 1; b < PANDO_LEASE_BLOCKS; b++) {
+		owned[v->lease[b].owner]++;
+		if (v->lease[b].granting != GRANTED_WHEN_READY)
+			usable_now[v->lease[b].owner]++;
+	}
+	for (unsigned int i = 0; i < s->nmembers; i++) {
+		struct member *m = &s->member[i];
+
+		if (!m->attached)
+			continue;
+		if (!owned[m->id]) {
+			if (!grant(v, m, m->lease_blocks, 0))
+				share(s, m);
+		} else if (!usable_now[m->id] && !state_complete(s)) {
+			/* what it owns it waits for */
+			grant(v, m, 1, 0);
+		}
+	}
+}
+
 /* What the SYNCs say of who is to be dead becomes true, or is over. */
 static void judge(struct state *s)
 {
@@ -360,19 +388,7 @@ static unsigned int compute(struct state *s)
 		if (m->attached)
 			note_host(v, m);
 	}
-	for (unsigned int i = 0; i < s->nmembers; i++) {
-		struct member *m = &s->member[i];
-
-		if (!m->attached)
-			continue;
-		if (!state_blocks(s, m->id)) {
-			if (!grant(v, m, m->lease_blocks, 0))
-				share(s, m);
-		} else if (!usable(v, m->id) && !state_complete(s)) {
-			/* what it owns it waits for */
-			grant(v, m, 1, 0);
-		}
-	}
+	supply(s);
 	if (!v->epoch)
 		v->zero_ns = s->zero_ns;
 	v->epoch = s->epoch;

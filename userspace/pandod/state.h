@@ -61,7 +61,9 @@
 
 #include <linux/pando.h>
 
+#ifndef STATE_MEMBERS_MAX
 #define STATE_MEMBERS_MAX	128	/* corosync is sound to a few dozen */
+#endif
 #define STATE_MOVES_MAX		64
 #define STATE_HOSTS_MAX		PANDO_NODE_MAX
 #define STATE_ADDR_MAX		46
@@ -143,6 +145,7 @@ struct state {
 	uint32_t effective;	/* messages that all members have noted */
 	unsigned int nmembers;
 	struct member member[STATE_MEMBERS_MAX];	/* ascending by id */
+	uint16_t at[PANDO_NODE_MAX + 1];	/* by id: place in it plus 1 */
 	struct lineage line;	/* ours */
 	/* in a round */
 	uint64_t round;
