@@ -51,6 +51,7 @@ void violated(const char *format, ...)
 	if (w.broken)
 		return;
 	w.broken = true;
+	w.rule = format;
 	if (w.quiet)
 		return;
 	if (!w.verbose)

@@ -46,5 +46,17 @@ out=$("$sim" --seeds 301-500 2>&1)
 status=$?
 [ $status = 0 ] || grep -v ': ok (' <<<"$out" | sed 's/^[^#]/# &/'
 result $status 'nodes that come back before the rest does'
+cmp -s <("$sim" --seeds 7-9 --verbose) <("$sim" --seeds 7-9 --verbose)
+result $? 'a seed says the same twice, word for word'
+again=$("$sim" --nodes 3 --seeds 1-50 --bug double_commit |
+	sed -n 's/^# again: [^ ]* //p' | tail -n 1)
+read -ra words <<<"${again:---none}"
+out=$("$sim" --no-shrink "${words[@]}" | grep VIOLATED)
+echo "# $again" | cut -c 1-200
+echo "$out"
+[[ $again == *--without-* ]] && [ -n "$out" ]
+result $? 'one that fails is shrunk, and fails again by the line it prints'
+"$sim" --seeds 1-1 --nodes 40 --procs 8000 >/dev/null
+result $? 'forty nodes'
 echo "1..$number"
 exit $bad

@@ -167,7 +167,7 @@ static void strike(struct node *unused, struct msg *m, u64 a, u64 b)
 	(void)m;
 	(void)a;
 	(void)b;
-	if (w.calm)
+	if (w.calm || act_left_out(&w.faults))
 		return;
 	switch (rnd(16)) {
 	case 0 ... 2:
@@ -210,7 +210,8 @@ void faults_strike(unsigned int percent)
 /* It has just heard what others may not hear from now on. */
 void faults_isolate(struct node *n, unsigned int percent)
 {
-	if (w.calm || !in_five() || !chance(percent))
+	if (w.calm || !in_five() || !chance(percent) ||
+	    act_left_out(&w.faults))
 		return;
 	trace("node %llu: cut off", n->id);
 	n->part = 100 + n->id;

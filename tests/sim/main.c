@@ -9,6 +9,7 @@
 
 #define STEPS		100000	/* of small clusters; more nodes take more */
 #define SETTLE_TIME	(120 * SECOND)
+#define SHRINK_TRIES	400
 
 struct world w;
 
@@ -39,7 +40,8 @@ struct options {
 	u32 watch;
 	unsigned int nodes, procs;	/* 0: as the seed says */
 	enum bug bug;
-	bool verbose, tap, quiet, no_rebirth;
+	bool verbose, tap, quiet, no_rebirth, no_shrink;
+	struct acts faults, work;	/* to be left out */
 };
 
 static void usage(FILE *to)
@@ -48,6 +50,9 @@ static void usage(FILE *to)
 
 	fprintf(to, "usage: sim --seeds FROM-TO [--nodes N] [--procs N] [--steps N] [--verbose] [--tap]\n"
 		"           [--no-rebirth]  who loses power stays away until the end\n"
+		"           [--without-faults LIST] [--without-work LIST]\n"
+		"           these acts are left out: 3,7-9; a seed that fails is run\n"
+		"           again until few are left (--no-shrink: it is not)\n"
 		"           [--watch PID]  notes what becomes of that number\n"
 		"           [--bug NAME]  plants a bug; then a seed that finds none is not ok\n"
 		"bugs:");
@@ -109,6 +114,8 @@ static void run_seed(u64 seed, const struct options *o)
 	w.verbose = o->verbose;
 	w.quiet = o->quiet;
 	w.watch = o->watch;
+	w.faults = o->faults;
+	w.work = o->work;
 	w.rebirth = !o->no_rebirth;
 	w.nodes = 3 + rnd(5);
 	if (o->nodes)
@@ -164,18 +171,59 @@ static void say_again(const struct options *o)
 {
 	unsigned long long seed = w.seed;
 
-	if (!o->no_rebirth && !o->nodes && o->steps == STEPS)
-		printf("# again: make sim SEEDS=%llu-%llu\n", seed, seed);
-	else
-		printf("# again: build/sim/sim --seeds %llu-%llu%s --nodes %u --steps %llu\n",
-		       seed, seed, o->no_rebirth ? " --no-rebirth" : "",
-		       o->nodes, (unsigned long long)o->steps);
+	printf("# again: build/sim/sim --seeds %llu-%llu%s", seed, seed,
+	       o->no_rebirth ? " --no-rebirth" : "");
+	if (o->bug)
+		printf(" --bug %s", bug_names[o->bug]);
+	if (o->nodes)
+		printf(" --nodes %u", o->nodes);
+	if (o->procs)
+		printf(" --procs %u", o->procs);
+	if (o->steps != STEPS)
+		printf(" --steps %llu", (unsigned long long)o->steps);
+	acts_print(&o->faults, " --without-faults ");
+	acts_print(&o->work, " --without-work ");
+	printf("\n");
+}
+
+static struct options shrunk;
+static const char *rule;
+
+static bool same_again(const struct acts *faults, const struct acts *work)
+{
+	bool same;
+
+	shrunk.faults = *faults;
+	shrunk.work = *work;
+	run_seed(w.seed, &shrunk);
+	same = w.broken && w.rule == rule;
+	end_seed();
+	return same;
+}
+
+/* The last world failed: why, with as little as can be. */
+static void shrink_seed(const struct options *o)
+{
+	static struct acts faults, work;
+
+	shrunk = *o;
+	shrunk.quiet = true;
+	rule = w.rule;
+	faults = o->faults;
+	work = o->work;
+	shrink(same_again, &faults, &work, SHRINK_TRIES);
+	shrunk.faults = faults;
+	shrunk.work = work;
+	shrunk.quiet = o->quiet;
+	run_seed(w.seed, &shrunk);
+	say_again(&shrunk);
+	end_seed();
 }
 
 /* Returns whether it went as it should. */
 static bool one(u64 seed, u64 number, const struct options *o)
 {
-	bool bad;
+	bool bad, failed;
 
 	run_seed(seed, o);
 	bad = w.broken != (o->bug != BUG_NONE);
@@ -193,10 +241,13 @@ static bool one(u64 seed, u64 number, const struct options *o)
 		       (unsigned long long)w.crashes,
 		       (unsigned long long)w.freezes,
 		       (unsigned long long)w.expelled, w.hops_max);
-		if (w.broken && !o->bug)
+		if (w.broken)
 			say_again(o);
 	}
+	failed = w.broken;
 	end_seed();
+	if (failed && !o->quiet && !o->no_shrink && w.nodes < 16)
+		shrink_seed(o);
 	return !bad;
 }
 
@@ -245,6 +296,9 @@ static bool parse(int argc, char **argv, struct options *o)
 		{ "steps", required_argument, NULL, 'c' },
 		{ "bug", required_argument, NULL, 'b' },
 		{ "watch", required_argument, NULL, 'w' },
+		{ "without-faults", required_argument, NULL, 'F' },
+		{ "without-work", required_argument, NULL, 'W' },
+		{ "no-shrink", no_argument, NULL, 'k' },
 		{ "no-rebirth", no_argument, NULL, 'r' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "tap", no_argument, NULL, 't' },
@@ -278,6 +332,15 @@ static bool parse(int argc, char **argv, struct options *o)
 			break;
 		case 'w':
 			o->watch = strtoul(optarg, NULL, 10);
+			break;
+		case 'F':
+		case 'W':
+			if (!acts_parse(c == 'F' ? &o->faults : &o->work,
+					optarg))
+				return false;
+			break;
+		case 'k':
+			o->no_shrink = true;
 			break;
 		case 'r':
 			o->no_rebirth = true;

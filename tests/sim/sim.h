@@ -13,6 +13,7 @@
  *	rpc.c			no more than a number
  *	check.c			the invariants, and the trace
  *	event.c			virtual time, randomness
+ *	shrink.c		a smaller way to the same violation
  *
  * The models are to be as unkind as the real thing may be, and in the same
  * order of steps; where one of those files changes, its model has to follow.
@@ -380,6 +381,14 @@ struct node {
 	struct msg *saved;	/* on disk */
 };
 
+/* What happens by chance, numbered as it comes; some are left out. */
+#define ACTS_MAX	(1 << 16)
+
+struct acts {
+	u32 next;
+	u8 out[ACTS_MAX / 8];
+};
+
 struct world {
 	struct node *node;	/* by id */
 	unsigned int nodes, population;	/* processes of each, about */
@@ -396,6 +405,8 @@ struct world {
 	u64 events, forks, moves, views, lookups, crashes, freezes, expelled;
 	unsigned int hops_max;
 	struct move *move;
+	const char *rule;	/* that was broken: what violated() was told */
+	struct acts faults, work;
 };
 
 extern struct world w;
@@ -405,6 +416,16 @@ extern struct world w;
 
 bool connected(const struct node *a, const struct node *b);
 bool hears(const struct node *a, const struct node *from);	/* one way */
+
+/* --- shrink.c --------------------------------------------------------------------------------------- */
+
+bool act_left_out(struct acts *a);
+bool acts_parse(struct acts *a, const char *text);
+void acts_print(const struct acts *a, const char *option);
+u32 acts_count(const struct acts *a, u32 upto);
+/* @again: is the same rule broken without these? At most @tries times. */
+void shrink(bool (*again)(const struct acts *faults, const struct acts *work),
+	    struct acts *faults, struct acts *work, unsigned int tries);
 
 /* --- workload.c, faults.c ------------------------------------------------------------------------- */
 

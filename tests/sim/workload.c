@@ -63,6 +63,10 @@ static void on_work(struct node *n, struct msg *m, u64 a, u64 b)
 		event_at(delay(100 * MS), HOST, n, on_work, NULL, 0, 0);
 		return;
 	}
+	if (act_left_out(&w.work)) {
+		event_at(delay(100 * MS), HOST, n, on_work, NULL, 0, 0);
+		return;
+	}
 	switch (rnd(10)) {
 	case 0 ... 2:
 		fork_some(n, 1 + rnd(8));
