@@ -16,10 +16,13 @@ static const char help[] =
 "id) while it runs; whoever talks to it stays connected.\n"
 "\n"
 "  -f, --fabric FABRIC   how memory travels: rdma, tcp or auto (default)\n"
+"  -m, --max-freeze MS   leave it where it is if its changing memory alone would\n"
+"                        stop it for longer than that\n"
 "  -w, --why             move nothing; say what would keep it from moving\n"
 "  -q, --quiet           no progress and no line for what went well\n"
 "      --json            {\"moves\": [{\"pid\", \"from\", \"to\", \"fabric\", \"bytes\",\n"
-"                        \"pages\", \"freeze_ms\", \"total_ms\", \"result\"}]}\n"
+"                        \"pages\", \"rounds\", \"freeze_ms\", \"total_ms\",\n"
+"                        \"result\", \"phases\": [{\"name\", \"ms\", \"frozen\"}]}]}\n"
 "      --help            this text\n"
 "      --version         the version\n"
 "\n"
@@ -32,6 +35,7 @@ struct mv {
 	size_t count;
 	char *node;
 	char *fabric;
+	int max_freeze;
 	bool why, quiet, json;
 };
 
@@ -46,6 +50,19 @@ static bool fine(const struct mv *mv, const Pando__Move *m)
 	if (m->n_blockers || is(m->result, "failed") || is(m->result, "refused"))
 		return false;
 	return mv->why || is(m->result, "moved") || is(m->result, "unchanged");
+}
+
+static void print_phases(struct json *j, const Pando__Move *m)
+{
+	json_list(j, "phases");
+	for (size_t i = 0; i < m->n_phases; i++) {
+		json_object(j, NULL);
+		json_string(j, "name", m->phases[i]->name);
+		json_double(j, "ms", m->phases[i]->ms);
+		json_bool(j, "frozen", m->phases[i]->frozen);
+		json_end(j);
+	}
+	json_end(j);
 }
 
 static void print_json(const struct mv *mv, Pando__Move **moves, size_t count)
@@ -65,6 +82,7 @@ static void print_json(const struct mv *mv, Pando__Move **moves, size_t count)
 		json_string(&j, "fabric", m->fabric);
 		json_uint(&j, "bytes", m->bytes);
 		json_uint(&j, "pages", m->pages);
+		json_uint(&j, "rounds", m->rounds);
 		json_double(&j, "freeze_ms", m->freeze_ms);
 		json_double(&j, "total_ms", m->total_ms);
 		json_string(&j, "result", m->result);
@@ -76,6 +94,7 @@ static void print_json(const struct mv *mv, Pando__Move **moves, size_t count)
 				json_string(&j, NULL, m->blockers[b]);
 			json_end(&j);
 		}
+		print_phases(&j, m);
 		json_end(&j);
 	}
 	json_end(&j);
@@ -170,10 +189,18 @@ static int report_error(const struct mv *mv, const Pando__Error *error)
 static void show(const struct mv *mv, const Pando__MoveProgress *p)
 {
 	char done[HUMAN_SIZE], total[HUMAN_SIZE], rate[HUMAN_SIZE];
+	char dirty[HUMAN_SIZE];
 
 	if (mv->quiet)
 		return;
-	if (!p->total && !p->bytes)
+	if (p->round)
+		progress_show("%u: round %u  %s of %s  %s/s, changes %s/s  freeze of %.0f ms expected",
+			      p->pid, p->round, human_bytes(done, p->bytes),
+			      human_bytes(total, p->total),
+			      human_bytes(rate, p->rate),
+			      human_bytes(dirty, p->dirty_rate),
+			      p->expected_ms);
+	else if (!p->total && !p->bytes)
 		progress_show("%u: %s", p->pid, p->phase);
 	else if (!p->total)
 		progress_show("%u: %s  %s  %s/s", p->pid, p->phase,
@@ -198,6 +225,7 @@ static int move(const struct mv *mv)
 	request.node = mv->node;
 	request.fabric = mv->fabric;
 	request.why = mv->why;
+	request.max_freeze_ms = mv->max_freeze;
 	frame.id = 1;
 	frame.body_case = PANDO__FRAME__BODY_MOVE_REQUEST;
 	frame.move_request = &request;
@@ -253,6 +281,7 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		CLI_OPTIONS,
 		{ "fabric", required_argument, NULL, 'f' },
+		{ "max-freeze", required_argument, NULL, 'm' },
 		{ "why", no_argument, NULL, 'w' },
 		{ "quiet", no_argument, NULL, 'q' },
 		{ NULL, 0, NULL, 0 },
@@ -261,7 +290,7 @@ int main(int argc, char **argv)
 	int opt, status;
 
 	cli_start();
-	while ((opt = getopt_long(argc, argv, "f:wq", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "f:m:wq", options, NULL)) != -1) {
 		switch (opt) {
 		case CLI_OPT_HELP:
 			cli_help(help);
@@ -272,6 +301,12 @@ int main(int argc, char **argv)
 			break;
 		case 'f':
 			mv.fabric = optarg;
+			break;
+		case 'm':
+			mv.max_freeze = cli_number(optarg);
+			if (mv.max_freeze <= 0)
+				cli_misuse("%s is no number of milliseconds",
+					   optarg);
 			break;
 		case 'w':
 			mv.why = true;

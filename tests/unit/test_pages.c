@@ -18,16 +18,18 @@ const struct fabric_ops fabric_tcp = { .name = "tcp" };
 
 static uint8_t there[PAGES][PAGE], here[PAGES][PAGE];
 static unsigned int stored, reads_asked;
+static uint64_t gone;		/* what the reader says is missing */
 static struct fabric *source, *target;
 static struct page_server server;
 static struct page_puller puller;
 
 static int reader(void *arg, pid_t pid, uint64_t addr, unsigned int n,
-		  uint8_t *dst)
+		  uint8_t *dst, uint64_t *missing)
 {
 	uint64_t at = (addr - BASE) / PAGE;
 
 	(void)arg;
+	*missing = gone;
 	reads_asked++;
 	if (pid != PID)
 		return -ESRCH;
@@ -37,22 +39,25 @@ static int reader(void *arg, pid_t pid, uint64_t addr, unsigned int n,
 	return 0;
 }
 
-static int store(void *arg, uint64_t cookie, uint64_t addr, unsigned int n,
-		 uint64_t zero, const uint8_t *data)
+static int store(void *arg, const struct page_news *news)
 {
-	uint64_t at = (addr - BASE) / PAGE;
+	uint64_t at = (news->addr - BASE) / PAGE;
+	const uint8_t *data = news->data;
 
 	(void)arg;
-	CHECK_EQ(cookie, 42);
-	for (unsigned int i = 0; i < n; i++) {
-		if (zero >> i & 1) {
+	CHECK_EQ(news->cookie, 42);
+	CHECK_EQ(news->missing, gone);
+	for (unsigned int i = 0; i < news->n; i++) {
+		if (news->missing >> i & 1)
+			continue;
+		if (news->zero >> i & 1) {
 			memset(here[at + i], 0, PAGE);
 		} else {
 			memcpy(here[at + i], data, PAGE);
 			data += PAGE;
 		}
 	}
-	stored += n;
+	stored += news->n;
 	return 0;
 }
 
@@ -146,6 +151,30 @@ TEST(memory_arrives_whole)
 	part();
 }
 
+TEST(what_is_gone_does_not_travel)
+{
+	meet();
+	turn();
+	for (unsigned int i = 0; i < 8; i++)
+		memset(there[i], i == 3 ? 0 : i + 1, PAGE);
+	gone = 0x81;
+	CHECK_EQ(page_puller_want(&puller, 42, PID, BASE, 8), 0);
+	CHECK_EQ(turn(), 0);
+	CHECK_EQ(stored, 8);
+	CHECK_EQ(puller.bytes, 5 * PAGE);
+	CHECK_EQ(here[0][0], 0xee);
+	CHECK_EQ(here[7][0], 0xee);
+	CHECK(!memcmp(here + 1, there + 1, 6 * PAGE));
+	gone = 0xff;
+	CHECK_EQ(page_puller_want(&puller, 42, PID, BASE, 8), 0);
+	CHECK_EQ(turn(), 0);
+	CHECK_EQ(stored, 16);
+	CHECK_EQ(puller.busy, 0);
+	CHECK_EQ(server.busy, 0);
+	gone = 0;
+	part();
+}
+
 TEST(no_more_than_the_slots_are_under_way)
 {
 	unsigned int n = 0;
@@ -229,8 +258,8 @@ TEST(the_source_believes_nothing)
 
 TEST(the_target_believes_nothing)
 {
-	struct { uint16_t type, id, slot, error; uint64_t zero; }
-	h = { htole16(0x5003), 0, 0, 0, 0 };
+	struct { uint16_t type, id, slot, error; uint64_t zero, missing; }
+	h = { htole16(0x5003), 0, 0, 0, 0, 0 };
 	struct fabric_event ev = { .type = FABRIC_MESSAGE, .len = sizeof(h) };
 
 	meet();
@@ -249,6 +278,14 @@ TEST(the_target_believes_nothing)
 	CHECK_EQ(page_puller_event(&puller, &ev), -EPROTO);
 	h.slot = 0;
 	h.zero = htole64(0x10);
+	memcpy(ev.msg, &h, sizeof(h));
+	CHECK_EQ(page_puller_event(&puller, &ev), -EPROTO);
+	/* missing beyond the run, and zeros that are missing */
+	h.zero = 0;
+	h.missing = htole64(0x10);
+	memcpy(ev.msg, &h, sizeof(h));
+	CHECK_EQ(page_puller_event(&puller, &ev), -EPROTO);
+	h.zero = h.missing = htole64(2);
 	memcpy(ev.msg, &h, sizeof(h));
 	CHECK_EQ(page_puller_event(&puller, &ev), -EPROTO);
 	ev.type = FABRIC_READ;
@@ -280,7 +317,7 @@ TEST(random_words_hurt_nobody)
 		for (size_t b = 0; b < sizeof(ev.msg); b++)
 			ev.msg[b] = tap_random(&seed);
 		if (i & 1) {
-			static const uint8_t sizes[] = { 24, 24, 16, 8 };
+			static const uint8_t sizes[] = { 24, 24, 24, 8 };
 
 			ev.len = sizes[type - 0x5001];
 			type = htole16(type);
@@ -293,7 +330,8 @@ TEST(random_words_hurt_nobody)
 	CHECK_EQ(stored, 0);
 }
 
-TAP_MAIN(T(memory_arrives_whole), T(no_more_than_the_slots_are_under_way),
+TAP_MAIN(T(memory_arrives_whole), T(what_is_gone_does_not_travel),
+	 T(no_more_than_the_slots_are_under_way),
 	 T(what_cannot_be_read_says_so), T(senseless_runs_are_not_asked_for),
 	 T(the_source_believes_nothing), T(the_target_believes_nothing),
 	 T(random_words_hurt_nobody))

@@ -10,11 +10,12 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "criu.h"
+#include "keeper.h"
 #include "peer.h"
 #include "rpc.pb-c.h"
 
@@ -55,49 +56,59 @@ static int warm(struct move *m, struct criu *c)
 	return request(m, c, &req);
 }
 
-int criu_start(struct move *m, struct criu *c)
+void criu_exec(int sock)
 {
-	bool source = m->start->source;
 	char number[16];
-	int sk[2], fd;
+	sigset_t none;
+	int fd;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	setsid();
+	signal(SIGPIPE, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
+	fd = open("/dev/null", O_RDWR);
+	for (int i = 0; i < 3; i++)
+		dup2(fd, i);
+	/* a duplicate is not closed on exec */
+	fd = fcntl(sock, F_DUPFD, 10);
+	snprintf(number, sizeof(number), "%d", fd);
+	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
+	execlp("criu", "criu", "swrk", number, NULL);
+	_exit(127);
+}
+
+/*
+ * At the source nobody but criu holds the tasks, and with us gone nobody would
+ * tell it to let go: it ends with us.
+ */
+static int start_own(struct move *m, struct criu *c, int sock)
+{
 	pid_t self = getpid();
 
-	*c = (struct criu){ .sock = -1 };
+	c->pid = fork();
+	if (c->pid < 0)
+		return move_fail(m, "fork: %s", strerror(errno));
+	if (!c->pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != self)
+			_exit(1);
+		criu_exec(sock);
+	}
+	return syscall(SYS_pidfd_open, c->pid, 0);
+}
+
+int criu_start(struct move *m, struct criu *c, struct keeper *k)
+{
+	int sk[2];
+
+	*c = CRIU_NONE;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sk))
 		return move_fail(m, "socketpair: %s", strerror(errno));
-	c->pid = fork();
-	if (c->pid < 0) {
-		close(sk[0]);
-		close(sk[1]);
-		return move_fail(m, "fork: %s", strerror(errno));
-	}
-	if (!c->pid) {
-		/*
-		 * At the source nobody but criu holds the tasks, and with us
-		 * gone nobody would tell it to let go. At the target it must
-		 * outlive us, to clear away what it has built.
-		 */
-		if (source) {
-			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			if (getppid() != self)
-				_exit(1);
-		}
-		setsid();
-		signal(SIGPIPE, SIG_DFL);
-		signal(SIGHUP, SIG_DFL);
-		fd = open("/dev/null", O_RDWR);
-		for (int i = 0; i < 3; i++)
-			dup2(fd, i);
-		/* dup2 to another number clears close-on-exec */
-		fd = fcntl(sk[1], F_DUPFD, 10);
-		snprintf(number, sizeof(number), "%d", fd);
-		setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
-		execlp("criu", "criu", "swrk", number, NULL);
-		_exit(127);
-	}
-	close(sk[1]);
 	c->sock = sk[0];
-	return warm(m, c);
+	c->pidfd = k ? keeper_criu(m, k, sk[1]) : start_own(m, c, sk[1]);
+	close(sk[1]);
+	return c->pidfd < 0 ? -ECANCELED : warm(m, c);
 }
 
 int criu_ready(struct move *m, struct criu *c)
@@ -247,37 +258,36 @@ void criu_reason(const struct move *m, const char *log, char *buf, size_t size)
 
 static bool wait_for(struct criu *c, int ms)
 {
-	int64_t deadline = now_ms() + ms;
-	struct timespec nap = { 0, 1000000 };
+	struct pollfd p = { c->pidfd, POLLIN, 0 };
 
-	while (waitpid(c->pid, NULL, WNOHANG) == 0) {
-		if (now_ms() >= deadline)
-			return false;
-		nanosleep(&nap, NULL);
-		if (nap.tv_nsec < 50000000)
-			nap.tv_nsec *= 2;
-	}
+	if (poll(&p, 1, ms) <= 0)
+		return false;
+	if (c->pid > 0)
+		waitpid(c->pid, NULL, 0);
 	return true;
+}
+
+static void end(struct criu *c, bool by_itself)
+{
+	if (c->sock >= 0)
+		close(c->sock);
+	c->sock = -1;
+	if (c->pidfd < 0)
+		return;
+	if (!by_itself || !wait_for(c, END_MS)) {
+		syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
+		wait_for(c, END_MS);
+	}
+	close(c->pidfd);
+	*c = CRIU_NONE;
 }
 
 void criu_kill(struct criu *c)
 {
-	if (c->sock >= 0)
-		close(c->sock);
-	c->sock = -1;
-	if (c->pid <= 0)
-		return;
-	kill(c->pid, SIGKILL);
-	wait_for(c, END_MS);
-	c->pid = 0;
+	end(c, false);
 }
 
 void criu_finish(struct criu *c)
 {
-	if (c->sock >= 0)
-		close(c->sock);
-	c->sock = -1;
-	if (c->pid > 0 && wait_for(c, END_MS))
-		c->pid = 0;
-	criu_kill(c);
+	end(c, true);
 }

@@ -4,7 +4,6 @@
  * which it asks us at named points and waits for the answer.
  *
  *	dump	pre-dump	nothing is frozen yet
- *		network-lock	all tasks are stopped
  *		post-dump	all images are complete, the tasks still stopped
  *	restore	post-restore	all is rebuilt; the tasks wait within criu's code
  *		pre-resume	too late to call it off
@@ -22,8 +21,11 @@
 
 #include "move.h"
 
+struct keeper;
+
 struct criu {
-	pid_t pid;
+	pid_t pid;			/* our child; at the target the keeper's */
+	int pidfd;
 	int sock;
 	int64_t deadline_ms;		/* it hangs where tasks die under it */
 	bool asked;			/* it waits for criu_answer() */
@@ -39,8 +41,15 @@ struct criu_event {
 	int pid;			/* ... post-restore: the root */
 };
 
-/* Starts it, so that it is warm when it is needed. */
-int criu_start(struct move *m, struct criu *c);
+#define CRIU_NONE	((struct criu){ .pidfd = -1, .sock = -1 })
+
+/*
+ * Starts it, so that it is warm when it is needed. With @k, at the target, it
+ * is the keeper's child, and so is what it will build.
+ */
+int criu_start(struct move *m, struct criu *c, struct keeper *k);
+/* Becomes criu, which speaks on @sock. */
+void criu_exec(int sock) __attribute__((noreturn));
 /* Waits until it is. */
 int criu_ready(struct move *m, struct criu *c);
 /*
@@ -54,7 +63,7 @@ int criu_event(struct criu *c, struct criu_event *ev);
 int criu_answer(struct criu *c, bool yes);
 /* Why it failed: the first error in its log, without its decoration. */
 void criu_reason(const struct move *m, const char *log, char *buf, size_t size);
-/* SIGKILL, and wait for it. */
+/* SIGKILL, and wait for it. Safe where none was started. */
 void criu_kill(struct criu *c);
 /* It is done and goes by itself; SIGKILL when it does not. */
 void criu_finish(struct criu *c);

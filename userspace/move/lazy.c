@@ -130,7 +130,7 @@ void lazy_set(struct lazy *l, uint8_t *state, enum lazy_state to)
 
 unsigned int lazy_next(struct lazy *l, unsigned int max, uint64_t *source)
 {
-	/* behind the cursor no page is ABSENT, and none becomes so again */
+	/* what is behind the cursor was given before */
 	for (; l->cursor < l->n; l->cursor++, l->page = 0) {
 		struct lazy_run *r = &l->run[l->cursor];
 		uint64_t p = l->page;
@@ -148,6 +148,18 @@ unsigned int lazy_next(struct lazy *l, unsigned int max, uint64_t *source)
 		return n;
 	}
 	return 0;
+}
+
+void lazy_unwant(struct lazy *l, uint64_t source, unsigned int n)
+{
+	for (; n; n--, source += PAGE) {
+		uint64_t addr;
+		uint8_t *s = lazy_place(l, source, &addr) ?
+			     lazy_at(l, addr, NULL) : NULL;
+
+		if (s && (*s & LAZY_STATE) == LAZY_WANTED)
+			lazy_set(l, s, LAZY_ABSENT);
+	}
 }
 
 /* Makes @addr a border between runs, where it is within one. */

@@ -49,6 +49,8 @@ bool lazy_place(const struct lazy *l, uint64_t source, uint64_t *addr);
  * many, and they are WANTED now. 0: there are no more.
  */
 unsigned int lazy_next(struct lazy *l, unsigned int max, uint64_t *source);
+/* Pages that lazy_next() gave, at the source, are not WANTED after all. */
+void lazy_unwant(struct lazy *l, uint64_t source, unsigned int n);
 void lazy_set(struct lazy *l, uint8_t *state, enum lazy_state to);
 
 /* [addr, addr + len) is gone, or its content is. */

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fault.h"
 #include "move.h"
 
 /*
@@ -66,6 +67,7 @@ int main(int argc, char **argv)
 	/* while we are small: what it makes has what we have now */
 	if (nursery_start(&m.nursery))
 		fputs("pando-move: no nursery for stubs\n", stderr);
+	fault_load();
 	err = report_start(&m);
 	if (err) {
 		fprintf(stderr, "pando-move: no order from the daemon: %s\n",

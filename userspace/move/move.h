@@ -15,11 +15,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "fault.h"
 #include "nursery.h"
 #include "pando.h"
 
 #define MOVE_DAEMON_FD	3
 #define MOVE_REASON	512
+#define MOVE_MARKS	16
 
 enum verdict { VERDICT_NONE, VERDICT_COMMIT, VERDICT_ABORT, VERDICT_LOST };
 
@@ -39,11 +41,17 @@ struct move {
 	bool ready;		/* we reported ready: the daemons decide now */
 	bool held, resumed, peer_aborted;
 	bool asked;		/* it asks how the cluster decided */
+	struct { const char *name; int64_t at_ns; } mark[MOVE_MARKS];
+	unsigned int marks;	/* not yet reported */
+	uint32_t rounds_done;	/* of pre-copy */
+	uint64_t pulled_bytes;	/* in them */
 	char reason[MOVE_REASON];
 };
 
 /* --- words ---------------------------------------------------------------*/
 
+/* A point of fault.h: 0, or -ECANCELED where the step is to fail. */
+int move_fault(struct move *m, enum fault_point point);
 /* Keeps the first reason; returns -ECANCELED so that callers may pass it on. */
 int move_fail(struct move *m, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -63,6 +71,8 @@ void words_free(struct words *w);
 int report_start(struct move *m);	/* reads MoveStart, bounded */
 int report(struct move *m, const char *phase, Pando__MoveEvent *ev);
 void report_phase(struct move *m, const char *phase);
+/* A phase, by a constant name, ends now: told with the next report. */
+void report_mark(struct move *m, const char *name);
 /* Reads what the daemon says, where something is there to be read. */
 void report_listen(struct move *m);
 

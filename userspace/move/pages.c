@@ -35,6 +35,7 @@ struct here {
 	uint16_t slot;
 	uint16_t error;
 	uint64_t zero;
+	uint64_t missing;
 };
 
 struct release {
@@ -44,7 +45,7 @@ struct release {
 };
 
 _Static_assert(sizeof(struct offer) == 24 && sizeof(struct want) == 24 &&
-	       sizeof(struct here) == 16 && sizeof(struct release) == 8,
+	       sizeof(struct here) == 24 && sizeof(struct release) == 8,
 	       "wire structs");
 _Static_assert(2 * PAGES_SLOTS + 2 <= FABRIC_MSGS, "receives posted");
 _Static_assert(PAGES_RUN * PAGE <= FABRIC_READ_MAX, "a run is one read");
@@ -94,8 +95,8 @@ static bool all_zero(const uint8_t *page)
 	return true;
 }
 
-/* Drops the pages of zeros; returns which they were. */
-static uint64_t pack(uint8_t *slot, unsigned int n)
+/* Drops the pages of zeros and those missing; returns which were zeros. */
+static uint64_t pack(uint8_t *slot, unsigned int n, uint64_t missing)
 {
 	uint8_t *to = slot;
 	uint64_t zero = 0;
@@ -103,6 +104,8 @@ static uint64_t pack(uint8_t *slot, unsigned int n)
 	for (unsigned int i = 0; i < n; i++) {
 		uint8_t *from = slot + (size_t)i * PAGE;
 
+		if (missing >> i & 1)
+			continue;
 		if (all_zero(from)) {
 			zero |= 1ull << i;
 			continue;
@@ -114,8 +117,10 @@ static uint64_t pack(uint8_t *slot, unsigned int n)
 	return zero;
 }
 
-static bool run_valid(uint64_t addr, uint64_t n)
+static bool run_valid(pid_t pid, uint64_t addr, uint64_t n)
 {
+	if (!pid)
+		return n && n <= PAGES_RUN && addr < UINT32_MAX;
 	return n && n <= PAGES_RUN && !(addr % PAGE) &&
 	       addr < (1ull << 63) && addr + n * PAGE < (1ull << 63);
 }
@@ -126,24 +131,26 @@ static int serve(struct page_server *s, const struct want *w)
 	uint64_t addr = le64toh(w->addr);
 	uint32_t n = le32toh(w->n), pid = le32toh(w->pid);
 	unsigned int slot = __builtin_ctz(~s->busy);
+	uint64_t missing = 0;
 	uint8_t *mem;
 	int err;
 
-	if (!run_valid(addr, n) || slot >= PAGES_SLOTS || !pid ||
-	    pid > INT32_MAX)
+	if (pid > INT32_MAX || !run_valid(pid, addr, n) || slot >= PAGES_SLOTS)
 		return -EPROTO;
 	mem = s->slots + slot * RUN_BYTES;
-	err = s->reader(s->arg, pid, addr, n, mem);
+	err = s->reader(s->arg, pid, addr, n, mem, &missing);
 	if (err) {
 		h.error = htole16(-err);
 	} else {
-		uint64_t zero = pack(mem, n);
+		uint64_t zero = pack(mem, n, missing);
 
 		s->pages += n;
-		s->bytes += (n - __builtin_popcountll(zero)) * (uint64_t)PAGE;
+		s->bytes += (n - __builtin_popcountll(zero | missing)) *
+			    (uint64_t)PAGE;
 		s->busy |= 1u << slot;
 		h.slot = htole16(slot);
 		h.zero = htole64(zero);
+		h.missing = htole64(missing);
 	}
 	return s->fabric->ops->send(s->fabric, &h, sizeof(h));
 }
@@ -210,7 +217,7 @@ int page_puller_want(struct page_puller *p, uint64_t cookie, pid_t pid,
 
 	if (!page_puller_ready(p))
 		return -EBUSY;
-	if (!run_valid(addr, n))
+	if (!run_valid(pid, addr, n))
 		return -EINVAL;
 	for (i = 0; p->run[i].state != RUN_FREE; i++)
 		;
@@ -233,7 +240,7 @@ static int start_reads(struct page_puller *p)
 			continue;
 		if (p->reads == p->reads_max)
 			return 0;
-		full = r->n - __builtin_popcountll(r->zero);
+		full = r->n - __builtin_popcountll(r->zero | r->missing);
 		err = p->fabric->ops->read(p->fabric, i,
 					   p->land + i * RUN_BYTES,
 					   p->addr + r->slot * RUN_BYTES,
@@ -251,6 +258,8 @@ static int finish(struct page_puller *p, unsigned int i)
 	struct page_run *r = &p->run[i];
 	struct release rel = { .type = htole16(P_RELEASE),
 			       .slot = htole16(r->slot) };
+	struct page_news news = { r->cookie, r->addr, r->n, r->zero,
+				  r->missing, p->land + i * RUN_BYTES };
 	int err;
 
 	/* what we hold is our own copy: the slot is wanted again */
@@ -258,9 +267,9 @@ static int finish(struct page_puller *p, unsigned int i)
 	if (err)
 		return err;
 	p->pages += r->n;
-	p->bytes += (r->n - __builtin_popcountll(r->zero)) * (uint64_t)PAGE;
-	err = p->store(p->arg, r->cookie, r->addr, r->n, r->zero,
-		       p->land + i * RUN_BYTES);
+	p->bytes += (r->n - __builtin_popcountll(r->zero | r->missing)) *
+		    (uint64_t)PAGE;
+	err = p->store(p->arg, &news);
 	r->state = RUN_FREE;
 	p->busy--;
 	return err;
@@ -269,7 +278,7 @@ static int finish(struct page_puller *p, unsigned int i)
 static int arrived(struct page_puller *p, const struct here *h)
 {
 	unsigned int i = le16toh(h->id), slot = le16toh(h->slot);
-	uint64_t zero = le64toh(h->zero), mask;
+	uint64_t zero = le64toh(h->zero), missing = le64toh(h->missing), mask;
 	struct page_run *r;
 
 	if (i >= PAGES_SLOTS || p->run[i].state != RUN_WANTED)
@@ -278,7 +287,7 @@ static int arrived(struct page_puller *p, const struct here *h)
 	if (h->error)
 		return -(int)le16toh(h->error);
 	mask = r->n == 64 ? ~0ull : (1ull << r->n) - 1;
-	if (slot >= p->slots || zero & ~mask)
+	if (slot >= p->slots || (zero | missing) & ~mask || zero & missing)
 		return -EPROTO;
 	for (unsigned int j = 0; j < PAGES_SLOTS; j++)
 		if ((p->run[j].state == RUN_HERE ||
@@ -286,8 +295,9 @@ static int arrived(struct page_puller *p, const struct here *h)
 			return -EPROTO;
 	r->slot = slot;
 	r->zero = zero;
+	r->missing = missing;
 	r->state = RUN_HERE;
-	if (zero == mask)
+	if ((zero | missing) == mask)
 		return finish(p, i);
 	return start_reads(p);
 }

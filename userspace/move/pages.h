@@ -7,14 +7,18 @@
  *				<-	OFFER  slots, their memory and key
  *	WANT   id, pid, addr, n	->
  *					reads them into a free slot
- *				<-	HERE   id, slot, which are all zero
+ *				<-	HERE   id, slot, zeros, missing
  *	(fabric read of the slot)
  *	RELEASE slot		->
  *
+ * With pid 0 addr is a position in the list of pages that both sides have
+ * (peer.h, MAP), so that pages that lie far apart travel together.
+ *
  * A run is at most PAGES_RUN pages, and at most `slots` are under way, so that
  * the source always has a slot free for what is asked. Pages of zeros do not
- * travel: HERE has a bit for each, and the others stand packed in the slot.
- * A run that cannot be read comes as HERE with an errno.
+ * travel, nor do those that are not there any more: HERE has a bit for each,
+ * and the others stand packed in the slot. A run that cannot be read comes as
+ * HERE with an errno.
  */
 #ifndef PAGES_H
 #define PAGES_H
@@ -32,9 +36,13 @@
 
 /* --- source ----------------------------------------------------------------*/
 
-/* Fills @dst with @n pages at @addr of @pid: 0 or a negative errno. */
+/*
+ * Fills @dst with @n pages at @addr of @pid, or from position @addr on of the
+ * list with @pid 0: 0 or a negative errno. Bit i of *@missing is set where
+ * there is none, and that is no error.
+ */
 typedef int (*page_reader)(void *arg, pid_t pid, uint64_t addr, unsigned int n,
-			   uint8_t *dst);
+			   uint8_t *dst, uint64_t *missing);
 
 struct page_server {
 	struct fabric *fabric;
@@ -57,20 +65,23 @@ void page_server_free(struct page_server *s);
 
 /* --- target ----------------------------------------------------------------*/
 
-/*
- * Takes what arrived: @n pages that were at @addr there. @cookie is what was
- * given when they were asked for. Bit i of @zero: page i is zeros; the others
- * follow each other in @data.
- */
-typedef int (*page_store)(void *arg, uint64_t cookie, uint64_t addr,
-			  unsigned int n, uint64_t zero, const uint8_t *data);
+/* What arrived of a run that was asked for. */
+struct page_news {
+	uint64_t cookie;		/* what was given then */
+	uint64_t addr;			/* as asked: an address, or a position */
+	unsigned int n;
+	uint64_t zero;			/* bit i: page i is zeros */
+	uint64_t missing;		/* ... it is not there any more */
+	const uint8_t *data;		/* the others, one after the other */
+};
+typedef int (*page_store)(void *arg, const struct page_news *news);
 
 struct page_run {
 	enum { RUN_FREE, RUN_WANTED, RUN_HERE, RUN_READING } state;
 	uint64_t cookie;
 	uint64_t addr;
 	unsigned int n;
-	uint64_t zero;
+	uint64_t zero, missing;
 	unsigned int slot;
 };
 

@@ -16,7 +16,7 @@
 #include "peer.h"
 
 #define MAGIC		0x50414e4du	/* "PANM" */
-#define VERSION		1
+#define VERSION		2
 #define MESSAGE_MAX	(16u << 20)
 
 struct header {
@@ -27,7 +27,10 @@ struct header {
 };
 
 _Static_assert(sizeof(struct header) == 16, "wire header");
-_Static_assert(sizeof(struct peer_state) == 16, "wire struct");
+_Static_assert(sizeof(struct peer_state) == 16 &&
+	       sizeof(struct peer_map) == 8 &&
+	       sizeof(struct peer_map_run) == 16 &&
+	       sizeof(struct peer_map_done) == 16, "wire structs");
 
 static int make_addr(struct move *m, uint16_t port,
 		     struct sockaddr_storage *ss, socklen_t *len)
@@ -283,6 +286,18 @@ static void told_to_abort(struct move *m, const struct peer_message *msg)
 		peer_say(m, PEER_ABORTED, NULL);
 }
 
+static int round_done(struct move *m, const struct peer_message *msg)
+{
+	struct peer_map_done done;
+
+	if (msg->len != sizeof(done))
+		return move_fail(m, "the other mover talks garbage");
+	memcpy(&done, msg->data, sizeof(done));
+	m->rounds_done = le32toh(done.round);
+	m->pulled_bytes = le64toh(done.bytes);
+	return 0;
+}
+
 int peer_hear(struct move *m)
 {
 	struct peer_message msg;
@@ -295,6 +310,9 @@ int peer_hear(struct move *m)
 		break;
 	case PEER_HELD:
 		m->held = true;
+		break;
+	case PEER_MAP_DONE:
+		err = round_done(m, &msg);
 		break;
 	case PEER_ABORT:
 		told_to_abort(m, &msg);

@@ -9,7 +9,11 @@
  *	(accept)				(connect)
  *	UP or DOWN with the reason	->
  *					<-	READY_TO_FREEZE
+ *	MAP round, runs			->	as many as it takes; it runs
+ *	  ... pages over the fabric ...
+ *					<-	MAP_DONE round
  *	  ... criu freezes and dumps ...
+ *	MAP the last one		->
  *	IMAGE name, bytes		->	as many as there are
  *	KIN relations (kin.h)		->
  *	STATE stamps, tasks		->
@@ -38,7 +42,7 @@ enum peer_type {
 	PEER_PLAN = 1, PEER_PLAN_OK, PEER_TRY, PEER_UP, PEER_DOWN,
 	PEER_READY_TO_FREEZE, PEER_IMAGE, PEER_STATE, PEER_HELD,
 	PEER_COMMITTED, PEER_RESUMED, PEER_ABORT, PEER_ABORTED, PEER_PING,
-	PEER_KIN,
+	PEER_KIN, PEER_MAP, PEER_MAP_DONE,
 };
 
 struct peer_message {
@@ -52,6 +56,29 @@ struct peer_state {
 	uint64_t frozen_ns;	/* CLOCK_MONOTONIC of the cluster */
 	uint32_t images;
 	uint32_t tasks;
+};
+
+/*
+ * MAP, followed by runs of pages that the target fetches ahead of the process,
+ * or forgets. A round is complete before the next one comes; the last is the
+ * one in the freeze, and is not answered.
+ */
+struct peer_map {
+	uint32_t round;
+	uint32_t last;
+};
+#define PEER_MAP_DROP	0x80000000u
+struct peer_map_run {
+	uint64_t addr;
+	uint32_t pages;
+	uint32_t pid;		/* | PEER_MAP_DROP */
+};
+
+/* MAP_DONE */
+struct peer_map_done {
+	uint32_t round;
+	uint32_t pad;
+	uint64_t bytes;		/* that travelled, in all rounds */
 };
 
 int peer_listen(struct move *m, uint16_t *port);	/* returns the socket */

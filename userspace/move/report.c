@@ -42,6 +42,7 @@ int report(struct move *m, const char *phase, Pando__MoveEvent *ev)
 {
 	Pando__Frame frame = PANDO__FRAME__INIT;
 	Pando__MoveEvent plain = PANDO__MOVE_EVENT__INIT;
+	Pando__MoveMark mark[MOVE_MARKS], *marks[MOVE_MARKS];
 	int err;
 
 	if (!ev)
@@ -49,6 +50,15 @@ int report(struct move *m, const char *phase, Pando__MoveEvent *ev)
 	ev->phase = (char *)phase;
 	if (!ev->text)
 		ev->text = (char *)"";
+	for (unsigned int i = 0; i < m->marks; i++) {
+		pando__move_mark__init(&mark[i]);
+		mark[i].name = (char *)m->mark[i].name;
+		mark[i].at_ns = m->mark[i].at_ns;
+		marks[i] = &mark[i];
+	}
+	ev->marks = marks;
+	ev->n_marks = m->marks;
+	m->marks = 0;
 	frame.body_case = PANDO__FRAME__BODY_MOVE_EVENT;
 	frame.move_event = ev;
 	if (getenv("PANDO_MOVE_DEBUG"))
@@ -57,6 +67,8 @@ int report(struct move *m, const char *phase, Pando__MoveEvent *ev)
 	if (m->daemon < 0)
 		return -EPIPE;
 	err = pando_send(m->daemon, &frame, NULL, 0);
+	ev->marks = NULL;
+	ev->n_marks = 0;
 	if (err) {
 		close(m->daemon);
 		m->daemon = -1;
@@ -64,6 +76,14 @@ int report(struct move *m, const char *phase, Pando__MoveEvent *ev)
 			m->verdict = VERDICT_LOST;
 	}
 	return err;
+}
+
+void report_mark(struct move *m, const char *name)
+{
+	if (m->marks == MOVE_MARKS)
+		return;
+	m->mark[m->marks].name = name;
+	m->mark[m->marks++].at_ns = now_ns();
 }
 
 void report_phase(struct move *m, const char *phase)
@@ -103,4 +123,11 @@ void report_listen(struct move *m)
 		}
 	}
 	pando_frame_free(frame);
+}
+
+int move_fault(struct move *m, enum fault_point point)
+{
+	if (!fault_at(point))
+		return 0;
+	return move_fail(m, "fault %d was asked for", point);
 }

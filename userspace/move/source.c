@@ -22,6 +22,7 @@
 #include "kin.h"
 #include "pages.h"
 #include "peer.h"
+#include "precopy.h"
 #include "tree.h"
 
 #define OFFERS		4
@@ -37,6 +38,7 @@ struct source {
 	uint16_t port[OFFERS];
 	struct fabric *fabric;		/* the one in use */
 	struct page_server server;
+	struct precopy precopy;
 	int64_t frozen_ns;
 	int64_t reported_ms;
 	bool frozen, dumped;
@@ -190,37 +192,19 @@ static int open_fabric(struct source *s)
 
 /* --- pages --------------------------------------------------------------------*/
 
-/* Memory that forbids reading is read too: its owner may allow it again. */
-static int read_forced(pid_t pid, uint64_t addr, unsigned int n, uint8_t *dst)
-{
-	size_t len = (size_t)n * PAGE, off = 0;
-	char path[64];
-	int fd, err = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	while (off < len && !err) {
-		ssize_t got = pread(fd, dst + off, len - off, addr + off);
-
-		if (got > 0)
-			off += got;
-		else
-			err = got ? -errno : -EFAULT;
-	}
-	close(fd);
-	return err;
-}
-
 static int read_pages(void *arg, pid_t pid, uint64_t addr, unsigned int n,
-		      uint8_t *dst)
+		      uint8_t *dst, uint64_t *missing)
 {
 	struct source *s = arg;
 	size_t len = (size_t)n * PAGE;
 	struct iovec to = { dst, len }, from = { (void *)addr, len };
 	int err;
 
+	if (!pid) {
+		err = precopy_read(&s->precopy, addr, n, dst, missing);
+		return err ? move_fail(s->m, "memory of it cannot be read: %s",
+				       strerror(-err)) : 0;
+	}
 	/* of the tree that moves, and of nobody else */
 	if (!tree_find(&s->tree, pid))
 		return -EPROTO;
@@ -298,6 +282,13 @@ static int all_frozen(struct source *s)
 		return move_fail(m, "cannot hold on to the tasks: %s",
 				 strerror(-err));
 	s->frozen = true;
+	err = move_fault(m, FAULT_S_FROZEN);
+	if (err)
+		return err;
+	err = precopy_last(&s->precopy, &s->tree);
+	if (err)
+		return err;
+	report_mark(m, "look");
 	ev.pids = tree_pids(&s->tree, &ev.n_pids);
 	ev.memory_kib = s->tree.memory_kib;
 	report(m, "frozen", &ev);
@@ -321,15 +312,14 @@ static int criu_spoke(struct source *s)
 		return move_fail(m, "criu cannot describe the process: %s", why);
 	}
 	if (!strcmp(ev.script, "post-dump")) {
+		report_mark(m, "describe");
 		s->dumped = true;	/* and it waits for an answer */
 		return 0;
 	}
-	if (!strcmp(ev.script, "pre-dump"))
+	if (!strcmp(ev.script, "pre-dump")) {
 		s->frozen_ns = now_ns();
-	else if (!strcmp(ev.script, "network-lock") && !s->frozen)
-		err = all_frozen(s);
-	if (err)
-		return err;
+		report_mark(m, "wait");
+	}
 	if (criu_answer(&s->criu, true))
 		return move_fail(m, "criu went away");
 	return 0;
@@ -481,6 +471,7 @@ static int commit(struct source *s)
 	int64_t deadline = now_ms() + m->timeout_ms;
 	size_t left;
 
+	fault_at(FAULT_S_COMMITTED);
 	if (m->peer >= 0)
 		peer_send(m, PEER_COMMITTED, NULL, 0);
 	/*
@@ -492,6 +483,7 @@ static int commit(struct source *s)
 	criu_kill(&s->criu);
 	left = tree_kill(&s->tree, m->timeout_ms);
 	unlock_network(m->start->root);
+	fault_at(FAULT_S_KILLED);
 	while (m->peer >= 0 && !m->resumed && now_ms() < deadline)
 		if (pump(s))
 			break;
@@ -560,8 +552,9 @@ static int prepare(struct source *s)
 
 	/* all that takes time and needs no freeze is done before it */
 	err = workdir_make(m);
+	precopy_start(&s->precopy, m, &s->server.bytes);
 	if (!err)
-		err = criu_start(m, &s->criu);
+		err = criu_start(m, &s->criu, NULL);
 	if (!err)
 		err = offer_fabrics(s);
 	if (err)
@@ -577,6 +570,8 @@ static int prepare(struct source *s)
 	err = peer_accept(m, listener);
 	close(listener);
 	if (!err)
+		err = move_fault(m, FAULT_S_PLAN);
+	if (!err)
 		err = send_plan(s);
 	if (!err)
 		err = peer_expect(m, PEER_PLAN_OK, &msg);
@@ -584,6 +579,9 @@ static int prepare(struct source *s)
 		return err;
 	peer_free(&msg);
 	err = open_fabric(s);
+	if (err)
+		return err;
+	err = move_fault(m, FAULT_S_FABRIC);
 	if (err)
 		return err;
 	err = page_server_start(&s->server, s->fabric, read_pages, s);
@@ -605,7 +603,16 @@ static int run(struct source *s)
 	Pando__MoveEvent ev = PANDO__MOVE_EVENT__INIT;
 	int err;
 
-	err = prepare(s);
+	report_mark(m, "start");
+	err = move_fault(m, FAULT_S_LOOKED);
+	if (!err)
+		err = prepare(s);
+	report_mark(m, "prepare");
+	if (!err)
+		err = precopy_run(&s->precopy, pump, s);
+	report_mark(m, "precopy");
+	if (!err)
+		err = move_fault(m, FAULT_S_DUMP);
 	if (!err)
 		err = criu_dump(m, &s->criu, m->start->root,
 				s->tree.task[0].sid != s->tree.task[0].pid);
@@ -614,24 +621,30 @@ static int run(struct source *s)
 	if (!err && !s->frozen)
 		err = all_frozen(s);
 	if (!err)
+		err = move_fault(m, FAULT_S_IMAGES);
+	if (!err)
 		err = send_kin(s);
 	if (!err)
 		err = send_state(s);
 	if (!err)
+		err = move_fault(m, FAULT_S_STATE);
+	if (!err)
 		err = pump_until(s, &m->held);
+	if (!err)
+		err = move_fault(m, FAULT_S_HELD);
 	if (err)
 		return err;
 	m->ready = true;
 	ev.bytes = s->server.bytes;
 	ev.pages = s->server.pages;
 	report(m, "ready", &ev);
+	fault_at(FAULT_S_READY);
 	return peer_decide(m, pump, s);
 }
 
 int source_run(struct move *m)
 {
-	struct source s = { .m = m, .criu = { .sock = -1 },
-			    .kin = { .dev = -1 } };
+	struct source s = { .m = m, .criu = CRIU_NONE, .kin = { .dev = -1 } };
 	int err = look(&s);
 
 	if (err || m->start->check_only) {
@@ -649,6 +662,7 @@ int source_run(struct move *m)
 	fabric_free(s.fabric);
 	page_server_free(&s.server);
 	kin_free(&s.kin);
+	precopy_free(&s.precopy);
 	tree_free(&s.tree);
 	tree_free(&s.before);
 	return err;

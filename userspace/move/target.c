@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The target's side of a move: let criu rebuild the tree, fill its memory,
- * hold it before it runs, and let it run or take it away again.
- *
- * Whoever kills here must know whom: a number that is free here may be alive
- * on another node, and a signal to it would be carried there - to the frozen
- * original. So nothing is killed by number; what we built is found below us
- * (we are its parent, and adopt its orphans) and is killed by pidfd.
+ * The target's side of a move: take what comes ahead, let criu rebuild the
+ * tree, hold it before it runs, let it run or take it away again, and put its
+ * memory where it belongs.
  */
 #include <endian.h>
 #include <errno.h>
@@ -15,13 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "criu.h"
 #include "images.h"
+#include "intake.h"
+#include "keeper.h"
 #include "kin.h"
 #include "pages.h"
 #include "peer.h"
@@ -33,14 +29,19 @@
 
 struct target {
 	struct move *m;
+	struct keeper keeper;
 	struct criu criu;
 	struct kin kin;
 	struct fabric *fabric;
 	struct page_puller puller;
+	struct store store;
+	struct intake intake;
 	struct uffds uffds;
 	uint32_t *pids;			/* tasks and threads to come */
 	size_t n;
 	int64_t frozen_ns, resumed_ns, reported_ms;
+	unsigned int images;
+	bool stated;			/* the source's state is here */
 	bool holding;			/* criu waits at post-restore */
 	bool restored;			/* criu is done */
 };
@@ -146,6 +147,14 @@ static int open_fabric(struct target *t, char *offers)
 			       wish, why);
 }
 
+static int store_run(void *arg, const struct page_news *news)
+{
+	struct target *t = arg;
+
+	return news->cookie == INTAKE_COOKIE ? intake_store(&t->intake, news) :
+					       uffds_store(&t->uffds, news);
+}
+
 static int prepare(struct target *t)
 {
 	struct move *m = t->m;
@@ -155,7 +164,9 @@ static int prepare(struct target *t)
 
 	err = workdir_make(m);
 	if (!err)
-		err = criu_start(m, &t->criu);
+		err = keeper_start(m, &t->keeper);
+	if (!err)
+		err = criu_start(m, &t->criu, &t->keeper);
 	if (!err)
 		err = peer_connect(m);
 	if (!err)
@@ -166,7 +177,9 @@ static int prepare(struct target *t)
 	peer_free(&msg);
 	if (!plan)
 		return move_fail(m, "the source's plan cannot be read");
-	err = check_files(m, plan);
+	err = move_fault(m, FAULT_T_PLAN);
+	if (!err)
+		err = check_files(m, plan);
 	if (!err)
 		err = peer_say(m, PEER_PLAN_OK, NULL);
 	if (!err)
@@ -174,12 +187,18 @@ static int prepare(struct target *t)
 	pando__move_prepare__free_unpacked(plan, NULL);
 	if (err)
 		return err;
-	err = page_puller_start(&t->puller, t->fabric, uffds_store, &t->uffds);
+	err = move_fault(m, FAULT_T_FABRIC);
+	if (err)
+		return err;
+	err = page_puller_start(&t->puller, t->fabric, store_run, t);
+	t->intake = (struct intake){ .m = m, .puller = &t->puller,
+				     .store = &t->store };
 	if (err)
 		return move_fail(m, "%s fabric: %s", t->fabric->ops->name,
 				 t->fabric->error[0] ? t->fabric->error :
 						       strerror(-err));
-	err = uffds_listen(&t->uffds, m, &t->puller);
+	err = uffds_listen(&t->uffds, m, &t->puller, &t->store,
+			   &t->keeper);
 	if (!err)
 		err = criu_ready(m, &t->criu);
 	if (!err)
@@ -189,8 +208,7 @@ static int prepare(struct target *t)
 
 /* --- state and memory --------------------------------------------------------*/
 
-static int take_state(struct target *t, const struct peer_message *msg,
-		      unsigned int images)
+static int take_state(struct target *t, const struct peer_message *msg)
 {
 	struct peer_state st;
 
@@ -199,46 +217,58 @@ static int take_state(struct target *t, const struct peer_message *msg,
 	memcpy(&st, msg->data, sizeof(st));
 	t->n = le32toh(st.tasks);
 	if (msg->len - sizeof(st) != t->n * sizeof(*t->pids) ||
-	    le32toh(st.images) != images)
+	    le32toh(st.images) != t->images)
 		return move_fail(t->m, "the source's state is not whole");
 	t->frozen_ns = le64toh(st.frozen_ns);
 	t->pids = xcalloc(t->n, sizeof(*t->pids));
 	memcpy(t->pids, msg->data + sizeof(st), t->n * sizeof(*t->pids));
 	for (size_t i = 0; i < t->n; i++)
 		t->pids[i] = le32toh(t->pids[i]);
-	return 0;
+	t->stated = true;
+	report_mark(t->m, "send");
+	report_phase(t->m, "state");
+	return move_fault(t->m, FAULT_T_STATE);
 }
 
-static int receive_images(struct target *t)
+/* One message of the source, before all of its state is here. */
+static int hear_source(struct target *t)
 {
 	struct move *m = t->m;
 	struct peer_message msg;
-	unsigned int images = 0;
 	uint64_t bytes = 0;
+	int err = peer_recv(m, &msg);
 
-	for (;;) {
-		int err = peer_expect(m, 0, &msg);
-
-		if (err)
-			return err;
-		if (msg.type == PEER_IMAGE) {
-			err = images_receive(m, msg.len, &bytes);
-			images++;
-		} else if (msg.type == PEER_KIN && !t->kin.n) {
-			err = kin_unpack(m, &t->kin, msg.data, msg.len);
-		} else if (msg.type == PEER_STATE) {
-			err = take_state(t, &msg, images);
-			peer_free(&msg);
-			report_phase(m, "state");
-			return err;
-		} else {
-			err = move_fail(m, "the other mover is out of step (%d)",
-					msg.type);
-		}
-		peer_free(&msg);
-		if (err)
-			return err;
+	if (err)
+		return err;
+	switch (msg.type) {
+	case PEER_PING:
+		break;
+	case PEER_MAP:
+		err = intake_map(&t->intake, &msg);
+		if (!err)
+			err = move_fault(m, FAULT_T_ROUND);
+		break;
+	case PEER_IMAGE:
+		err = images_receive(m, msg.len, &bytes);
+		t->images++;
+		break;
+	case PEER_KIN:
+		err = t->kin.n ? move_fail(m, "the source talks twice of relations") :
+				 kin_unpack(m, &t->kin, msg.data, msg.len);
+		break;
+	case PEER_STATE:
+		err = take_state(t, &msg);
+		break;
+	case PEER_ABORT:
+		err = move_fail(m, "%s", msg.len ? (char *)msg.data :
+				"the other side gave up");
+		break;
+	default:
+		err = move_fail(m, "the other mover is out of step (%d)",
+				msg.type);
 	}
+	peer_free(&msg);
+	return err;
 }
 
 static int criu_spoke(struct target *t)
@@ -250,6 +280,9 @@ static int criu_spoke(struct target *t)
 
 	if (err)
 		return move_fail(m, "criu talks garbage");
+	/* it runs: how criu ends is of no more interest */
+	if (t->resumed_ns && ev.type != CRIU_NOTHING)
+		ev.type = CRIU_DONE;
 	switch (ev.type) {
 	case CRIU_NOTHING:
 		return 0;
@@ -266,10 +299,13 @@ static int criu_spoke(struct target *t)
 	}
 	if (!strcmp(ev.script, "post-restore")) {
 		t->holding = true;
-		return 0;
+		report_mark(m, "rebuild");
+		return move_fault(m, FAULT_T_BUILT);
 	}
-	if (!strcmp(ev.script, "post-resume"))
+	if (!strcmp(ev.script, "post-resume")) {
 		t->resumed_ns = now_ns();
+		report_mark(m, "resume");
+	}
 	if (criu_answer(&t->criu, true))
 		return move_fail(m, "criu went away");
 	return 0;
@@ -320,7 +356,8 @@ static int pump(void *arg)
 
 	for (size_t i = 0; i < n; i++)
 		p[4 + i] = (struct pollfd){ fds[i], POLLIN, 0 };
-	poll(p, 4 + n, n == WATCH ? 1 : peer_tick_ms(m));
+	poll(p, 4 + n, uffds_busy(&t->uffds) ? 0 : n == WATCH ? 1 :
+	     peer_tick_ms(m));
 	if (p[0].revents)
 		report_listen(m);
 	if (p[2].revents)
@@ -328,11 +365,15 @@ static int pump(void *arg)
 	if (!err && t->fabric)
 		err = serve_fabric(t);
 	if (!err)
+		err = intake_work(&t->intake);
+	if (!err)
 		err = uffds_work(&t->uffds);
 	if (err)
 		return err < 0 ? err : -EIO;
-	if (m->peer >= 0)
-		err = p[1].revents ? peer_hear(m) : peer_tick(m);
+	if (m->peer >= 0 && !p[1].revents)
+		err = peer_tick(m);
+	else if (m->peer >= 0)
+		err = t->stated ? peer_hear(m) : hear_source(t);
 	if (err && m->ready) {
 		/* the source's end after its commit looks like this too */
 		close(m->peer);
@@ -359,6 +400,29 @@ static int all_handed_over(struct target *t)
 	return 0;
 }
 
+/* What comes ahead of the process, and then its state. */
+static int receive(struct target *t)
+{
+	while (!t->stated) {
+		int err = pump(t);
+
+		if (err)
+			return err;
+		if (t->m->verdict != VERDICT_NONE)
+			return -ECANCELED;
+		if (t->intake.last && now_ms() - t->reported_ms >= REPORT_MS)
+			report_progress(t, "memory");
+	}
+	return 0;
+}
+
+/* Is all of it in our hands, whether in its place or not? */
+static bool complete(const struct target *t)
+{
+	return t->uffds.fill != FILL_NOTHING && t->uffds.asked &&
+	       !t->puller.busy;
+}
+
 static int restore(struct target *t)
 {
 	struct move *m = t->m;
@@ -370,7 +434,9 @@ static int restore(struct target *t)
 	if (!err)
 		err = criu_restore(m, &t->criu, shell_job);
 
-	while (!err) {
+	if (!err)
+		err = move_fault(m, FAULT_T_RESTORE);
+	while (!err && !complete(t)) {
 		err = pump(t);
 		if (!err && m->verdict != VERDICT_NONE)
 			err = -ECANCELED;
@@ -381,24 +447,23 @@ static int restore(struct target *t)
 				err = move_fail(m, "criu did not rebuild the process in time");
 			continue;
 		}
-		if (!t->uffds.push) {
+		if (t->uffds.fill == FILL_NOTHING && intake_done(&t->intake)) {
 			err = all_handed_over(t);
-			t->uffds.push = true;
+			uffds_fill(&t->uffds, FILL_ABSENT);
 			if (!err)
 				err = uffds_work(&t->uffds);
 		}
-		if (!t->uffds.missing && !t->puller.busy)
-			break;
 		if (now_ms() - t->reported_ms >= REPORT_MS)
 			report_progress(t, "memory");
 	}
 	if (err)
 		return err;
-	/* what was not carried is zeros, and the kernel has those */
-	uffds_release(&t->uffds);
+	/* all is here, and goes to its place while it runs */
 	fabric_free(t->fabric);
 	t->fabric = NULL;
-	return 0;
+	err = keeper_built(m, &t->keeper);
+	uffds_fill(&t->uffds, FILL_ALL);
+	return err;
 }
 
 /*
@@ -433,7 +498,10 @@ static int commit(struct target *t)
 	Pando__MoveEvent ev = PANDO__MOVE_EVENT__INIT;
 	int err = 0;
 
-	prctl(PR_SET_CHILD_SUBREAPER, 0);
+	report_mark(m, "commit");
+	t->uffds.running = true;
+	keeper_commit(&t->keeper);
+	fault_at(FAULT_T_COMMITTED);
 	t->criu.deadline_ms = now_ms() + m->timeout_ms * 4;
 	kin_place(m, &t->kin);
 	if (criu_answer(&t->criu, true))
@@ -454,7 +522,19 @@ static int commit(struct target *t)
 	report(m, "running", &ev);
 	if (m->peer >= 0)
 		peer_say(m, PEER_RESUMED, NULL);
-	/* it runs: how criu ends is of no more interest */
+	fault_at(FAULT_T_RUNNING);
+	while (t->uffds.missing) {
+		/* what is not here now never will be: the guard knows */
+		if (pump(t))
+			return -ECANCELED;
+		if (now_ms() - t->reported_ms >= REPORT_MS)
+			report_progress(t, "filling");
+	}
+	/* what was not carried is zeros, and the kernel has those */
+	report_mark(m, "fill");
+	fault_at(FAULT_T_FILLED);
+	uffds_release(&t->uffds);
+	keeper_done(&t->keeper);
 	while (!t->restored && now_ms() < t->criu.deadline_ms)
 		if (pump(t))
 			break;
@@ -463,50 +543,19 @@ static int commit(struct target *t)
 	return 0;
 }
 
-/* Our children and all below them: everything that criu has built. */
-static size_t kill_below(int timeout_ms)
-{
-	int64_t deadline = now_ms() + timeout_ms;
-	size_t left = 0;
-
-	do {
-		struct tree t;
-
-		while (waitpid(-1, NULL, WNOHANG) > 0)
-			;
-		if (tree_collect(&t, getpid()))
-			return 0;
-		left = t.n - 1;
-		/* the first is us */
-		if (left && !tree_hold(&t)) {
-			close(t.task[0].pidfd);
-			t.task[0].pidfd = -1;
-			tree_kill(&t, 200);
-		}
-		tree_free(&t);
-	} while (left && now_ms() < deadline);
-	return left;
-}
-
 static void abort_move(struct target *t)
 {
 	struct move *m = t->m;
-	size_t left;
 
 	if (!m->reason[0])
 		move_fail(m, "the move was called off");
-	/*
-	 * criu first: where it finds a task of its own gone it kills the
-	 * others by number, and a number may lead to the source.
-	 */
 	criu_kill(&t->criu);
 	uffds_release(&t->uffds);
-	left = kill_below(m->timeout_ms);
-	if (left) {
+	if (keeper_kill(&t->keeper, m->timeout_ms)) {
 		size_t n = strlen(m->reason);
 
 		snprintf(m->reason + n, sizeof(m->reason) - n,
-			 "; %zu restored tasks do not die", left);
+			 "; restored tasks do not die");
 	}
 	if (m->peer >= 0)
 		peer_say(m, m->ready ? PEER_ABORTED : PEER_ABORT, m->reason);
@@ -514,23 +563,24 @@ static void abort_move(struct target *t)
 
 int target_run(struct move *m)
 {
-	struct target t = { .m = m, .criu = { .sock = -1 },
+	struct target t = { .m = m, .criu = CRIU_NONE,
+			    .keeper = { .sock = -1, .guard = -1 },
 			    .kin = { .dev = -1 },
 			    .uffds = { .conn = -1, .listener = -1 } };
 	int err;
 
-	/* nothing that criu makes gets away from us */
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	err = prepare(&t);
 	if (!err)
-		err = receive_images(&t);
+		err = receive(&t);
 	if (!err)
 		err = restore(&t);
 	if (!err)
 		err = enter_cgroup(&t);
 	if (!err) {
 		m->ready = true;
+		report_mark(m, "pages");
 		report_progress(&t, "ready");
+		fault_at(FAULT_T_READY);
 		/* should it not arrive, the decision is the cluster's anyway */
 		peer_say(m, PEER_HELD, NULL);
 		err = peer_decide(m, pump, &t);
@@ -541,6 +591,8 @@ int target_run(struct move *m)
 		err = commit(&t);
 	kin_free(&t.kin);
 	uffds_free(&t.uffds);
+	intake_free(&t.intake);
+	store_free(&t.store);
 	page_puller_free(&t.puller);
 	fabric_free(t.fabric);
 	free(t.pids);

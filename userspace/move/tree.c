@@ -233,6 +233,28 @@ size_t tree_kill(struct tree *t, int timeout_ms)
 	return left;
 }
 
+int read_forced(pid_t pid, uint64_t addr, unsigned int n, uint8_t *dst)
+{
+	size_t len = (size_t)n * 4096, off = 0;
+	char path[64];
+	int fd, err = 0;
+
+	snprintf(path, sizeof(path), "%s/%d/mem", tree_proc, pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	while (off < len && !err) {
+		ssize_t got = pread(fd, dst + off, len - off, addr + off);
+
+		if (got > 0)
+			off += got;
+		else
+			err = got ? -errno : -EFAULT;
+	}
+	close(fd);
+	return err;
+}
+
 void tree_free(struct tree *t)
 {
 	for (size_t i = 0; i < t->n; i++) {

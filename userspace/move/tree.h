@@ -53,6 +53,9 @@ struct tree_files {
 void tree_files(const struct tree *t, struct tree_files *out);
 void tree_files_free(struct tree_files *f);
 
+/* Memory that forbids reading is read too: its owner may allow it again. */
+int read_forced(pid_t pid, uint64_t addr, unsigned int n, uint8_t *dst);
+
 /* --- /proc, for the files of tree_*.c ---------------------------------------*/
 
 /* A line's worth of a link of a process: 0 or a negative errno. */

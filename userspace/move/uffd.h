@@ -6,9 +6,18 @@
 #ifndef UFFD_H
 #define UFFD_H
 
+#include "keeper.h"
 #include "lazy.h"
 #include "move.h"
 #include "pages.h"
+#include "store.h"
+
+/* What is put into its place beside what a thread waits for. */
+enum uffd_fill {
+	FILL_NOTHING,		/* not all is mapped yet */
+	FILL_ABSENT,		/* what the store does not have is fetched */
+	FILL_ALL,
+};
 
 struct uffd {
 	pid_t pid;		/* as at the source */
@@ -24,7 +33,14 @@ struct uffds {
 	bool got_pid;
 	int32_t next_pid;	/* the number that came, its descriptor to come */
 	bool finished;		/* criu said so: the last word */
-	bool push;		/* all is mapped: fetch what nobody waits for */
+	enum uffd_fill fill;
+	bool waiting;		/* threads, for what could not be asked for yet */
+	bool asked;		/* FILL_ABSENT: all of it is asked for */
+	bool more;		/* FILL_ALL: the last look found something */
+	bool forked;		/* a child may lack what its parent has */
+	bool running;		/* processes may end, and change their memory */
+	struct keeper *keeper;	/* holds a copy of each */
+	struct store *store;	/* what came ahead */
 	struct uffd *v;
 	size_t n;
 	uint64_t missing;	/* pages over all */
@@ -33,14 +49,18 @@ struct uffds {
 };
 
 /* Listens at lazy-pages.socket in the work directory. */
-int uffds_listen(struct uffds *u, struct move *m, struct page_puller *p);
+int uffds_listen(struct uffds *u, struct move *m, struct page_puller *p,
+		 struct store *s, struct keeper *k);
 /* Descriptors to watch: at most @max in @fds, how many. */
 size_t uffds_fds(const struct uffds *u, int *fds, size_t max);
-/* Does what can be done without waiting. */
+/* Does a part of what can be done without waiting. */
 int uffds_work(struct uffds *u);
-/* A run arrived: page_store of the puller. */
-int uffds_store(void *arg, uint64_t cookie, uint64_t addr, unsigned int n,
-		uint64_t zero, const uint8_t *data);
+/* From now on. */
+void uffds_fill(struct uffds *u, enum uffd_fill fill);
+/* Is there more that needs no waiting? */
+bool uffds_busy(const struct uffds *u);
+/* A run arrived that it asked for. */
+int uffds_store(struct uffds *u, const struct page_news *news);
 /* Was @pid handed over? */
 bool uffds_has(const struct uffds *u, pid_t pid);
 /* All is there: let go, so that what is not there is zeros by the kernel. */

@@ -157,6 +157,7 @@ static void located(void *data)
 		q.node = j->q->node;
 		q.fabric = j->q->fabric;
 		q.why = j->q->why;
+		q.max_freeze_ms = j->q->max_freeze_ms;
 		q.uid = j->uid;
 		f.peer_move = &q;
 		if (l->location == pandod.self)

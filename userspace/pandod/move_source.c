@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cluster.h"
+#include "fault.h"
 #include "init.h"
 #include "log.h"
 #include "move.h"
@@ -21,6 +22,7 @@
 #define LOG_NAME	"source"
 #define TOKEN		32
 #define GRACE_MS	5000	/* the movers' own bounds come first */
+#define MARKS		32
 #define AFTERMATH_MS	10000	/* for the last figures, once it is decided */
 
 enum phase {
@@ -47,10 +49,16 @@ struct source {
 	bool target_called;
 	uint32_t *pids, npids;
 	uint64_t memory_kib;
-	bool source_ready, target_ready, target_running, moved;
+	bool source_ready, target_ready, target_running, target_done;
 	sd_event_source *timer;
 	/* figures */
 	uint64_t bytes, pages, started_us, frozen_us, running_us;
+	uint32_t rounds, max_freeze_ms;
+	struct mark {
+		char name[16];
+		int64_t at_ns;
+	} mark[MARKS];
+	uint32_t marks;
 	double freeze_ms;
 	char **blockers;
 	size_t nblockers;
@@ -92,12 +100,46 @@ static void source_free(struct source *s)
 	free(s);
 }
 
+static int by_time(const void *a, const void *b)
+{
+	const struct mark *x = a, *y = b;
+
+	return (x->at_ns > y->at_ns) - (x->at_ns < y->at_ns);
+}
+
+/* Where the time went: from mark to mark, those of both nodes by their clock. */
+static uint32_t make_phases(struct source *s, Pando__MovePhase *phase,
+			    Pando__MovePhase **phases)
+{
+	bool frozen = false;
+	uint32_t n = 0;
+
+	qsort(s->mark, s->marks, sizeof(s->mark[0]), by_time);
+	for (uint32_t i = 1; i < s->marks; i++) {
+		pando__move_phase__init(&phase[n]);
+		phase[n].name = s->mark[i].name;
+		phase[n].ms = (s->mark[i].at_ns - s->mark[i - 1].at_ns) / 1e6;
+		phase[n].frozen = frozen;
+		if (!strcmp(s->mark[i].name, "wait"))
+			frozen = true;
+		else if (!strcmp(s->mark[i].name, "resume"))
+			frozen = false;
+		phases[n] = &phase[n];
+		n++;
+	}
+	return n;
+}
+
 /* Tells the asker and forgets the move. */
 static void end(struct source *s, const char *result, const char *reason)
 {
 	Pando__Move m = PANDO__MOVE__INIT;
+	Pando__MovePhase phase[MARKS], *phases[MARKS];
 	struct move_sink sink = s->sink;
 
+	m.phases = phases;
+	m.n_phases = make_phases(s, phase, phases);
+	m.rounds = s->rounds;
 	m.pid = s->root;
 	m.from = pandod.name;
 	m.to = s->to_name;
@@ -212,6 +254,14 @@ static void note_figures(struct source *s, const Pando__MoveEvent *e)
 		s->pages = e->pages;
 	if (e->freeze_ms > 0)
 		s->freeze_ms = e->freeze_ms;
+	if (e->round)
+		s->rounds = e->round;
+	for (size_t i = 0; i < e->n_marks && s->marks < MARKS; i++) {
+		struct mark *k = &s->mark[s->marks++];
+
+		snprintf(k->name, sizeof(k->name), "%s", e->marks[i]->name);
+		k->at_ns = e->marks[i]->at_ns;
+	}
 }
 
 static void progress(struct source *s, const Pando__MoveEvent *e)
@@ -223,7 +273,10 @@ static void progress(struct source *s, const Pando__MoveEvent *e)
 	p.phase = e->phase;
 	p.bytes = e->bytes;
 	p.total = e->total;
-	p.rate = secs > 0 ? e->bytes / secs : 0;
+	p.rate = e->rate > 0 ? e->rate : secs > 0 ? e->bytes / secs : 0;
+	p.round = e->round;
+	p.dirty_rate = e->dirty_rate;
+	p.expected_ms = e->expected_ms;
 	if (s->sink.progress)
 		s->sink.progress(s->sink.data, &p);
 }
@@ -296,17 +349,29 @@ static void commit(struct source *s)
 		abort_move(s, "failed", "the cluster changed during the move");
 		return;
 	}
+	if (fault_at(FAULT_D_COMMIT)) {
+		abort_move(s, "failed", "a fault was asked for");
+		return;
+	}
 	/* guests' origins are known where they were started, or told on */
 	m.origin = run_origin(s->root);
 	s->phase = COMMITTING;
 	arm(s);
 	cluster_send(&m);
+	fault_at(FAULT_D_SENT);
 }
 
 static void maybe_commit(struct source *s)
 {
 	if (s->phase == MOVING && s->source_ready && s->target_ready)
 		commit(s);
+}
+
+/* It runs there with all that belongs to it, and nothing is left here. */
+static void maybe_end(struct source *s)
+{
+	if (s->phase == DECIDED && s->target_done && !s->mover)
+		end(s, "moved", "");
 }
 
 static bool on_target(void *data, Pando__Frame *f, int *fds, int nfds, int err);
@@ -354,6 +419,10 @@ static void on_prepared(struct source *s, const Pando__MoveEvent *e)
 		return;
 	}
 	s->phase = ASKING;
+	if (fault_at(FAULT_D_ASK)) {
+		abort_move(s, "failed", "a fault was asked for");
+		return;
+	}
 	ask_target(s, e->port);
 }
 
@@ -431,8 +500,8 @@ static void on_mover_gone(void *data)
 	if (s->phase < COMMITTING)
 		abort_move(s, "failed", "pando-move ended without a word; see "
 			   "the log of node %s", pandod.name);
-	else if (s->phase == DECIDED && s->target_running)
-		end(s, "moved", "");
+	else if (s->phase == DECIDED)
+		maybe_end(s);
 	else if (s->phase == COMMITTING)
 		log_err("move=%016llx: pando-move died before the verdict",
 			(unsigned long long)s->id);
@@ -450,9 +519,10 @@ static void on_target_event(struct source *s, Pando__MoveEvent *e)
 	} else if (!strcmp(e->phase, "running")) {
 		s->target_running = true;
 		s->running_us = now_us();
-		if (s->phase == DECIDED && !s->mover)
-			end(s, "moved", "");
-	} else if (s->phase < COMMITTING) {
+	} else if (!strcmp(e->phase, "done")) {
+		s->target_done = true;
+		maybe_end(s);
+	} else if (s->phase < COMMITTING || s->target_running) {
 		progress(s, e);
 	}
 }
@@ -518,6 +588,7 @@ static void start_mover(struct source *s)
 	order.token.len = TOKEN;
 	order.workdir = workdir;
 	order.check_only = s->why;
+	order.max_freeze_ms = s->max_freeze_ms;
 	order.timeout_ms = bound_ms(pandod.config.move_timeout_ms);
 	s->mover = mover_start(&order, on_event, on_mover_gone, s);
 	if (!s->mover)
@@ -536,10 +607,12 @@ void source_start(const Pando__PeerMove *q, const struct move_sink *sink)
 		log_err("out of memory");
 		abort();
 	}
+	fault_load();
 	s->sink = *sink;
 	s->root = q->pid;
 	s->uid = q->uid;
 	s->why = q->why;
+	s->max_freeze_ms = q->max_freeze_ms;
 	s->started_us = now_us();
 	s->next = sources;
 	sources = s;
@@ -628,14 +701,14 @@ void source_decided(uint64_t move)
 	if (!s || s->phase != COMMITTING)
 		return;
 	s->phase = DECIDED;
+	fault_at(FAULT_D_DECIDED);
 	arm(s);
 	if (s->mover)
 		mover_verdict(s->mover, true);
 	else
 		log_err("move=%016llx: the originals may be left, stopped",
 			(unsigned long long)move);
-	if (s->target_running && !s->mover)
-		end(s, "moved", "");
+	maybe_end(s);
 }
 
 bool source_in_flight(uint64_t move)

@@ -7,6 +7,7 @@
 #include <sys/utsname.h>
 
 #include "cluster.h"
+#include "fault.h"
 #include "init.h"
 #include "kernel.h"
 #include "log.h"
@@ -82,6 +83,8 @@ static void on_event(void *data, Pando__MoveEvent *e)
 	}
 	if (!strcmp(e->phase, "ready"))
 		t->ready = true;
+	if (t->ready && !t->decided)
+		fault_at(FAULT_E_READY);
 	f.move_event = e;
 	if (t->request)
 		request_reply(t->request, &f);
@@ -242,6 +245,12 @@ void move_peer_prepare(struct request *r, const Pando__MovePrepare *q)
 			     "the limit is %d", q->n_pids, PANDO_MOVE_PIDS_MAX);
 		return;
 	}
+	if (!t)
+		fault_load();
+	if (!t && fault_at(FAULT_E_PREPARE)) {
+		request_fail(r, ECANCELED, "a fault was asked for");
+		return;
+	}
 	if (t) {
 		prepare_again(t, r, q);
 		return;
@@ -265,6 +274,10 @@ void move_peer_prepare(struct request *r, const Pando__MovePrepare *q)
 	r->data = t;
 	if (reserve(t, text, sizeof(text))) {
 		abort_move(t, EEXIST, text);
+		return;
+	}
+	if (fault_at(FAULT_E_RESERVED)) {
+		abort_move(t, ECANCELED, "a fault was asked for");
 		return;
 	}
 	if (!start_mover(t, q)) {
@@ -338,6 +351,7 @@ void target_decided(uint64_t move)
 	if (!t || t->decided)
 		return;
 	t->decided = true;
+	fault_at(FAULT_E_DECIDED);
 	if (t->mover) {
 		mover_verdict(t->mover, true);
 		return;

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The keeper and the guard of a restored tree; see keeper.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "criu.h"
+#include "keeper.h"
+#include "tree.h"
+
+/* What the mover says, one byte, with a descriptor where it says so. */
+#define SAY_CRIU	'c'	/* criu's end of its RPC; answered with its pidfd */
+#define SAY_HOLD	'u'	/* a userfaultfd */
+#define SAY_BUILT	'b'	/* the guard's socket */
+#define SAY_COMMIT	'g'
+#define SAY_DONE	'd'
+
+/* --- words between the three ---------------------------------------------------*/
+
+static int say(int sock, char word, int fd)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec iov = { &word, 1 };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (fd >= 0) {
+		struct cmsghdr *c;
+
+		mh.msg_control = control.buf;
+		mh.msg_controllen = sizeof(control.buf);
+		c = CMSG_FIRSTHDR(&mh);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	}
+	return sendmsg(sock, &mh, MSG_NOSIGNAL) == 1 ? 0 : -EPIPE;
+}
+
+/* 0 at the end of the other side. */
+static char hear(int sock, int *fd)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control;
+	char word = 0;
+	struct iovec iov = { &word, 1 };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1,
+			     .msg_control = control.buf,
+			     .msg_controllen = sizeof(control.buf) };
+	struct cmsghdr *c;
+	ssize_t n;
+
+	*fd = -1;
+	do
+		n = recvmsg(sock, &mh, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return 0;
+	c = CMSG_FIRSTHDR(&mh);
+	if (c && c->cmsg_type == SCM_RIGHTS &&
+	    c->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(fd, CMSG_DATA(c), sizeof(*fd));
+	return word;
+}
+
+/* --- the guard --------------------------------------------------------------------*/
+
+/* All that is held, and what came of it since. */
+static void kill_tree(struct tree *t)
+{
+	for (int again = 0; again < 3; again++) {
+		for (size_t i = 0; i < t->n; i++) {
+			struct pollfd p = { t->task[i].pidfd, POLLIN, 0 };
+			struct tree below;
+
+			/* only of those whose number is still theirs */
+			if (p.fd < 0 || poll(&p, 1, 0) > 0 ||
+			    tree_collect(&below, t->task[i].pid))
+				continue;
+			if (!tree_hold(&below))
+				tree_kill(&below, 0);
+			tree_free(&below);
+		}
+		if (!tree_kill(t, 1000))
+			return;
+	}
+}
+
+static void __attribute__((noreturn)) guard(int sock, struct tree *t)
+{
+	bool committed = false;
+	int fd;
+
+	prctl(PR_SET_NAME, "pando-guard");
+	for (;;) {
+		switch (hear(sock, &fd)) {
+		case SAY_COMMIT:
+			committed = true;
+			break;
+		case SAY_HOLD:	/* kept open, that is all */
+			break;
+		case SAY_DONE:
+			_exit(0);
+		default:
+			/* before the commit the keeper does it */
+			if (committed)
+				kill_tree(t);
+			_exit(1);
+		}
+	}
+}
+
+/* --- the keeper ---------------------------------------------------------------------*/
+
+struct held {
+	int criu;		/* pidfd */
+	int guard;		/* a guard's socket to come, or -1 */
+};
+
+static int start_criu(int sock)
+{
+	pid_t pid = fork();
+	int pidfd;
+
+	if (!pid)
+		criu_exec(sock);
+	if (pid < 0)
+		return -1;
+	/* nobody but we could have taken its end */
+	pidfd = syscall(SYS_pidfd_open, pid, 0);
+	if (pidfd < 0)
+		kill(pid, SIGKILL);
+	return pidfd;
+}
+
+static void reap(void)
+{
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+}
+
+/*
+ * criu first: where it finds a task of its own gone it kills the others by
+ * number, and a number that is free here may lead to the source. For the same
+ * reason nothing here is killed by number.
+ */
+static void kill_below(const struct held *h)
+{
+	struct pollfd p = { h->criu, POLLIN, 0 };
+	size_t left;
+
+	if (h->criu >= 0) {
+		syscall(SYS_pidfd_send_signal, h->criu, SIGKILL, NULL, 0);
+		poll(&p, 1, 5000);
+	}
+	do {
+		struct tree t;
+
+		reap();
+		if (tree_collect(&t, getpid()))
+			return;
+		left = t.n - 1;
+		/* the first is us */
+		if (left && !tree_hold(&t)) {
+			close(t.task[0].pidfd);
+			t.task[0].pidfd = -1;
+			tree_kill(&t, 200);
+		}
+		tree_free(&t);
+	} while (left);
+}
+
+static void post_guard(const struct held *h, int sock, int keeper)
+{
+	struct tree t;
+
+	if (tree_collect(&t, getpid()))
+		return;
+	if (!fork()) {
+		close(keeper);
+		close(h->criu);
+		/* we stand first in it, and criu is in it: both go anyway */
+		for (size_t i = 0; i < t.n; i++)
+			if (t.task[i].pid != getppid())
+				t.task[i].pidfd = syscall(SYS_pidfd_open,
+							  t.task[i].pid, 0);
+		guard(sock, &t);
+	}
+	close(sock);
+	tree_free(&t);
+}
+
+static void __attribute__((noreturn)) keep(int sock)
+{
+	struct held h = { .criu = -1, .guard = -1 };
+	struct pollfd p[2] = { { sock, POLLIN, 0 }, { -1, POLLIN, 0 } };
+	struct signalfd_siginfo si;
+	sigset_t set;
+	int fd;
+
+	prctl(PR_SET_NAME, "pando-keeper");
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	setsid();
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	p[1].fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	for (;;) {
+		poll(p, 2, -1);
+		if (p[1].revents) {
+			while (read(p[1].fd, &si, sizeof(si)) > 0)
+				;
+			reap();
+		}
+		if (!p[0].revents)
+			continue;
+		switch (hear(sock, &fd)) {
+		case SAY_CRIU:
+			h.criu = start_criu(fd);
+			close(fd);
+			say(sock, SAY_CRIU, h.criu);
+			break;
+		case SAY_HOLD:
+			/* for the guard, who has what we have */
+			break;
+		case SAY_BUILT:
+			post_guard(&h, fd, sock);
+			break;
+		case SAY_COMMIT:
+			_exit(0);
+		default:
+			kill_below(&h);
+			_exit(1);
+		}
+	}
+}
+
+/* --- the mover's side ------------------------------------------------------------------*/
+
+int keeper_start(struct move *m, struct keeper *k)
+{
+	int sk[2];
+
+	*k = (struct keeper){ .sock = -1, .guard = -1 };
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sk))
+		return move_fail(m, "socketpair: %s", strerror(errno));
+	k->pid = fork();
+	if (!k->pid) {
+		/* of the mover's it has nothing, so that its end is seen */
+		dup2(sk[1], 3);
+		fcntl(3, F_SETFD, FD_CLOEXEC);
+		close_range(4, ~0u, 0);
+		keep(3);
+	}
+	close(sk[1]);
+	k->sock = sk[0];
+	return k->pid < 0 ? move_fail(m, "fork: %s", strerror(errno)) : 0;
+}
+
+int keeper_criu(struct move *m, struct keeper *k, int sock)
+{
+	int pidfd = -1;
+
+	if (say(k->sock, SAY_CRIU, sock) || !hear(k->sock, &pidfd) ||
+	    pidfd < 0)
+		return move_fail(m, "cannot start criu");
+	return pidfd;
+}
+
+int keeper_hold(struct move *m, struct keeper *k, int uffd)
+{
+	int to = k->guard >= 0 ? k->guard : k->sock;
+
+	return to < 0 || say(to, SAY_HOLD, uffd) ?
+	       move_fail(m, "the keeper of the restored process is gone") : 0;
+}
+
+int keeper_built(struct move *m, struct keeper *k)
+{
+	int sk[2], err;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sk))
+		return move_fail(m, "socketpair: %s", strerror(errno));
+	err = say(k->sock, SAY_BUILT, sk[1]);
+	close(sk[1]);
+	k->guard = sk[0];
+	return err ? move_fail(m, "the keeper of the restored process is gone") :
+		     0;
+}
+
+void keeper_commit(struct keeper *k)
+{
+	say(k->guard, SAY_COMMIT, -1);
+	say(k->sock, SAY_COMMIT, -1);
+	close(k->sock);
+	k->sock = -1;
+	waitpid(k->pid, NULL, 0);
+	k->pid = 0;
+}
+
+void keeper_done(struct keeper *k)
+{
+	if (k->guard >= 0) {
+		say(k->guard, SAY_DONE, -1);
+		close(k->guard);
+	}
+	k->guard = -1;
+}
+
+int keeper_kill(struct keeper *k, int timeout_ms)
+{
+	int64_t deadline = now_ms() + timeout_ms;
+
+	/* the guard first: what is not committed is not its business */
+	if (k->guard >= 0)
+		close(k->guard);
+	if (k->sock >= 0)
+		close(k->sock);
+	k->sock = k->guard = -1;
+	while (k->pid > 0 && !waitpid(k->pid, NULL, WNOHANG)) {
+		if (now_ms() > deadline)
+			return -ETIMEDOUT;
+		poll(NULL, 0, 2);
+	}
+	k->pid = 0;
+	return 0;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Two small processes that see to it that a restored tree is whole or is not,
+ * whatever becomes of its mover.
+ *
+ * The keeper is the parent of criu, and so of what criu builds. When the mover
+ * goes before the commit it kills all of that. At the commit it goes itself,
+ * and the tree is pando-init's from then on.
+ *
+ * The guard holds copies of the userfaultfds while memory is put in its place.
+ * A page that is missing is waited for as long as one of them is open; were
+ * they all closed, it would be read as zeros. So when the mover goes before it
+ * is done, the guard kills the tree, and only then lets go.
+ */
+#ifndef KEEPER_H
+#define KEEPER_H
+
+#include "move.h"
+
+struct keeper {
+	pid_t pid;
+	int sock;		/* to the keeper, -1: none */
+	int guard;		/* to the guard, -1: none */
+};
+
+int keeper_start(struct move *m, struct keeper *k);
+/* Has criu started with its end @sock of the RPC: its pidfd. */
+int keeper_criu(struct move *m, struct keeper *k, int sock);
+/* A userfaultfd of the tree: held from now on. */
+int keeper_hold(struct move *m, struct keeper *k, int uffd);
+/* All is built: the guard takes up its post. */
+int keeper_built(struct move *m, struct keeper *k);
+/* It is committed. */
+void keeper_commit(struct keeper *k);
+/* Its memory is complete: nobody is needed any more. */
+void keeper_done(struct keeper *k);
+/* Away with all that was built: 0, or -ETIMEDOUT when something is left. */
+int keeper_kill(struct keeper *k, int timeout_ms);
+
+#endif
