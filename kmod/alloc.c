@@ -197,7 +197,8 @@ static struct pid *share(u32 nr)
 	rcu_read_lock();
 	pid = find_pid_ns(nr, pando_ns());
 	/* a process of its own, or one that was made before */
-	if (pid && pid_task(pid, PIDTYPE_PID) && !pando_stub_stands(nr))
+	if (pid && pid_task(pid, PIDTYPE_PID) && !pando_stub_stands(nr) &&
+	    !pando_stub_is_copy(nr))
 		pid = NULL;
 	sh->pid = pid;
 	sh->nr = nr;

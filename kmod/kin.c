@@ -341,7 +341,7 @@ void pando_kin_died(struct task_struct *task)
 			       rcu_dereference_protected(task->real_parent, 1)))
 		return;
 	/* what criu builds and is then not wanted is not the process */
-	if (!pando_locate_is_settled(pid))
+	if (!pando_locate_is_settled(pid) && !pando_stub_is_original(task, pid))
 		return;
 	spin_lock_irqsave(&lock, flags);
 	k = find(pid);

@@ -174,11 +174,38 @@ static long bind(struct file *file, const struct pando_park __user *user)
 	return pando_stub_bind(file, p.pid, p.where);
 }
 
-static long claim(struct file *file, const __u32 __user *user)
+static long claim(struct file *file, const struct pando_claim __user *user)
+{
+	struct pando_claim c;
+
+	if (copy_from_user(&c, user, sizeof(c)))
+		return -EFAULT;
+	if (c.flags & ~PANDO_CLAIM_TRAVELS)
+		return -EINVAL;
+	return pando_stub_claim(file, c.pid, c.flags & PANDO_CLAIM_TRAVELS);
+}
+
+static long join(struct file *file, const __u32 __user *user)
 {
 	u32 pid;
 
-	return get_user(pid, user) ? -EFAULT : pando_stub_claim(file, pid);
+	return get_user(pid, user) ? -EFAULT : pando_stub_join(file, pid);
+}
+
+static long release(const __u32 __user *user)
+{
+	struct task_struct *task;
+	u32 pid;
+
+	if (get_user(pid, user))
+		return -EFAULT;
+	task = pando_stub_retire(pid);
+	if (!task)
+		return -ESRCH;
+	pando_stub_release(task);
+	put_task_struct(task);
+	pando_kin_hold(pid, true);
+	return 0;
 }
 
 long pando_kin_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -204,6 +231,10 @@ long pando_kin_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return place(user);
 	case PANDO_IOC_PARK:
 		return park(user);
+	case PANDO_IOC_JOIN:
+		return join(file, user);
+	case PANDO_IOC_RELEASE:
+		return release(user);
 	}
 	return -ENOTTY;
 }

@@ -458,6 +458,9 @@ EXPORT_SYMBOL_GPL(pando_locate_may_be_remote);
  */
 int pando_locate_miss(u32 pid)
 {
+	/* here, and so is for a moment a stub of it */
+	if (pando_stub_is_copy(pid))
+		return -EBUSY;
 	if (is_kind(pid, PANDO_DIR_AWAY) || is_kind(pid, PANDO_DIR_LEAVING) ||
 	    pando_stub_has(pid))
 		return -EREMCHG;
@@ -512,7 +515,8 @@ static int walk(u32 pid, enum pando_msg type, const struct kvec *vec, int nvec,
 	for (hops = 0; hops < MAX_HOPS; hops++) {
 		if (!node || node == self) {
 			*here = pando_ns_has_pid(pid);
-			return !*here && is_kind(pid, PANDO_DIR_RESERVED) ?
+			return !*here && (is_kind(pid, PANDO_DIR_RESERVED) ||
+					  pando_stub_is_copy(pid)) ?
 			       -EBUSY : -ESRCH;
 		}
 		err = pando_rpc_call(node, type, vec, nvec, reply, reply_cap,

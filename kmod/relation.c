@@ -204,7 +204,8 @@ static int place(void *arg)
 	if (stub) {
 		take_parent(task, stub);
 		take_children(task, stub);
-		take_terminal(task, stub);
+		if (!r->keep_terminal)
+			take_terminal(task, stub);
 		give_to(stub, reaper);
 	} else if (r->ppid) {
 		parent = process(r->ppid);

@@ -34,6 +34,7 @@ int pando_relation_swap(struct task_struct *body, struct task_struct *stub);
  * @ppid: parent's number in the cluster namespace; 0: as it is
  * @pgid: process group; 0: as it is
  * @sid: session; 0: as it is
+ * @keep_terminal: it has its own already, and the stub's is not to be taken
  *
  * With a stub, parent and children are the stub's, and so are group, session
  * and terminal unless others are given; the stub goes to pando-init, childless.
@@ -42,6 +43,7 @@ struct pando_relation {
 	struct task_struct *task;
 	struct task_struct *stub;
 	u32 ppid, pgid, sid;
+	bool keep_terminal;
 };
 
 /*

@@ -40,12 +40,15 @@ enum state {
  * @incarnation: of that node
  * @state: see above; lock
  * @owner: whose it is until it stands
+ * @travels: it comes with a parent that waits for it
  * @task: the task, with a reference; NULL while CLAIMED
  * @sender: who may send it a signal of its own now
  * @ending: it is to end with @status
  * @status: as wait() has it
  * @stop_signal: that the process was stopped by
  * @misses: how often nobody knew of the process
+ * @original: the process, if it is here and meets its stub, with a reference
+ * @pending: how the process ended before the stub stood
  */
 struct stub {
 	struct hlist_node node;
@@ -56,12 +59,15 @@ struct stub {
 	u64 incarnation;
 	enum state state;
 	struct file *owner;
+	bool travels;
 	struct task_struct *task;
 	struct task_struct *sender;
 	bool ending;
 	int status;
 	int stop_signal;
 	int misses;
+	struct task_struct *original;
+	struct pando_wire_kin_event *pending;
 };
 
 atomic_t pando_stub_gate = ATOMIC_INIT(0);
@@ -163,6 +169,9 @@ static void free_stub(struct rcu_head *rcu)
 
 	if (s->task)
 		put_task_struct(s->task);
+	if (s->original)
+		put_task_struct(s->original);
+	kfree(s->pending);
 	kfree(s);
 }
 
@@ -277,6 +286,28 @@ static struct stub *standing(u32 pid)
 	return s;
 }
 
+/*
+ * The standing stubs; under act_mutex, so that their records stay. NULL: none,
+ * or no memory (whoever asks will ask again).
+ */
+static struct stub **collect(u32 *n)
+{
+	u32 room = pando_stub_count();
+	struct stub **all, *s;
+	int i;
+
+	*n = 0;
+	all = room ? kvmalloc_array(room, sizeof(*all), GFP_KERNEL) : NULL;
+	if (!all)
+		return NULL;
+	spin_lock_irq(&lock);
+	hash_for_each(table, i, s, node)
+		if (*n < room && s->state == STANDS && !s->ending)
+			all[(*n)++] = s;
+	spin_unlock_irq(&lock);
+	return all;
+}
+
 /* Does its parent, or somebody after it, still wait for it? */
 static bool has_parent(struct stub *s)
 {
@@ -289,6 +320,23 @@ static bool has_parent(struct stub *s)
 	return found;
 }
 
+/* It arrives with its parent just now: it ends when it stands. */
+static bool postpone(u32 pid, const struct pando_wire_kin_event *ev)
+{
+	struct stub *s;
+	bool arrives;
+
+	spin_lock_irq(&lock);
+	s = find(pid);
+	arrives = s && s->state < STANDS && s->travels && !s->original;
+	spin_unlock_irq(&lock);
+	if (!arrives)
+		return false;
+	if (!s->pending)
+		s->pending = kmemdup(ev, sizeof(*ev), GFP_KERNEL | __GFP_NOFAIL);
+	return true;
+}
+
 bool pando_stub_exit(u32 pid, const struct pando_wire_kin_event *ev)
 {
 	struct stub *s;
@@ -296,7 +344,7 @@ bool pando_stub_exit(u32 pid, const struct pando_wire_kin_event *ev)
 
 	mutex_lock(&act_mutex);
 	s = standing(pid);
-	keeps = s && has_parent(s);
+	keeps = s ? has_parent(s) : postpone(pid, ev);
 	mutex_unlock(&act_mutex);
 	/* another node is told, and nobody else waits for that */
 	if (keeps)
@@ -337,29 +385,6 @@ void pando_stub_cont(u32 pid)
 
 /* --- the helper of a move ----------------------------------------------------------- */
 
-int pando_stub_claim(struct file *owner, u32 pid)
-{
-	struct stub *s;
-	int err = 0;
-
-	if (pid < PANDO_LOCAL_PIDS || pid >= PANDO_PID_MAX)
-		return -EINVAL;
-	mutex_lock(&act_mutex);
-	if (pando_stub_has(pid)) {
-		err = -EALREADY;
-	} else if (pando_ns_has_process(pid) || pando_locate_is_reserved(pid)) {
-		err = -EEXIST;
-	} else {
-		s = add(pid, CLAIMED, NULL);
-		if (s)
-			s->owner = owner;
-		else
-			err = -ENOMEM;
-	}
-	mutex_unlock(&act_mutex);
-	return err;
-}
-
 static struct task_struct *get_process(u32 pid)
 {
 	struct task_struct *task;
@@ -370,6 +395,62 @@ static struct task_struct *get_process(u32 pid)
 	task = p ? get_pid_task(p, PIDTYPE_TGID) : NULL;
 	rcu_read_unlock();
 	return task;
+}
+
+static void unclaim(struct file *owner, u32 pid)
+{
+	struct stub *s;
+
+	spin_lock_irq(&lock);
+	s = find(pid);
+	if (s && s->owner == owner && s->state == CLAIMED)
+		remove(s);
+	spin_unlock_irq(&lock);
+	pando_alloc_unshare(pid);
+}
+
+static int claim(struct file *owner, u32 pid, bool travels)
+{
+	struct task_struct *original = NULL;
+	struct stub *s;
+
+	if (pando_stub_has(pid))
+		return -EALREADY;
+	if (pando_locate_is_reserved(pid))
+		return -EEXIST;
+	if (pando_ns_has_process(pid)) {
+		original = travels ? get_process(pid) : NULL;
+		if (!original)
+			return -EEXIST;
+	}
+	s = add(pid, CLAIMED, NULL);
+	if (!s) {
+		if (original)
+			put_task_struct(original);
+		return -ENOMEM;
+	}
+	s->owner = owner;
+	s->travels = travels;
+	WRITE_ONCE(s->original, original);
+	return original ? 1 : 0;
+}
+
+int pando_stub_claim(struct file *owner, u32 pid, bool travels)
+{
+	int ret;
+
+	if (pid < PANDO_LOCAL_PIDS || pid >= PANDO_PID_MAX)
+		return -EINVAL;
+	mutex_lock(&act_mutex);
+	ret = claim(owner, pid, travels);
+	mutex_unlock(&act_mutex);
+	/* from now on we hear of its end, whoever hears of it as well */
+	if (!ret && travels) {
+		ret = pando_kin_hold(pid, false);
+		if (ret)
+			unclaim(owner, pid);
+	}
+	return ret;
 }
 
 int pando_stub_bind(struct file *owner, u32 pid, u16 where)
@@ -383,7 +464,7 @@ int pando_stub_bind(struct file *owner, u32 pid, u16 where)
 	mutex_lock(&act_mutex);
 	spin_lock_irq(&lock);
 	s = find(pid);
-	if (s && s->owner == owner && s->state == CLAIMED) {
+	if (s && s->owner == owner && s->state == CLAIMED && !s->original) {
 		WRITE_ONCE(s->task, task);
 		s->state = BOUND;
 		err = 0;
@@ -426,6 +507,57 @@ void pando_stub_forget(struct task_struct *task, u32 pid)
 	mutex_unlock(&act_mutex);
 }
 
+int pando_stub_join(struct file *owner, u32 pid)
+{
+	struct pando_relation r = { .keep_terminal = true };
+	struct pid_namespace *ns = pando_ns();
+	struct stub *s;
+	int err = -ESRCH;
+
+	mutex_lock(&act_mutex);
+	spin_lock_irq(&lock);
+	s = find(pid);
+	if (s && s->owner == owner && s->original)
+		r.task = get_task_struct(s->original);
+	spin_unlock_irq(&lock);
+	if (!r.task)
+		goto out;
+	r.stub = get_process(pid);
+	r.pgid = task_pgrp_nr_ns(r.task, ns);
+	r.sid = task_session_nr_ns(r.task, ns);
+	if (r.stub && r.stub != r.task)
+		err = pando_relation_place(&r);
+	if (!err)
+		send_sig(SIGKILL, r.stub, 1);
+	if (r.stub)
+		put_task_struct(r.stub);
+	put_task_struct(r.task);
+out:
+	mutex_unlock(&act_mutex);
+	unclaim(owner, pid);
+	return err;
+}
+
+/* How their processes ended while they were on their way. */
+static void end_pending(void)
+{
+	struct pando_wire_kin_event *ev;
+	struct stub **all;
+	u32 n, i;
+
+	mutex_lock(&act_mutex);
+	all = collect(&n);
+	for (i = 0; i < n; i++) {
+		ev = all[i]->pending;
+		if (!ev)
+			continue;
+		add_usage(all[i]->task->signal, &ev->self, &ev->children);
+		end(all[i], le32_to_cpu(ev->status) & 0xffff);
+	}
+	kvfree(all);
+	mutex_unlock(&act_mutex);
+}
+
 void pando_stub_keep(struct file *owner)
 {
 	struct stub *s;
@@ -442,6 +574,7 @@ void pando_stub_keep(struct file *owner)
 	}
 	spin_unlock_irq(&lock);
 	mutex_unlock(&act_mutex);
+	end_pending();
 	mod_delayed_work(system_unbound_wq, &announce_work, 0);
 	pando_stub_tidy();
 }
@@ -467,11 +600,20 @@ static struct stub *owned(struct file *owner)
 void pando_stub_drop(struct file *owner)
 {
 	struct stub *s;
+	bool travels;
 	u32 pid;
 
-	mutex_lock(&act_mutex);
-	while ((s = owned(owner))) {
+	for (;;) {
+		mutex_lock(&act_mutex);
+		s = owned(owner);
+		if (!s) {
+			mutex_unlock(&act_mutex);
+			return;
+		}
 		pid = s->pid;
+		travels = s->travels && !s->original;
+		if (s->pending)
+			pando_recover_gone(pid);
 		if (s->state == BOUND) {
 			end(s, SIGKILL);
 		} else {
@@ -479,9 +621,11 @@ void pando_stub_drop(struct file *owner)
 			remove(s);
 			spin_unlock_irq(&lock);
 		}
+		mutex_unlock(&act_mutex);
 		pando_alloc_unshare(pid);
+		if (travels)
+			pando_kin_hold(pid, true);
 	}
-	mutex_unlock(&act_mutex);
 }
 
 struct task_struct *pando_stub_retire(u32 pid)
@@ -541,6 +685,32 @@ bool pando_stub_stands(u32 pid)
 	return is_in(pid, STANDS);
 }
 
+bool pando_stub_is_copy(u32 pid)
+{
+	struct stub *s;
+	bool is;
+
+	if (!pando_stub_any())
+		return false;
+	rcu_read_lock();
+	s = find(pid);
+	is = s && READ_ONCE(s->original);
+	rcu_read_unlock();
+	return is;
+}
+
+bool pando_stub_is_original(struct task_struct *task, u32 pid)
+{
+	struct stub *s;
+	bool is;
+
+	rcu_read_lock();
+	s = find(pid);
+	is = s && READ_ONCE(s->original) == task;
+	rcu_read_unlock();
+	return is;
+}
+
 /* --- where the processes are ------------------------------------------------------------ */
 
 void pando_stub_moved(u32 pid, u16 where)
@@ -559,28 +729,6 @@ void pando_stub_moved(u32 pid, u16 where)
 	spin_unlock_irq(&lock);
 	if (found)
 		mod_delayed_work(system_unbound_wq, &announce_work, 0);
-}
-
-/*
- * The standing stubs; under act_mutex, so that their records stay. NULL: none,
- * or no memory (whoever asks will ask again).
- */
-static struct stub **collect(u32 *n)
-{
-	u32 room = pando_stub_count();
-	struct stub **all, *s;
-	int i;
-
-	*n = 0;
-	all = room ? kvmalloc_array(room, sizeof(*all), GFP_KERNEL) : NULL;
-	if (!all)
-		return NULL;
-	spin_lock_irq(&lock);
-	hash_for_each(table, i, s, node)
-		if (*n < room && s->state == STANDS && !s->ending)
-			all[(*n)++] = s;
-	spin_unlock_irq(&lock);
-	return all;
 }
 
 static bool is_lost(const struct stub *s, bool quorate)

@@ -46,11 +46,12 @@ u16 pando_stub_where(u32 pid);
 /* --- for the helper of a move; process context ------------------------------ */
 
 /*
- * @owner may make a task of that number. -EEXIST: the process runs here, or a
- * move has the number; -EALREADY: there is a stub. It is undone when @owner is
- * closed before it was kept.
+ * @owner may make a task of that number, see PANDO_IOC_CLAIM. It is undone when
+ * @owner is closed before it was kept.
  */
-int pando_stub_claim(struct file *owner, u32 pid);
+int pando_stub_claim(struct file *owner, u32 pid, bool travels);
+/* What was restored with its parent meets its process, which is here. */
+int pando_stub_join(struct file *owner, u32 pid);
 /* The task was made. -ESRCH if it was not. */
 int pando_stub_bind(struct file *owner, u32 pid, u16 where);
 /* @task, which has the number, is a stub from now on. -ENOMEM */
@@ -72,6 +73,10 @@ void pando_stub_release(struct task_struct *task);
 
 /* Was the number claimed, so that a task with it may be made? Any context. */
 bool pando_stub_may_make(u32 pid);
+/* ... though the process itself is here? Any context. */
+bool pando_stub_is_copy(u32 pid);
+/* Is it that process, and not the copy? Under tasklist_lock. */
+bool pando_stub_is_original(struct task_struct *task, u32 pid);
 /* Has it a task that stands for a process elsewhere? Any context. */
 bool pando_stub_stands(u32 pid);
 

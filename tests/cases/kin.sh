@@ -106,6 +106,34 @@ in_cluster 1 "kill -KILL $C"
 check 'the orphan is gone' wait_for 10 gone "$C" 3
 check 'no stub is left' wait_for 20 no_stubs
 
+# --- the parent moves ------------------------------------------------------------------
+parent plain
+move "$C" 2
+move "$P" 3
+sees x 2 "$P" "$P" "$P"
+in_cluster 1 "kill -STOP $C"
+check 'a stop reaches the parent at its new place' \
+	wait_for 10 said "status $C 0x137f"
+in_cluster 1 "kill -CONT $C"
+check 'and so does its going on' wait_for 10 said "status $C 0xffff"
+in_cluster 1 "kill -TERM $C"
+check 'and its end' wait_for 10 said "status $C 0x2a00"
+is "$(times "status $C 0x2a00")" 1 'once'
+check 'its number is free' wait_for 10 gone "$C" 3
+in_cluster 1 "kill -KILL $P"
+check 'no stub is left' wait_for 20 no_stubs
+
+parent plain
+move "$C" 2
+move "$P" 2
+sees x 2 "$P" "$P" "$P"
+check 'together again, they need no stub' wait_for 20 no_stubs
+move "$P" 3
+sees x 3 "$P" "$P" "$P"
+in_cluster 1 "kill -TERM $C"
+check 'and are parent and child again' wait_for 10 said "status $C 0x2a00"
+in_cluster 1 "kill -KILL $P"
+
 # --- a node dies --------------------------------------------------------------------
 parent plain
 move "$C" 2

@@ -99,11 +99,26 @@ static void add_other(struct kin *k, uint32_t pid, uint32_t sid)
 	add_other(k, pid, sid);
 }
 
+void kin_mark(struct tree *t)
+{
+	int dev = open("/dev/pando", O_RDWR | O_CLOEXEC);
+
+	for (size_t i = 0; dev >= 0 && i < t->n; i++) {
+		struct pando_kin ask = { .pid = t->task[i].pid };
+
+		t->task[i].stub = !ioctl(dev, PANDO_IOC_KIN, &ask) &&
+				  ask.flags & PANDO_KIN_STUB;
+	}
+	if (dev >= 0)
+		close(dev);
+}
+
 static int add_task(struct move *m, struct kin *k, const struct task *t)
 {
 	struct kin_task *n = &k->task[k->n++];
 
-	*n = (struct kin_task){ t->pid, t->pgid, t->sid, { .pid = t->pid } };
+	*n = (struct kin_task){ .pid = t->pid, .pgid = t->pgid, .sid = t->sid,
+				.stub = t->stub, .kin = { .pid = t->pid } };
 	if (ioctl(k->dev, PANDO_IOC_KIN, &n->kin))
 		return move_fail(m, "%d (%s): the kernel does not know it: %s",
 				 t->pid, t->comm, strerror(errno));
@@ -158,6 +173,9 @@ void kin_park(struct move *m, struct kin *k, struct tree *t)
 				   m->start->peer_node, { 0 } };
 	int body;
 
+	for (size_t i = 0; i < k->n; i++)
+		if (k->task[i].stub)
+			ioctl(k->dev, PANDO_IOC_RELEASE, &k->task[i].pid);
 	if (!k->parked)
 		return;
 	/* what has this number now will be the stub; then it is the body's */
@@ -188,7 +206,8 @@ struct wire_head {
 };
 
 struct wire_task {
-	uint32_t pid, pgid, sid, reserved;
+	uint32_t pid, pgid, sid;
+	uint16_t stub, where;
 	uint64_t start_ns, utime_ns, stime_ns;
 	uint64_t holders[PANDO_NODE_WORDS];
 };
@@ -220,6 +239,8 @@ uint8_t *kin_pack(const struct kin *k, size_t *len)
 		t->pid = htole32(s->pid);
 		t->pgid = htole32(s->pgid);
 		t->sid = htole32(s->sid);
+		t->stub = htole16(s->stub);
+		t->where = htole16(s->kin.where);
 		t->start_ns = htole64(s->kin.start_ns);
 		t->utime_ns = htole64(s->kin.utime_ns);
 		t->stime_ns = htole64(s->kin.stime_ns);
@@ -270,6 +291,8 @@ int kin_unpack(struct move *m, struct kin *k, const uint8_t *data, size_t len)
 		d->pid = d->kin.pid = le32toh(t->pid);
 		d->pgid = le32toh(t->pgid);
 		d->sid = le32toh(t->sid);
+		d->stub = le16toh(t->stub);
+		d->kin.where = le16toh(t->where);
 		d->kin.start_ns = le64toh(t->start_ns);
 		d->kin.utime_ns = le64toh(t->utime_ns);
 		d->kin.stime_ns = le64toh(t->stime_ns);
@@ -300,10 +323,10 @@ bad:
 static int make_one(struct move *m, struct kin *k, const struct kin_other *o)
 {
 	struct pando_park bind = { o->pid, 0, o->where, { 0 } };
-	__u32 pid = o->pid;
+	struct pando_claim claim = { o->pid, 0 };
 	pid_t made;
 
-	if (ioctl(k->dev, PANDO_IOC_CLAIM, &pid)) {
+	if (ioctl(k->dev, PANDO_IOC_CLAIM, &claim)) {
 		/* itself, or a stub of it, is here already */
 		if (errno == EEXIST || errno == EALREADY)
 			return 1;
@@ -320,11 +343,29 @@ static int make_one(struct move *m, struct kin *k, const struct kin_other *o)
 	return 0;
 }
 
+/* A child that runs elsewhere, perhaps here: criu restores what stands for it. */
+static int claim_child(struct move *m, struct kin *k, struct kin_task *t)
+{
+	struct pando_claim claim = { t->pid, PANDO_CLAIM_TRAVELS };
+	int ret = ioctl(k->dev, PANDO_IOC_CLAIM, &claim);
+
+	if (ret < 0)
+		return move_fail(m, "its child %u, which runs elsewhere, cannot follow: %s",
+				 t->pid, errno == EALREADY ?
+				 "it has relations on the target; move those first" :
+				 strerror(errno));
+	t->copy = ret;
+	return 0;
+}
+
 int kin_make(struct move *m, struct kin *k)
 {
 	bool *made = xcalloc(k->others + 1, sizeof(*made));
 	int ret = 0;
 
+	for (size_t i = 0; i < k->n && ret >= 0; i++)
+		if (k->task[i].stub)
+			ret = claim_child(m, k, &k->task[i]);
 	for (size_t i = 0; i < k->others && ret >= 0; i++) {
 		ret = make_one(m, k, &k->other[i]);
 		made[i] = !ret;
@@ -349,6 +390,21 @@ static bool has_stub(const struct kin *k, uint32_t pid)
 
 	return !ioctl(k->dev, PANDO_IOC_KIN, &ask) &&
 	       ask.flags & PANDO_KIN_STUB;
+}
+
+/* Of a stub nothing is kept but where it belongs. */
+static void place_child(struct kin *k, const struct kin_task *t)
+{
+	struct pando_park bind = { t->pid, 0, t->kin.where, { 0 } };
+	struct pando_place p = { .pid = t->pid, .pgid = t->pgid,
+				 .sid = t->sid };
+	__u32 pid = t->pid;
+
+	if (t->copy ? ioctl(k->dev, PANDO_IOC_JOIN, &pid) :
+	    ioctl(k->dev, PANDO_IOC_PLACE, &p) ||
+	    ioctl(k->dev, PANDO_IOC_BIND, &bind))
+		complain("%u, a child that runs elsewhere, was not rejoined: %s",
+			 t->pid, strerror(errno));
 }
 
 /* A leader that comes home finds its group and session in use already. */
@@ -404,6 +460,11 @@ void kin_place(struct move *m, struct kin *k)
 	for (size_t i = 0; i < k->n; i++) {
 		struct kin_task *t = &k->task[i];
 		struct pando_place p = { .pid = t->pid, .kin = t->kin };
+
+		if (t->stub) {
+			place_child(k, t);
+			continue;
+		}
 
 		/* node-local ones mean somebody else here */
 		if (t->pgid >= PANDO_LOCAL_PIDS)

@@ -22,9 +22,10 @@
 #include "nursery.h"
 #include "tree.h"
 
-/* A process that moves. */
+/* A process that moves, or a stub that goes with its parent. */
 struct kin_task {
 	uint32_t pid, pgid, sid;
+	bool stub, copy;		/* ...; target: its process is here */
 	struct pando_kin kin;
 };
 
@@ -45,6 +46,9 @@ struct kin {
 	struct kin_other *other;
 	size_t others;
 };
+
+/* Marks those in the tree that are stubs: children that run elsewhere. */
+void kin_mark(struct tree *t);
 
 /* At the source, while the tree is frozen. */
 int kin_collect(struct move *m, struct kin *k, const struct tree *t);

@@ -58,6 +58,7 @@ static int look(struct source *s)
 		return move_fail(m, "process %d cannot be moved", root);
 	if (tree_collect(&s->tree, root))
 		return move_fail(m, "no process %d runs on this node", root);
+	kin_mark(&s->tree);
 	tree_blockers(&s->tree, &why);
 	if (m->start->check_only || why.n) {
 		ev.n_blockers = why.n;
@@ -277,6 +278,7 @@ static int all_frozen(struct source *s)
 	s->before = s->tree;
 	if (tree_collect(&s->tree, m->start->root))
 		return move_fail(m, "process %u ended", m->start->root);
+	kin_mark(&s->tree);
 	err = tree_hold(&s->tree);
 	if (err)
 		return move_fail(m, "cannot hold on to the tasks: %s",

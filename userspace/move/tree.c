@@ -188,6 +188,9 @@ uint32_t *tree_pids(const struct tree *t, size_t *n)
 	for (size_t i = 0; i < t->n; i++) {
 		const struct task *k = &t->task[i];
 
+		/* who runs elsewhere is not moved, whatever stands for it */
+		if (k->stub)
+			continue;
 		/* a zombie's task/ may be empty, its number is taken all the same */
 		v = xrealloc(v, *n + k->threads + 1, sizeof(*v));
 		if (!k->threads)

@@ -11,6 +11,7 @@ struct task {
 	char comm[64];
 	int tty;			/* device number of the terminal, or 0 */
 	int pidfd;			/* -1 until tree_hold() */
+	bool stub;			/* its process runs elsewhere (kin.h) */
 	pid_t *tid;			/* threads, the leader too */
 	size_t threads;
 	uint64_t memory_kib;
@@ -28,7 +29,7 @@ extern const char *tree_proc;
 /* -ESRCH when there is no root. */
 int tree_collect(struct tree *t, pid_t root);
 struct task *tree_find(const struct tree *t, pid_t pid);
-/* Numbers of all tasks and threads, malloc'ed, sorted. */
+/* Numbers of all tasks and threads but stubs, malloc'ed, sorted. */
 uint32_t *tree_pids(const struct tree *t, size_t *n);
 /* Opens a pidfd of each, so that a kill later cannot meet anyone else. */
 int tree_hold(struct tree *t);

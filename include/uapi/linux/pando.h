@@ -257,17 +257,35 @@ struct pando_park {
 	__u16 reserved[3];
 };
 
+/**
+ * struct pando_claim - the caller, or a child of its, makes a stub
+ * @pid: with this number, by clone3() and set_tid
+ * @flags: PANDO_CLAIM_TRAVELS: it arrives with the parent that waits for it
+ */
+struct pando_claim {
+	__u32 pid;
+	__u32 flags;
+};
+
+#define PANDO_CLAIM_TRAVELS	0x1
+
 /*
- * KIN: asks. CLAIM: the caller may make (clone3, set_tid) a stub with a number
- * that is not this node's to give: -EEXIST: the process runs here, -EALREADY:
- * there is a stub. BIND: it was made; the process runs on node @where. KEEP:
- * what was claimed stays; without it, it goes when the descriptor is closed.
+ * KIN: asks.
+ * CLAIM: -EALREADY: there is a stub; -EEXIST: the process itself is here. One
+ *   that TRAVELS may meet it: then the result is 1, and JOIN, once it was
+ *   restored, gives the process its stub's parent, and the stub ends. -ESRCH:
+ *   its process has ended.
+ * BIND: it was made; the process runs on node @where.
+ * KEEP: what was claimed stays; without it, it goes with the descriptor.
+ * RELEASE: a stub here has left with its parent: it ends.
  */
 #define PANDO_IOC_KIN		_IOWR(0xBA, 0x11, struct pando_kin)
-#define PANDO_IOC_CLAIM		_IOW(0xBA, 0x12, __u32)
+#define PANDO_IOC_CLAIM		_IOW(0xBA, 0x12, struct pando_claim)
 #define PANDO_IOC_BIND		_IOW(0xBA, 0x13, struct pando_park)
 #define PANDO_IOC_KEEP		_IO(0xBA, 0x14)
 #define PANDO_IOC_PLACE		_IOW(0xBA, 0x15, struct pando_place)
 #define PANDO_IOC_PARK		_IOW(0xBA, 0x16, struct pando_park)
+#define PANDO_IOC_JOIN		_IOW(0xBA, 0x17, __u32)
+#define PANDO_IOC_RELEASE	_IOW(0xBA, 0x18, __u32)
 
 #endif /* _UAPI_LINUX_PANDO_H */
