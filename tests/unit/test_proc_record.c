@@ -98,17 +98,19 @@ TEST(noise)
 	uint32_t x = 1;
 
 	for (int round = 0; round < 20000; round++) {
-		size_t len = round % 400, n = (len + 7) / 8;
-		uint64_t *noise = malloc(n * 8 + 8);
-		u8 *p = (u8 *)noise + (n * 8 - len) / 8 * 8;
+		size_t len = round % 400;
+		u8 *p = malloc(len);
 
-		if (!noise)
+		if (!p)
 			return;
-		for (size_t i = 0; i < n * 2; i++) {
+		for (size_t i = 0; i < len; i++) {
 			x = x * 1664525 + 1013904223;
 			/* small lengths, or nothing would ever fit */
-			((uint32_t *)noise)[i] = x & 0x000f000f;
+			p[i] = i % 2 ? 0 : x >> 28;
 		}
+		/* a directory, or it would not be looked at any further */
+		if (len > 1)
+			p[1] = 0x40;
 		if (pando_record_whole(p, len, 0)) {
 			size_t l;
 			const struct pando_wire_proc_bulk *rec =
@@ -117,7 +119,7 @@ TEST(noise)
 			for (int i = 0; rec && i < PANDO_BULK_FILES; i++)
 				pando_record_file(rec, i, &l);
 		}
-		free(noise);
+		free(p);
 	}
 }
 
