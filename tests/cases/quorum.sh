@@ -26,9 +26,9 @@ state() { # NODE SEEN-FROM
 is_state() { [ "$(state "$1" "$2")" = "$3" ]; }
 # stays NAME: not a step further while the others do a few things
 stays() {
-	local before i
+	local before
 	before=$(count "$1")
-	for i in 1 2 3; do
+	for _ in 1 2 3; do
 		on 1 'cluster-run -n self -T -- true'
 	done
 	[ "$(count "$1")" = "$before" ]
