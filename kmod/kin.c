@@ -112,10 +112,14 @@ static void tell_fn(struct work_struct *work);
 
 int pando_kin_add(u32 pid, const u64 *holders)
 {
+	u16 self = pando_nodes_self();
 	struct kin *new, *k;
+	bool any = false;
 	int id;
 
-	if (!memchr_inv(holders, 0, PANDO_NODE_WORDS * sizeof(*holders)))
+	for (id = 1; id < NODES; id++)
+		any |= id != self && holders[id / 64] & BIT_ULL(id % 64);
+	if (!any)
 		return 0;
 	new = kzalloc(sizeof(*new), GFP_KERNEL);
 	if (!new)
@@ -133,7 +137,7 @@ int pando_kin_add(u32 pid, const u64 *holders)
 		atomic_inc(&pando_stub_gate);
 	}
 	for (id = 1; id < NODES; id++)
-		if (id != pando_nodes_self() &&
+		if (id != self &&
 		    (holders[id / 64] & BIT_ULL(id % 64)))
 			__set_bit(id, k->holders);
 	spin_unlock_irq(&lock);

@@ -26,8 +26,8 @@ static bool hook_do_notify_parent(struct task_struct *task, int sig)
 	pando_hook_enter();
 	if (pando_stub_any() && thread_group_leader(task) &&
 	    thread_group_empty(task)) {
-		pando_stub_died(task);
-		pando_kin_died(task);
+		if (!pando_stub_died(task))
+			pando_kin_died(task);
 	}
 	ret = ((notify_t)pando_kin_hooks[HOOK_NOTIFY].orig)(task, sig);
 	pando_hook_leave();

@@ -527,14 +527,24 @@ int pando_stub_join(struct file *owner, u32 pid)
 	r.sid = task_session_nr_ns(r.task, ns);
 	if (r.stub && r.stub != r.task)
 		err = pando_relation_place(&r);
-	if (!err)
-		send_sig(SIGKILL, r.stub, 1);
+	if (!err) {
+		/* what dies now is a stub, and not the process */
+		spin_lock_irq(&lock);
+		s->owner = NULL;
+		WRITE_ONCE(s->task, get_task_struct(r.stub));
+		WRITE_ONCE(s->state, RETIRED);
+		spin_unlock_irq(&lock);
+		end(s, SIGKILL);
+	}
 	if (r.stub)
 		put_task_struct(r.stub);
 	put_task_struct(r.task);
 out:
 	mutex_unlock(&act_mutex);
-	unclaim(owner, pid);
+	if (err)
+		unclaim(owner, pid);
+	else
+		pando_alloc_unshare(pid);
 	return err;
 }
 
@@ -566,7 +576,8 @@ void pando_stub_keep(struct file *owner)
 	mutex_lock(&act_mutex);
 	spin_lock_irq(&lock);
 	hash_for_each(table, i, s, node) {
-		if (s->owner != owner)
+		/* those that meet their process are not done yet */
+		if (s->owner != owner || s->original)
 			continue;
 		s->owner = NULL;
 		if (s->state == BOUND)
@@ -895,6 +906,9 @@ bool pando_stub_signal(int sig, struct kernel_siginfo *info,
 	struct stub *s;
 	bool done = false;
 
+	/* a trap: it runs what criu put into it */
+	if (task == current)
+		return false;
 	rcu_read_lock();
 	s = find_task(task);
 	if (!s || READ_ONCE(s->sender) == current)
@@ -936,7 +950,7 @@ void pando_stub_delivered(int sig, struct kernel_siginfo *info)
 	rcu_read_unlock();
 }
 
-void pando_stub_died(struct task_struct *task)
+bool pando_stub_died(struct task_struct *task)
 {
 	unsigned long flags;
 	struct stub *s;
@@ -946,6 +960,7 @@ void pando_stub_died(struct task_struct *task)
 	if (s)
 		remove(s);
 	spin_unlock_irqrestore(&lock, flags);
+	return s;
 }
 
 /* --- life ---------------------------------------------------------------------------------- */

@@ -109,8 +109,11 @@ bool pando_stub_signal(int sig, struct kernel_siginfo *info,
 void pando_stub_sent(struct task_struct *task);
 /* current takes a signal: @info is what the kernel acts upon. */
 void pando_stub_delivered(int sig, struct kernel_siginfo *info);
-/* A process is dead; under tasklist_lock. */
-void pando_stub_died(struct task_struct *task);
+/*
+ * Something is dead: was it a stub, and so no process's end? Under
+ * tasklist_lock.
+ */
+bool pando_stub_died(struct task_struct *task);
 
 void pando_stub_reset(void);	/* DETACH */
 u32 pando_stub_count(void);

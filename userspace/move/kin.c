@@ -398,11 +398,9 @@ static void place_child(struct kin *k, const struct kin_task *t)
 	struct pando_park bind = { t->pid, 0, t->kin.where, { 0 } };
 	struct pando_place p = { .pid = t->pid, .pgid = t->pgid,
 				 .sid = t->sid };
-	__u32 pid = t->pid;
 
-	if (t->copy ? ioctl(k->dev, PANDO_IOC_JOIN, &pid) :
-	    ioctl(k->dev, PANDO_IOC_PLACE, &p) ||
-	    ioctl(k->dev, PANDO_IOC_BIND, &bind))
+	if (!t->copy && (ioctl(k->dev, PANDO_IOC_PLACE, &p) ||
+			 ioctl(k->dev, PANDO_IOC_BIND, &bind)))
 		complain("%u, a child that runs elsewhere, was not rejoined: %s",
 			 t->pid, strerror(errno));
 }
@@ -484,6 +482,18 @@ void kin_place(struct move *m, struct kin *k)
 				 strerror(errno));
 	}
 	ioctl(k->dev, PANDO_IOC_KEEP);
+}
+
+void kin_join(struct kin *k)
+{
+	for (size_t i = 0; i < k->n; i++) {
+		if (!k->task[i].copy)
+			continue;
+		if (ioctl(k->dev, PANDO_IOC_JOIN, &k->task[i].pid))
+			complain("%u, a child that is here, was not rejoined: %s",
+				 k->task[i].pid, strerror(errno));
+		k->task[i].copy = false;
+	}
 }
 
 void kin_free(struct kin *k)

@@ -69,6 +69,8 @@ int kin_make(struct move *m, struct kin *k);
 int kin_adopt(struct move *m, struct kin *k, bool *shell_job);
 /* After the commit, before it runs. */
 void kin_place(struct move *m, struct kin *k);
+/* criu is done, and misses none of those it has restored: children are met. */
+void kin_join(struct kin *k);
 
 void kin_free(struct kin *k);
 

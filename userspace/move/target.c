@@ -527,6 +527,8 @@ static int commit(struct target *t)
 		/* what is not here now never will be: the guard knows */
 		if (pump(t))
 			return -ECANCELED;
+		if (t->restored)
+			kin_join(&t->kin);
 		if (now_ms() - t->reported_ms >= REPORT_MS)
 			report_progress(t, "filling");
 	}
@@ -539,6 +541,7 @@ static int commit(struct target *t)
 		if (pump(t))
 			break;
 	criu_finish(&t->criu);
+	kin_join(&t->kin);
 	report(m, "done", &ev);
 	return 0;
 }

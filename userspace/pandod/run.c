@@ -57,6 +57,9 @@ void run_free(struct run *run)
 	run_close_output(&run->out[1]);
 	run_close_input(run);
 	sd_event_source_disable_unref(run->last_words);
+	/* the end of what moved away may come after the end of the move */
+	if (run->init)
+		call_cancel(run->init);
 	if (run->link) {
 		struct link *l = run->link;
 

@@ -25,6 +25,7 @@ struct run {
 	uint32_t pid;
 	bool started;
 	/* here */
+	struct call *init;		/* pando-init tells its end */
 	struct output out[2];
 	int in;				/* write end, or the pty's master */
 	sd_event_source *in_io;

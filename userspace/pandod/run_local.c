@@ -318,6 +318,8 @@ static bool on_init(void *data, Pando__Frame *f, int *fds, int nfds, int err)
 	struct run *run = data;
 	int used = 0;
 
+	if (!f || f->body_case != PANDO__FRAME__BODY_SPAWNED)
+		run->init = NULL;	/* the call is over */
 	if (!f) {
 		run_fail(run, err, "pando-init is gone");
 		return false;
@@ -435,7 +437,6 @@ static void complete(Pando__RunRequest *q)
 void run_local(struct run *run, const int *fds, int nfds)
 {
 	int child[3] = { -1, -1, -1 }, err = 0;
-	bool sent;
 
 	if (!init_alive()) {
 		run_fail(run, EAGAIN, "this node has no cluster namespace yet: "
@@ -455,11 +456,12 @@ void run_local(struct run *run, const int *fds, int nfds)
 	}
 	if (!run->q->tty)
 		err = make_stdio(run, fds, nfds, child);
-	sent = !err && init_spawn(run->q, false, child, run->q->tty ? 0 : 3,
-				  on_init, run);
+	if (!err)
+		run->init = init_spawn(run->q, false, child,
+				       run->q->tty ? 0 : 3, on_init, run);
 	for (int i = 0; i < 3; i++)
 		close_fd(&child[i]);
-	if (!sent) {
+	if (!run->init) {
 		run_fail(run, err ? -err : EIO, err ? strerror(-err) :
 		     "pando-init does not answer");
 		return;

@@ -276,7 +276,7 @@ struct pando_claim {
  *   restored, gives the process its stub's parent, and the stub ends. -ESRCH:
  *   its process has ended.
  * BIND: it was made; the process runs on node @where.
- * KEEP: what was claimed stays; without it, it goes with the descriptor.
+ * KEEP: what was bound stays; without it, it goes with the descriptor.
  * RELEASE: a stub here has left with its parent: it ends.
  */
 #define PANDO_IOC_KIN		_IOWR(0xBA, 0x11, struct pando_kin)
