@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
 /*
  * Pando: one process tree over many hosts. The contract between the daemon
- * and the kernel: generic netlink for membership, leases and moves, and one
- * ioctl by which pando-init lends threads to the module.
+ * and the kernel: generic netlink for membership, leases and moves, an ioctl
+ * by which pando-init lends threads to the module, and those of the helpers of
+ * a move.
  *
  * Generic netlink
  * ===============
