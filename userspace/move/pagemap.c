@@ -6,44 +6,18 @@
  * many pages it has (2) and its flags (4). They are few and their encoding is
  * public, so the parser stands here on its own; it believes nothing.
  */
-#include <endian.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "image.h"
 #include "pagemap.h"
 
-#define MAGIC_COMMON	0x54564319u
 #define MAGIC_PAGEMAP	0x56084025u
 #define FLAG_LAZY	2u
 #define MESSAGE_MAX	4096u
 #define PAGE		4096u
 #define ADDR_MAX	(1ull << 57)
-
-static uint32_t u32_at(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le32toh(v);
-}
-
-static bool varint(const uint8_t **p, const uint8_t *end, uint64_t *v)
-{
-	*v = 0;
-	for (int shift = 0; shift < 64; shift += 7) {
-		uint8_t b;
-
-		if (*p == end)
-			return false;
-		b = *(*p)++;
-		*v |= (uint64_t)(b & 127) << shift;
-		if (!(b & 128))
-			return true;
-	}
-	return false;
-}
 
 /* Fields 0 to 7 of a message, those of other types skipped. */
 static bool fields(const uint8_t *p, const uint8_t *end, uint64_t field[8])
@@ -52,11 +26,11 @@ static bool fields(const uint8_t *p, const uint8_t *end, uint64_t field[8])
 	while (p < end) {
 		uint64_t tag, v;
 
-		if (!varint(&p, end, &tag))
+		if (!image_varint(&p, end, &tag))
 			return false;
 		switch (tag & 7) {
 		case 0:
-			if (!varint(&p, end, &v))
+			if (!image_varint(&p, end, &v))
 				return false;
 			if (tag >> 3 < 8)
 				field[tag >> 3] = v;
@@ -67,7 +41,7 @@ static bool fields(const uint8_t *p, const uint8_t *end, uint64_t field[8])
 			p += 8;
 			break;
 		case 2:
-			if (!varint(&p, end, &v) || v > (uint64_t)(end - p))
+			if (!image_varint(&p, end, &v) || v > (uint64_t)(end - p))
 				return false;
 			p += v;
 			break;
@@ -92,8 +66,8 @@ long pagemap_parse(const uint8_t *image, size_t len, struct pagemap_run **runs)
 	long n = 0;
 
 	*runs = NULL;
-	if (len < 8 || u32_at(p) != MAGIC_COMMON ||
-	    u32_at(p + 4) != MAGIC_PAGEMAP)
+	if (len < 8 || image_u32(p) != IMAGE_MAGIC ||
+	    image_u32(p + 4) != MAGIC_PAGEMAP)
 		return -EPROTO;
 	for (p += 8; p < end; head = false) {
 		struct pagemap_run *more;
@@ -101,7 +75,7 @@ long pagemap_parse(const uint8_t *image, size_t len, struct pagemap_run **runs)
 
 		if (end - p < 4)
 			goto garbage;
-		size = u32_at(p);
+		size = image_u32(p);
 		p += 4;
 		if (size > MESSAGE_MAX || size > (size_t)(end - p) ||
 		    !fields(p, p + size, field))

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "image.h"
 #include "pstree.h"
 
-#define MAGIC_COMMON	0x54564319u
 #define MAGIC_PSTREE	0x50273030u
 #define FIELD_PGID	3
 #define FIELD_SID	4
@@ -22,34 +22,10 @@ struct out {
 	size_t len;
 };
 
-static uint32_t u32_at(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le32toh(v);
-}
-
 static void put(struct out *o, const void *data, size_t len)
 {
 	memcpy(o->data + o->len, data, len);
 	o->len += len;
-}
-
-static bool varint(const uint8_t **p, const uint8_t *end, uint64_t *v)
-{
-	*v = 0;
-	for (int shift = 0; shift < 64; shift += 7) {
-		uint8_t b;
-
-		if (*p == end)
-			return false;
-		b = *(*p)++;
-		*v |= (uint64_t)(b & 127) << shift;
-		if (!(b & 128))
-			return true;
-	}
-	return false;
 }
 
 /* Copies one message; a changed number takes less room, never more. */
@@ -63,16 +39,16 @@ static bool entry(struct out *o, const uint8_t *p, const uint8_t *end,
 		const uint8_t *at = p, *value;
 		uint64_t tag, v;
 
-		if (!varint(&p, end, &tag))
+		if (!image_varint(&p, end, &tag))
 			return false;
 		value = p;
 		switch (tag & 7) {
 		case 0:
-			if (!varint(&p, end, &v))
+			if (!image_varint(&p, end, &v))
 				return false;
 			break;
 		case 2:
-			if (!varint(&p, end, &v) || v > (uint64_t)(end - p))
+			if (!image_varint(&p, end, &v) || v > (uint64_t)(end - p))
 				return false;
 			p += v;
 			break;
@@ -99,8 +75,8 @@ uint8_t *pstree_adopt(const uint8_t *image, size_t len, size_t *new_len,
 	size_t at = 8;
 
 	*changed = false;
-	if (!o.data || len < 8 || u32_at(image) != MAGIC_COMMON ||
-	    u32_at(image + 4) != MAGIC_PSTREE)
+	if (!o.data || len < 8 || image_u32(image) != IMAGE_MAGIC ||
+	    image_u32(image + 4) != MAGIC_PSTREE)
 		goto bad;
 	put(&o, image, 8);
 	while (at < len) {
@@ -109,7 +85,7 @@ uint8_t *pstree_adopt(const uint8_t *image, size_t len, size_t *new_len,
 
 		if (len - at < 4)
 			goto bad;
-		size = u32_at(image + at);
+		size = image_u32(image + at);
 		at += 4;
 		if (size > len - at)
 			goto bad;
@@ -119,7 +95,7 @@ uint8_t *pstree_adopt(const uint8_t *image, size_t len, size_t *new_len,
 			goto bad;
 		size = htole32(o.len - head - 4);
 		memcpy(o.data + head, &size, sizeof(size));
-		at += u32_at(image + at - 4);
+		at += image_u32(image + at - 4);
 	}
 	*new_len = o.len;
 	return o.data;

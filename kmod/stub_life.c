@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What befalls the processes that stubs stand for, and the nodes they run on,
+ * befalls their stubs. See stub.h.
+ */
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/pid_namespace.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+
+#include <uapi/linux/pando.h>
+
+#include "kin.h"
+#include "node.h"
+#include "ns.h"
+#include "recover.h"
+#include "relation.h"
+#include "stub_parts.h"
+
+static void tidy_fn(struct work_struct *work);
+static DECLARE_DELAYED_WORK(tidy_work, tidy_fn);
+static void announce_fn(struct work_struct *work);
+static DECLARE_DELAYED_WORK(announce_work, announce_fn);
+
+#define TIDY_DELAY	(HZ / 2)
+#define ANNOUNCE_AGAIN	HZ
+/* Its home hears of a process from all nodes, but not from all at once. */
+#define MISSES_MAX	5
+
+void pando_stub_set_where(struct pando_stub *s, u16 where, u64 incarnation)
+{
+	WRITE_ONCE(s->where, where);
+	s->incarnation = incarnation;
+}
+
+/* --- one of them --------------------------------------------------------------- */
+
+static void send_own(struct pando_stub *s, int sig)
+{
+	WRITE_ONCE(s->sender, current);
+	send_sig(sig, s->task, 1);
+	WRITE_ONCE(s->sender, NULL);
+}
+
+void pando_stub_end(struct pando_stub *s, int status)
+{
+	s->status = status;
+	/* pairs with pando_stub_sent(), which runs in this thread */
+	s->ending = true;
+	send_own(s, SIGKILL);
+}
+
+static void add_usage(struct signal_struct *sig,
+		      const struct pando_wire_rusage *self,
+		      const struct pando_wire_rusage *children)
+{
+	unsigned long flags;
+
+	write_seqlock_irqsave(&sig->stats_lock, flags);
+	sig->utime += le64_to_cpu(self->utime);
+	sig->stime += le64_to_cpu(self->stime);
+	sig->sum_sched_runtime += le64_to_cpu(self->utime) +
+				  le64_to_cpu(self->stime);
+	sig->min_flt += le64_to_cpu(self->minflt);
+	sig->maj_flt += le64_to_cpu(self->majflt);
+	sig->nvcsw += le64_to_cpu(self->nvcsw);
+	sig->nivcsw += le64_to_cpu(self->nivcsw);
+	sig->inblock += le64_to_cpu(self->inblock);
+	sig->oublock += le64_to_cpu(self->oublock);
+	sig->maxrss = le64_to_cpu(self->maxrss);
+	sig->cutime += le64_to_cpu(children->utime);
+	sig->cstime += le64_to_cpu(children->stime);
+	sig->cmin_flt += le64_to_cpu(children->minflt);
+	sig->cmaj_flt += le64_to_cpu(children->majflt);
+	sig->cnvcsw += le64_to_cpu(children->nvcsw);
+	sig->cnivcsw += le64_to_cpu(children->nivcsw);
+	sig->cinblock += le64_to_cpu(children->inblock);
+	sig->coublock += le64_to_cpu(children->oublock);
+	sig->cmaxrss = le64_to_cpu(children->maxrss);
+	write_sequnlock_irqrestore(&sig->stats_lock, flags);
+}
+
+void pando_stub_end_as(struct pando_stub *s,
+		       const struct pando_wire_kin_event *ev)
+{
+	add_usage(s->task->signal, &ev->self, &ev->children);
+	pando_stub_end(s, le32_to_cpu(ev->status) & 0xffff);
+}
+
+/* The stub of a process that lives elsewhere, for whoever holds act_mutex. */
+static struct pando_stub *standing(u32 pid)
+{
+	struct pando_stub *s;
+
+	spin_lock_irq(&pando_stub_lock);
+	s = pando_stub_find(pid);
+	if (s && (s->state != PANDO_STUB_STANDS || s->ending))
+		s = NULL;
+	spin_unlock_irq(&pando_stub_lock);
+	return s;
+}
+
+struct pando_stub **pando_stub_collect(u32 *n)
+{
+	u32 room = pando_stub_count();
+	struct pando_stub **all, *s;
+	int i;
+
+	*n = 0;
+	all = room ? kvmalloc_array(room, sizeof(*all), GFP_KERNEL) : NULL;
+	if (!all)
+		return NULL;
+	spin_lock_irq(&pando_stub_lock);
+	hash_for_each(pando_stub_table, i, s, node)
+		if (*n < room && s->state == PANDO_STUB_STANDS && !s->ending)
+			all[(*n)++] = s;
+	spin_unlock_irq(&pando_stub_lock);
+	return all;
+}
+
+/* Does its parent, or somebody after it, still wait for it? */
+static bool has_parent(struct pando_stub *s)
+{
+	bool found;
+
+	rcu_read_lock();
+	found = !same_thread_group(rcu_dereference(s->task->real_parent),
+				   pando_ns()->child_reaper);
+	rcu_read_unlock();
+	return found;
+}
+
+/* It arrives with its parent just now: it ends when it stands. */
+static bool postpone(u32 pid, const struct pando_wire_kin_event *ev)
+{
+	struct pando_stub *s;
+	bool arrives;
+
+	spin_lock_irq(&pando_stub_lock);
+	s = pando_stub_find(pid);
+	arrives = s && s->state < PANDO_STUB_STANDS && s->travels && !s->original;
+	spin_unlock_irq(&pando_stub_lock);
+	if (!arrives)
+		return false;
+	if (!s->pending)
+		s->pending = kmemdup(ev, sizeof(*ev), GFP_KERNEL | __GFP_NOFAIL);
+	return true;
+}
+
+bool pando_stub_exit(u32 pid, const struct pando_wire_kin_event *ev)
+{
+	struct pando_stub *s;
+	bool keeps;
+
+	mutex_lock(&pando_stub_act);
+	s = standing(pid);
+	keeps = s ? has_parent(s) : postpone(pid, ev);
+	mutex_unlock(&pando_stub_act);
+	/* another node is told, and nobody else waits for that */
+	if (keeps)
+		pando_recover_left(pid);
+	mutex_lock(&pando_stub_act);
+	s = standing(pid);
+	if (s)
+		pando_stub_end_as(s, ev);
+	mutex_unlock(&pando_stub_act);
+	return keeps;
+}
+
+void pando_stub_stop(u32 pid, int sig)
+{
+	struct pando_stub *s;
+
+	mutex_lock(&pando_stub_act);
+	s = standing(pid);
+	if (s && valid_signal(sig)) {
+		WRITE_ONCE(s->stop_signal, sig);
+		send_own(s, SIGSTOP);
+	}
+	mutex_unlock(&pando_stub_act);
+}
+
+void pando_stub_cont(u32 pid)
+{
+	struct pando_stub *s;
+
+	mutex_lock(&pando_stub_act);
+	s = standing(pid);
+	if (s)
+		send_own(s, SIGCONT);
+	mutex_unlock(&pando_stub_act);
+}
+
+/* --- all of them --------------------------------------------------------------- */
+
+void pando_stub_moved(u32 pid, u16 where)
+{
+	u64 incarnation = pando_nodes_incarnation_of(where);
+	struct pando_stub *s;
+	bool found;
+
+	if (!pando_stub_any())
+		return;
+	spin_lock_irq(&pando_stub_lock);
+	s = pando_stub_find(pid);
+	found = s && where != pando_nodes_self();
+	if (found)
+		pando_stub_set_where(s, where, incarnation);
+	spin_unlock_irq(&pando_stub_lock);
+	if (found)
+		mod_delayed_work(system_unbound_wq, &announce_work, 0);
+}
+
+static bool is_lost(const struct pando_stub *s, bool quorate)
+{
+	u64 now = pando_nodes_incarnation_of(s->where);
+
+	return now ? now != s->incarnation : quorate;
+}
+
+/*
+ * The node is gone and its processes with it. (Should it only be cut off, what
+ * ran there is killed before it may run again: a node without quorum is
+ * frozen, and the stub's end is announced as a signal when it is back.)
+ */
+void pando_stub_members(bool quorate)
+{
+	struct pando_stub **all;
+	u32 n, i;
+
+	mutex_lock(&pando_stub_act);
+	all = pando_stub_collect(&n);
+	for (i = 0; i < n; i++) {
+		if (!is_lost(all[i], quorate))
+			continue;
+		pr_info("pando: process %u was lost with node %u\n",
+			all[i]->pid, all[i]->where);
+		pando_kin_condemn(all[i]->pid, all[i]->where,
+				  all[i]->incarnation);
+		pando_stub_end(all[i], SIGKILL);
+	}
+	kvfree(all);
+	mutex_unlock(&pando_stub_act);
+}
+
+/* Nobody has it, so it ended, and we were not told: its node was lost. */
+static bool missed(u32 pid)
+{
+	struct pando_wire_kin_event killed = {
+		.what = cpu_to_le32(PANDO_KIN_EXIT),
+		.status = cpu_to_le32(SIGKILL),
+	};
+	struct pando_stub *s;
+	bool again;
+
+	mutex_lock(&pando_stub_act);
+	s = standing(pid);
+	again = s && ++s->misses < MISSES_MAX;
+	mutex_unlock(&pando_stub_act);
+	if (s && !again)
+		pando_stub_exit(pid, &killed);
+	return again;
+}
+
+static void found(u32 pid)
+{
+	struct pando_stub *s;
+
+	mutex_lock(&pando_stub_act);
+	s = standing(pid);
+	if (s)
+		s->misses = 0;
+	mutex_unlock(&pando_stub_act);
+}
+
+/* Numbers of all that stand, for who must not hold act_mutex; to be freed. */
+static u32 *all_pids(u32 *n)
+{
+	struct pando_stub **all;
+	u32 *pids = NULL, i;
+
+	mutex_lock(&pando_stub_act);
+	all = pando_stub_collect(n);
+	if (*n)
+		pids = kvmalloc_array(*n, sizeof(*pids), GFP_KERNEL);
+	if (!pids)
+		*n = 0;
+	for (i = 0; i < *n; i++)
+		pids[i] = all[i]->pid;
+	kvfree(all);
+	mutex_unlock(&pando_stub_act);
+	return pids;
+}
+
+static void announce_fn(struct work_struct *work)
+{
+	bool again = false;
+	u32 *pids, n, i;
+	int err;
+
+	pids = all_pids(&n);
+	for (i = 0; i < n; i++) {
+		err = pando_kin_hold(pids[i], false);
+		if (!err)
+			found(pids[i]);
+		else if (err != -ESRCH || missed(pids[i]))
+			again = true;
+	}
+	kvfree(pids);
+	if (again)
+		queue_delayed_work(system_unbound_wq, &announce_work,
+				   ANNOUNCE_AGAIN);
+}
+
+void pando_stub_announce(void)
+{
+	if (pando_stub_any())
+		mod_delayed_work(system_unbound_wq, &announce_work, 0);
+}
+
+/* Lets go of those that are nobody's parent and nobody's child any more. */
+static void tidy_fn(struct work_struct *work)
+{
+	u32 *pids, n, i, gone = 0;
+	struct pando_stub *s;
+
+	pids = all_pids(&n);
+	mutex_lock(&pando_stub_act);
+	for (i = 0; i < n; i++) {
+		s = standing(pids[i]);
+		if (!s || pando_relation_unneeded(s->task))
+			continue;
+		pids[gone++] = pids[i];
+		pando_stub_end(s, 0);
+	}
+	mutex_unlock(&pando_stub_act);
+	for (i = 0; i < gone; i++)
+		pando_kin_hold(pids[i], true);
+	kvfree(pids);
+}
+
+void pando_stub_tidy(void)
+{
+	mod_delayed_work(system_unbound_wq, &tidy_work, TIDY_DELAY);
+}
+
+void pando_stub_life_stop(void)
+{
+	cancel_delayed_work_sync(&tidy_work);
+	cancel_delayed_work_sync(&announce_work);
+}

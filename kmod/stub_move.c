@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the helpers of a move make of stubs, and undo. See stub.h. */
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/pid_namespace.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+
+#include <uapi/linux/pando.h>
+
+#include "alloc.h"
+#include "kin.h"
+#include "locate.h"
+#include "node.h"
+#include "ns.h"
+#include "recover.h"
+#include "relation.h"
+#include "stub_parts.h"
+
+static struct task_struct *get_process(u32 pid)
+{
+	struct task_struct *task;
+	struct pid *p;
+
+	rcu_read_lock();
+	p = find_pid_ns(pid, pando_ns());
+	task = p ? get_pid_task(p, PIDTYPE_TGID) : NULL;
+	rcu_read_unlock();
+	return task;
+}
+
+static void unclaim(struct file *owner, u32 pid)
+{
+	struct pando_stub *s;
+
+	spin_lock_irq(&pando_stub_lock);
+	s = pando_stub_find(pid);
+	if (s && s->owner == owner && s->state == PANDO_STUB_CLAIMED)
+		pando_stub_remove(s);
+	spin_unlock_irq(&pando_stub_lock);
+	pando_alloc_unshare(pid);
+}
+
+static int claim(struct file *owner, u32 pid, bool travels)
+{
+	struct task_struct *original = NULL;
+	struct pando_stub *s;
+
+	if (pando_stub_has(pid))
+		return -EALREADY;
+	if (pando_locate_is_reserved(pid))
+		return -EEXIST;
+	if (pando_ns_has_process(pid)) {
+		original = travels ? get_process(pid) : NULL;
+		if (!original)
+			return -EEXIST;
+	}
+	s = pando_stub_add(pid, PANDO_STUB_CLAIMED, NULL);
+	if (!s) {
+		if (original)
+			put_task_struct(original);
+		return -ENOMEM;
+	}
+	s->owner = owner;
+	s->travels = travels;
+	WRITE_ONCE(s->original, original);
+	return original ? 1 : 0;
+}
+
+int pando_stub_claim(struct file *owner, u32 pid, bool travels)
+{
+	int ret;
+
+	if (pid < PANDO_LOCAL_PIDS || pid >= PANDO_PID_MAX)
+		return -EINVAL;
+	mutex_lock(&pando_stub_act);
+	ret = claim(owner, pid, travels);
+	mutex_unlock(&pando_stub_act);
+	/* from now on we hear of its end, whoever hears of it as well */
+	if (!ret && travels) {
+		ret = pando_kin_hold(pid, false);
+		if (ret)
+			unclaim(owner, pid);
+	}
+	return ret;
+}
+
+int pando_stub_bind(struct file *owner, u32 pid, u16 where)
+{
+	struct task_struct *task = get_process(pid);
+	struct pando_stub *s;
+	int err = -ESRCH;
+
+	if (!task)
+		return -ESRCH;
+	mutex_lock(&pando_stub_act);
+	spin_lock_irq(&pando_stub_lock);
+	s = pando_stub_find(pid);
+	if (s && s->owner == owner && s->state == PANDO_STUB_CLAIMED && !s->original) {
+		WRITE_ONCE(s->task, task);
+		s->state = PANDO_STUB_BOUND;
+		err = 0;
+	}
+	spin_unlock_irq(&pando_stub_lock);
+	if (!err)
+		pando_stub_set_where(s, where, pando_nodes_incarnation_of(where));
+	else
+		put_task_struct(task);
+	mutex_unlock(&pando_stub_act);
+	pando_alloc_unshare(pid);
+	return err;
+}
+
+int pando_stub_stand(u32 pid, struct task_struct *task, u16 where)
+{
+	struct pando_stub *s;
+
+	mutex_lock(&pando_stub_act);
+	s = pando_stub_add(pid, PANDO_STUB_STANDS, task);
+	if (s)
+		pando_stub_set_where(s, where, pando_nodes_incarnation_of(where));
+	mutex_unlock(&pando_stub_act);
+	return s ? 0 : -ENOMEM;
+}
+
+void pando_stub_forget(struct task_struct *task, u32 pid)
+{
+	struct pando_stub *s;
+
+	mutex_lock(&pando_stub_act);
+	spin_lock_irq(&pando_stub_lock);
+	hash_for_each_possible(pando_stub_table, s, node, pid) {
+		if (s->task == task) {
+			pando_stub_remove(s);
+			break;
+		}
+	}
+	spin_unlock_irq(&pando_stub_lock);
+	mutex_unlock(&pando_stub_act);
+}
+
+int pando_stub_join(struct file *owner, u32 pid)
+{
+	struct pando_relation r = { .keep_terminal = true };
+	struct pid_namespace *ns = pando_ns();
+	struct pando_stub *s;
+	int err = -ESRCH;
+
+	mutex_lock(&pando_stub_act);
+	spin_lock_irq(&pando_stub_lock);
+	s = pando_stub_find(pid);
+	if (s && s->owner == owner && s->original)
+		r.task = get_task_struct(s->original);
+	spin_unlock_irq(&pando_stub_lock);
+	if (!r.task)
+		goto out;
+	r.stub = get_process(pid);
+	r.pgid = task_pgrp_nr_ns(r.task, ns);
+	r.sid = task_session_nr_ns(r.task, ns);
+	if (r.stub && r.stub != r.task)
+		err = pando_relation_place(&r);
+	if (!err) {
+		/* what dies now is a stub, and not the process */
+		spin_lock_irq(&pando_stub_lock);
+		s->owner = NULL;
+		WRITE_ONCE(s->task, get_task_struct(r.stub));
+		WRITE_ONCE(s->state, PANDO_STUB_RETIRED);
+		spin_unlock_irq(&pando_stub_lock);
+		pando_stub_end(s, SIGKILL);
+	}
+	if (r.stub)
+		put_task_struct(r.stub);
+	put_task_struct(r.task);
+out:
+	mutex_unlock(&pando_stub_act);
+	if (err)
+		unclaim(owner, pid);
+	else
+		pando_alloc_unshare(pid);
+	return err;
+}
+
+/* How their processes ended while they were on their way. */
+static void end_pending(void)
+{
+	struct pando_wire_kin_event *ev;
+	struct pando_stub **all;
+	u32 n, i;
+
+	mutex_lock(&pando_stub_act);
+	all = pando_stub_collect(&n);
+	for (i = 0; i < n; i++) {
+		ev = all[i]->pending;
+		if (!ev)
+			continue;
+		pando_stub_end_as(all[i], ev);
+	}
+	kvfree(all);
+	mutex_unlock(&pando_stub_act);
+}
+
+void pando_stub_keep(struct file *owner)
+{
+	struct pando_stub *s;
+	int i;
+
+	mutex_lock(&pando_stub_act);
+	spin_lock_irq(&pando_stub_lock);
+	hash_for_each(pando_stub_table, i, s, node) {
+		/* those that meet their process are not done yet */
+		if (s->owner != owner || s->original)
+			continue;
+		s->owner = NULL;
+		if (s->state == PANDO_STUB_BOUND)
+			s->state = PANDO_STUB_STANDS;
+	}
+	spin_unlock_irq(&pando_stub_lock);
+	mutex_unlock(&pando_stub_act);
+	end_pending();
+	pando_stub_announce();
+	pando_stub_tidy();
+}
+
+/* The first that is @owner's; under act_mutex. */
+static struct pando_stub *owned(struct file *owner)
+{
+	struct pando_stub *s, *found = NULL;
+	int i;
+
+	spin_lock_irq(&pando_stub_lock);
+	hash_for_each(pando_stub_table, i, s, node) {
+		if (s->owner == owner) {
+			found = s;
+			s->owner = NULL;
+			break;
+		}
+	}
+	spin_unlock_irq(&pando_stub_lock);
+	return found;
+}
+
+void pando_stub_drop(struct file *owner)
+{
+	struct pando_stub *s;
+	bool travels;
+	u32 pid;
+
+	for (;;) {
+		mutex_lock(&pando_stub_act);
+		s = owned(owner);
+		if (!s) {
+			mutex_unlock(&pando_stub_act);
+			return;
+		}
+		pid = s->pid;
+		travels = s->travels && !s->original;
+		if (s->pending)
+			pando_recover_gone(pid);
+		if (s->state == PANDO_STUB_BOUND) {
+			pando_stub_end(s, SIGKILL);
+		} else {
+			spin_lock_irq(&pando_stub_lock);
+			pando_stub_remove(s);
+			spin_unlock_irq(&pando_stub_lock);
+		}
+		mutex_unlock(&pando_stub_act);
+		pando_alloc_unshare(pid);
+		if (travels)
+			pando_kin_hold(pid, true);
+	}
+}
+
+struct task_struct *pando_stub_retire(u32 pid)
+{
+	struct task_struct *task = NULL;
+	struct pando_stub *s;
+
+	mutex_lock(&pando_stub_act);
+	spin_lock_irq(&pando_stub_lock);
+	s = pando_stub_find(pid);
+	if (s && s->state == PANDO_STUB_STANDS) {
+		WRITE_ONCE(s->state, PANDO_STUB_RETIRED);
+		task = get_task_struct(s->task);
+	}
+	spin_unlock_irq(&pando_stub_lock);
+	mutex_unlock(&pando_stub_act);
+	return task;
+}
+
+void pando_stub_release(struct task_struct *task)
+{
+	struct pando_stub *s;
+
+	mutex_lock(&pando_stub_act);
+	rcu_read_lock();
+	s = pando_stub_find_task(task);
+	rcu_read_unlock();
+	if (s)
+		pando_stub_end(s, SIGKILL);
+	mutex_unlock(&pando_stub_act);
+	pando_stub_tidy();
+}
