@@ -72,6 +72,8 @@ static void kill_body(struct body *b)
 
 	b->state = DYING;
 	b->proc->alive--;
+	/* in a namespace that was declared dead it died with that */
+	b->proc->struck |= check_is_dead(n);
 	check_lost(b->proc);
 	event_at(delay(30 * MS), HOST, n, on_body_freed, NULL, b->proc->pid, 0);
 }

@@ -736,6 +736,39 @@ TEST(expelled)
 	no_patience = false;
 }
 
+/* A move to or from a dead node is forgotten: nobody will ever settle it. */
+TEST(moves_of_the_dead)
+{
+	struct message m = { .type = MESSAGE_COMMIT, .from = 1, .to = 5 };
+	uint32_t pid = 1030;
+
+	new_cluster();
+	no_patience = true;
+	m.count = 1;
+	m.pids = &pid;
+	for (unsigned int i = 0; i < 3; i++) {
+		m.epoch = node[1].s.epoch;
+		m.move = i;
+		m.from = i ? 5 : 1;
+		m.to = i ? 2 : 5;
+		send(&node[1], 1, &m);
+	}
+	/* committed, but node 5 does not live to say that it knows */
+	for (int k = 0; k < 100; k++)
+		for (int i = 1; i < NODES; i++)
+			deliver_one(i);
+	node[5].alive = false;
+	all_together();
+	CHECK_EQ(node[1].s.line.nmoves, 3);
+	expel(1, 5, false);
+	settle_down();
+	CHECK(state_host(&node[1].s, 5)->dead);
+	CHECK_EQ(node[1].s.line.nmoves, 0);
+	CHECK_EQ(node[4].s.line.nmoves, 0);
+	CHECK(!broken);
+	no_patience = false;
+}
+
 /* As long as one member's patience is not over nothing happens. */
 TEST(patience)
 {
@@ -920,7 +953,7 @@ TEST(nothing_left)
 
 TAP_MAIN(T(first_view), T(partition_and_return), T(death_and_rebirth),
 	 T(inherited_numbers_wait),
-	 T(inherited_numbers_wait_for_the_missing), T(expelled),
+	 T(inherited_numbers_wait_for_the_missing), T(expelled), T(moves_of_the_dead),
 	 T(patience), T(expel_needs_quorum_or_certainty),
 	 T(expelled_a_thousand_times), T(grants_wait_for_all), T(exhaustion),
 	 T(message_garbage),

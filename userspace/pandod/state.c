@@ -372,12 +372,29 @@ static void judge(struct state *s)
 	}
 }
 
+/* The dead need not be told of their moves, and who is told of all is done. */
+static void settle_the_dead(struct lineage *v)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < v->nmoves; i++) {
+		struct move_note m = v->move[i];
+
+		m.from_knows |= is_dead(v, m.from);
+		m.to_knows |= is_dead(v, m.to);
+		if (m.op || !m.from_knows || !m.to_knows)
+			v->move[kept++] = m;
+	}
+	v->nmoves = kept;
+}
+
 /* Every SYNC is there: the view follows. */
 static unsigned int compute(struct state *s)
 {
 	struct lineage *v = &s->best;
 
 	judge(s);
+	settle_the_dead(v);
 	for (unsigned int b = 1; b < PANDO_LEASE_BLOCKS; b++)
 		pass_on(s, b);
 	s->epoch = s->proposal;
