@@ -66,7 +66,7 @@ static void *guard(void *data)
 	struct sched_param priority = { .sched_priority = 1 };
 	struct pollfd p[] = { { timer, POLLIN, 0 }, { news, POLLIN, 0 } };
 	int fd = *(int *)data;
-	bool frozen = false;
+	bool frozen = true;	/* as guard_start() has left it */
 	uint64_t n;
 
 	if (pthread_setschedparam(pthread_self(), SCHED_FIFO, &priority))
@@ -108,7 +108,8 @@ int guard_start(void)
 	news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	group = open(PANDO_CGROUP_TASKS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	fd = group < 0 ? -1 : openat(group, "cgroup.freeze", O_WRONLY | O_CLOEXEC);
-	if (timer < 0 || news < 0 || (group >= 0 && fd < 0)) {
+	if (timer < 0 || news < 0 || (group >= 0 && fd < 0) ||
+	    !set_frozen(fd, true)) {
 		say("error", "no timer, or no freezer: %s", strerror(errno));
 		return -1;
 	}
