@@ -33,6 +33,7 @@ void daemon_send(struct node *n, struct message *m)
 
 	memcpy(bytes->data, buf, len);
 	free(buf);
+	w.messages++;
 	group_send(n, ENTRY_MSG, bytes);
 }
 

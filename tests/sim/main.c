@@ -40,7 +40,7 @@ struct options {
 	u32 watch;
 	unsigned int nodes, procs;	/* 0: as the seed says */
 	enum bug bug;
-	bool verbose, tap, quiet, no_rebirth, no_shrink;
+	bool verbose, tap, quiet, no_rebirth, no_shrink, figures;
 	struct acts faults, work;	/* to be left out */
 };
 
@@ -53,6 +53,7 @@ static void usage(FILE *to)
 		"           [--without-faults LIST] [--without-work LIST]\n"
 		"           these acts are left out: 3,7-9; a seed that fails is run\n"
 		"           again until few are left (--no-shrink: it is not)\n"
+		"           [--figures]  sizes and counts, for the bench\n"
 		"           [--watch PID]  notes what becomes of that number\n"
 		"           [--bug NAME]  plants a bug; then a seed that finds none is not ok\n"
 		"bugs:");
@@ -265,6 +266,32 @@ static int run_all(const struct options *o)
 	return bad ? 1 : 0;
 }
 
+/* A line each: name, value, unit, in words. */
+static int figures(const struct options *o)
+{
+	struct options silent = *o;
+	unsigned int hops = 0;
+	u64 seed, messages = 0, views = 0, lookups = 0;
+	bool good = true;
+
+	silent.quiet = true;
+	silent.nodes = o->nodes ? o->nodes : 16;
+	for (seed = 1; seed <= 5; seed++) {
+		good &= one(seed, 1, &silent);
+		hops = max(hops, w.hops_max);
+		messages += w.messages;
+		views += w.views;
+		lookups += w.lookups;
+	}
+	printf("scale.bytes_per_process\t%.1f\tbytes\ttables of a home, 100,000 processes all away\n",
+	       figure_bytes_per_process());
+	printf("scale.hops_max\t%u\thops\t%llu lookups among %u nodes, moves and faults all the time\n",
+	       hops, (unsigned long long)lookups, silent.nodes);
+	printf("scale.messages_per_view\t%.1f\tmessages\tof a member to the group, pulses and rounds called off with them\n",
+	       (double)messages / views);
+	return good ? 0 : 1;
+}
+
 /* A planted bug need not show in every seed: it has to in one of them. */
 static int run_until_found(const struct options *o)
 {
@@ -298,6 +325,7 @@ static bool parse(int argc, char **argv, struct options *o)
 		{ "watch", required_argument, NULL, 'w' },
 		{ "without-faults", required_argument, NULL, 'F' },
 		{ "without-work", required_argument, NULL, 'W' },
+		{ "figures", no_argument, NULL, 'f' },
 		{ "no-shrink", no_argument, NULL, 'k' },
 		{ "no-rebirth", no_argument, NULL, 'r' },
 		{ "verbose", no_argument, NULL, 'v' },
@@ -339,6 +367,9 @@ static bool parse(int argc, char **argv, struct options *o)
 					optarg))
 				return false;
 			break;
+		case 'f':
+			o->figures = true;
+			break;
 		case 'k':
 			o->no_shrink = true;
 			break;
@@ -371,5 +402,7 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return 2;
 	}
+	if (o.figures)
+		return figures(&o);
 	return o.bug ? run_until_found(&o) : run_all(&o);
 }

@@ -13,6 +13,7 @@
  *	rpc.c			no more than a number
  *	check.c			the invariants, and the trace
  *	event.c			virtual time, randomness
+ *	figures.c		sizes, for the bench
  *	shrink.c		a smaller way to the same violation
  *
  * The models are to be as unkind as the real thing may be, and in the same
@@ -402,7 +403,7 @@ struct world {
 	bool verbose, quiet;
 	u64 expel_after;	/* 0: never by itself */
 	u64 fault_every, away;	/* at most */
-	u64 events, forks, moves, views, lookups, crashes, freezes, expelled;
+	u64 events, messages, forks, moves, views, lookups, crashes, freezes, expelled;
 	unsigned int hops_max;
 	struct move *move;
 	const char *rule;	/* that was broken: what violated() was told */
@@ -416,6 +417,10 @@ extern struct world w;
 
 bool connected(const struct node *a, const struct node *b);
 bool hears(const struct node *a, const struct node *from);	/* one way */
+
+/* --- figures.c -------------------------------------------------------------------------------------- */
+
+double figure_bytes_per_process(void);
 
 /* --- shrink.c --------------------------------------------------------------------------------------- */
 
