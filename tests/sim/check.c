@@ -282,11 +282,25 @@ static void audit_guest(struct node *n, const struct body *b)
 			 "does not know");
 }
 
+/* Whatever became of the other side: a wait has an end. */
+static void audit_waits(const struct node *n)
+{
+	const struct call *c;
+
+	for (c = n->k.calls; c && steady(n); c = c->next)
+		if (w.now > c->deadline + SECOND)
+			violated("node %u waits for node %u, %llu s after it should have ended",
+				 n->id, c->m.to,
+				 (unsigned long long)((w.now - c->deadline) / SECOND));
+}
+
 void check_audit(void)
 {
 	struct node *n;
 	size_t i;
 
+	for_each_node(n)
+		audit_waits(n);
 	for_each_node(n)
 		for (i = 0; steady(n) && i < n->k.nbodies; i++)
 			audit_guest(n, n->k.body[i]);

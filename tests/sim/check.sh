@@ -10,7 +10,7 @@ seeds=${SIM_SEEDS:-200}
 block=50
 bugs='skip_ack heir_allocates forget_away double_commit early_purge
 	blind_purge early_unreserve late_gone hasty_grief
-	late_freeze unheard_pulse impatient blind_thaw revenant'
+	long_wait late_freeze unheard_pulse impatient blind_thaw revenant'
 number=0 bad=0
 
 [ -x "$sim" ] || make -s -C "$top/tests/sim" B="${sim%/sim}" >&2 || exit 1

@@ -28,6 +28,7 @@ static const char *const bug_names[BUGS] = {
 	[BUG_GONE_TWICE] = "gone_twice",
 	[BUG_OLD_REPORT] = "old_report",
 	[BUG_HASTY_GRIEF] = "hasty_grief",
+	[BUG_LONG_WAIT] = "long_wait",
 	[BUG_LATE_FREEZE] = "late_freeze",
 	[BUG_UNHEARD_PULSE] = "unheard_pulse",
 	[BUG_IMPATIENT] = "impatient",

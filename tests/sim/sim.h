@@ -59,6 +59,7 @@ enum bug {
 	BUG_GONE_TWICE,		/* GONE is executed again after a reconnect */
 	BUG_OLD_REPORT,		/* a report goes out in the view after its own */
 	BUG_HASTY_GRIEF,	/* AWAY on a node that has died is believed */
+	BUG_LONG_WAIT,		/* a wait on a node that is gone does not end */
 	/* against those of quorum and of the dead */
 	BUG_LATE_FREEZE,	/* the guard is slower than anybody's patience */
 	BUG_UNHEARD_PULSE,	/* a pulse renews the lease as soon as it is sent */
