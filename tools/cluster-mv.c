@@ -6,15 +6,19 @@
 #include "cli.h"
 #include "daemon.h"
 #include "json.h"
+#include "mv_all.h"
 #include "progress.h"
 #include "table.h"
 
 static const char help[] =
 "Usage: cluster-mv [options] PID... NODE\n"
+"       cluster-mv --all-from FROM NODE\n"
 "       cluster-mv --why PID... [NODE]\n"
 "Moves each process, with its threads and descendants, to a node (its name or\n"
 "id) while it runs; whoever talks to it stays connected.\n"
 "\n"
+"  -a, --all-from FROM   instead of PIDs: all that run on node FROM, or of them\n"
+"                        those of the caller\n"
 "  -f, --fabric FABRIC   how memory travels: rdma, tcp or auto (default)\n"
 "  -m, --max-freeze MS   leave it where it is if its changing memory alone would\n"
 "                        stop it for longer than that\n"
@@ -34,6 +38,7 @@ struct mv {
 	uint32_t *pids;
 	size_t count;
 	char *node;
+	char *from;		/* --all-from */
 	char *fabric;
 	int max_freeze;
 	bool why, quiet, json;
@@ -139,7 +144,7 @@ static void print_failed(const Pando__Move *m)
 
 static int report(const struct mv *mv, Pando__Move **moves, size_t count)
 {
-	bool all = count > 0;
+	bool all = count > 0 || mv->from;
 
 	progress_clear();
 	for (size_t i = 0; i < count; i++)
@@ -261,6 +266,12 @@ static void take_arguments(struct mv *mv, int count, char **args)
 
 	if (node)
 		mv->node = args[--count];
+	if (mv->from && (count || !node || mv->why))
+		cli_misuse("--all-from takes a node to move to, and no PIDs");
+	if (mv->from) {
+		mv->pids = mv_all_from(mv->from, &mv->count);
+		return;
+	}
 	if (!count)
 		cli_misuse(node ? "which process is to be moved?" :
 				  "PIDs and a node are missing");
@@ -280,6 +291,7 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		CLI_OPTIONS,
+		{ "all-from", required_argument, NULL, 'a' },
 		{ "fabric", required_argument, NULL, 'f' },
 		{ "max-freeze", required_argument, NULL, 'm' },
 		{ "why", no_argument, NULL, 'w' },
@@ -290,7 +302,7 @@ int main(int argc, char **argv)
 	int opt, status;
 
 	cli_start();
-	while ((opt = getopt_long(argc, argv, "f:m:wq", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "a:f:m:wq", options, NULL)) != -1) {
 		switch (opt) {
 		case CLI_OPT_HELP:
 			cli_help(help);
@@ -298,6 +310,9 @@ int main(int argc, char **argv)
 			cli_version();
 		case CLI_OPT_JSON:
 			mv.json = true;
+			break;
+		case 'a':
+			mv.from = optarg;
 			break;
 		case 'f':
 			mv.fabric = optarg;
@@ -323,7 +338,8 @@ int main(int argc, char **argv)
 		cli_misuse("there is no fabric %s: rdma, tcp or auto",
 			   mv.fabric);
 	take_arguments(&mv, argc - optind, argv + optind);
-	status = move(&mv);
+	/* an empty node: all of nothing is moved */
+	status = mv.from && !mv.count ? report(&mv, NULL, 0) : move(&mv);
 	free(mv.pids);
 	cli_exit(status);
 }

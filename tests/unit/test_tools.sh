@@ -294,7 +294,7 @@ ok $? "cluster-mv: one that was not moved, and why"
 try 1 cluster-mv --json 2000 2003 node2 && quiet && json '
 [m["result"] for m in d["moves"]] == ["moved", "refused"]
 and list(d["moves"][0]) == ["pid", "from", "to", "fabric", "bytes", "pages",
-	"freeze_ms", "total_ms", "result"]
+	"rounds", "freeze_ms", "total_ms", "result", "phases"]
 and d["moves"][0]["pages"] == 16384 and d["moves"][0]["freeze_ms"] == 12.34
 and d["moves"][1]["reason"] == "it cannot be moved"'
 ok $? "cluster-mv --json"
@@ -309,6 +309,12 @@ try 1 cluster-mv --why 2003 node2 && quiet && out_is <<'END'
 2003: fd 7 is a device
 END
 ok $? "cluster-mv --why: what"
+try 2 cluster-mv --all-from node1 2000 node2 && err_has 'no PIDs'
+ok $? "cluster-mv --all-from: no PIDs beside it"
+try 1 cluster-mv --all-from nowhere node2 && err_has 'no node is called nowhere'
+ok $? "cluster-mv --all-from: a node that is none"
+try 2 cluster-mv --max-freeze soon 2000 node2 && err_has 'soon is no number'
+ok $? "cluster-mv --max-freeze: not a number"
 try 2 cluster-mv 2000 && err_has 'which process'
 ok $? "cluster-mv without a node"
 try 2 cluster-mv x node2 && err_has 'x is not a PID'
