@@ -20,6 +20,8 @@ static const char help[] =
 "  -a, --all-from FROM   instead of PIDs: all that run on node FROM, or of them\n"
 "                        those of the caller\n"
 "  -f, --fabric FABRIC   how memory travels: rdma, tcp or auto (default)\n"
+"  -l, --lazy[=auto]     its memory follows it, page by page as it is touched; auto:\n"
+"                        only what changes faster than it travels\n"
 "  -m, --max-freeze MS   leave it where it is if its changing memory alone would\n"
 "                        stop it for longer than that\n"
 "  -w, --why             move nothing; say what would keep it from moving\n"
@@ -40,7 +42,7 @@ struct mv {
 	char *node;
 	char *from;		/* --all-from */
 	char *fabric;
-	int max_freeze;
+	int max_freeze, lazy;
 	bool why, quiet, json;
 };
 
@@ -231,6 +233,7 @@ static int move(const struct mv *mv)
 	request.fabric = mv->fabric;
 	request.why = mv->why;
 	request.max_freeze_ms = mv->max_freeze;
+	request.lazy = mv->lazy;
 	frame.id = 1;
 	frame.body_case = PANDO__FRAME__BODY_MOVE_REQUEST;
 	frame.move_request = &request;
@@ -293,6 +296,7 @@ int main(int argc, char **argv)
 		CLI_OPTIONS,
 		{ "all-from", required_argument, NULL, 'a' },
 		{ "fabric", required_argument, NULL, 'f' },
+		{ "lazy", optional_argument, NULL, 'l' },
 		{ "max-freeze", required_argument, NULL, 'm' },
 		{ "why", no_argument, NULL, 'w' },
 		{ "quiet", no_argument, NULL, 'q' },
@@ -302,7 +306,7 @@ int main(int argc, char **argv)
 	int opt, status;
 
 	cli_start();
-	while ((opt = getopt_long(argc, argv, "a:f:m:wq", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "a:f:l::m:wq", options, NULL)) != -1) {
 		switch (opt) {
 		case CLI_OPT_HELP:
 			cli_help(help);
@@ -316,6 +320,12 @@ int main(int argc, char **argv)
 			break;
 		case 'f':
 			mv.fabric = optarg;
+			break;
+		case 'l':
+			if (optarg && !is(optarg, "auto"))
+				cli_misuse("--lazy is %s: it takes auto or nothing",
+					   optarg);
+			mv.lazy = optarg ? 1 : 2;
 			break;
 		case 'm':
 			mv.max_freeze = cli_number(optarg);

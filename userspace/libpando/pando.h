@@ -21,6 +21,8 @@
 #define PANDO_CGROUP_INIT	PANDO_CGROUP "/init"
 #define PANDO_CGROUP_TASKS	PANDO_CGROUP "/tasks"
 #define PANDO_CONFIG		"/etc/pando/pando.conf"
+/* In front of a move's number: the control group of what is leaving. */
+#define PANDO_MOVE_GROUP	"pando-move-"
 #define PANDO_FRAME_MAX		(1024u * 1024u)
 #define PANDO_FRAME_FDS		8
 

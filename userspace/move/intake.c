@@ -26,6 +26,7 @@ int intake_map(struct intake *in, const struct peer_message *msg)
 	in->at = in->hint = 0;
 	in->round = le32toh(map.round);
 	in->last = map.last;
+	in->lazy = le32toh(map.last) == PEER_MAP_LAZY;
 	in->busy = true;
 	for (; n; n--, at += sizeof(struct peer_map_run)) {
 		struct peer_map_run r;
@@ -40,7 +41,7 @@ int intake_map(struct intake *in, const struct peer_message *msg)
 		    addr + (uint64_t)pages * PAGE > ADDR_MAX || !pid ||
 		    pid > PANDO_PID_MAX)
 			return move_fail(in->m, "the source's list of pages makes no sense");
-		if (le32toh(r.pid) & PEER_MAP_DROP)
+		if (in->lazy || le32toh(r.pid) & PEER_MAP_DROP)
 			store_drop(in->store, pid, addr, pages);
 		else
 			dirty_runs_add(&in->runs, pid, addr, pages);

@@ -26,6 +26,7 @@ struct intake {
 	unsigned int round;
 	bool busy;			/* it is to be answered */
 	bool last;			/* the source is frozen */
+	bool lazy;			/* and has more, for when it runs */
 };
 
 int intake_map(struct intake *in, const struct peer_message *msg);

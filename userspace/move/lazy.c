@@ -186,7 +186,12 @@ static int split(struct lazy *l, uint64_t addr)
 	memmove(r + 2, r + 1, (l->n - i - 1) * sizeof(*r));
 	r[1] = tail;
 	l->n++;
-	l->cursor = l->page = 0;
+	if (l->cursor > i) {
+		l->cursor++;
+	} else if (l->cursor == i && l->page >= keep) {
+		l->cursor++;
+		l->page -= keep;
+	}
 	return 0;
 }
 
@@ -211,7 +216,12 @@ static long take(struct lazy *l, uint64_t addr, uint64_t len,
 	memmove(&l->run[first], &l->run[first + n],
 		(l->n - first - n) * sizeof(**out));
 	l->n -= n;
-	l->cursor = l->page = 0;
+	if (l->cursor >= first + n) {
+		l->cursor -= n;
+	} else if (l->cursor >= first) {
+		l->cursor = first;
+		l->page = 0;
+	}
 	return n;
 }
 
@@ -261,5 +271,7 @@ int lazy_move(struct lazy *l, uint64_t from, uint64_t to, uint64_t len)
 	}
 	free(r);
 	qsort(l->run, l->n, sizeof(*l->run), by_addr);
+	/* they may stand before the cursor now, and not have been given */
+	l->cursor = l->page = 0;
 	return 0;
 }

@@ -40,6 +40,7 @@ struct move {
 	/* what the other mover said; see peer.h */
 	bool ready;		/* we reported ready: the daemons decide now */
 	bool held, resumed, peer_aborted;
+	bool filled;		/* post-copy: it needs no more pages */
 	bool asked;		/* it asks how the cluster decided */
 	struct { const char *name; int64_t at_ns; } mark[MOVE_MARKS];
 	unsigned int marks;	/* not yet reported */

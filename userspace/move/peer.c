@@ -192,6 +192,12 @@ int peer_send(struct move *m, enum peer_type type, const void *data, size_t len)
 	return err ? lost(m, err) : 0;
 }
 
+void peer_cork(struct move *m, int on)
+{
+	if (m->peer >= 0)
+		setsockopt(m->peer, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
+}
+
 int peer_say(struct move *m, enum peer_type type, const char *text)
 {
 	return peer_send(m, type, text, text ? strlen(text) : 0);
@@ -319,6 +325,9 @@ int peer_hear(struct move *m)
 		break;
 	case PEER_ABORTED:
 		m->peer_aborted = true;
+		break;
+	case PEER_FILLED:
+		m->filled = true;
 		break;
 	case PEER_RESUMED:
 		m->resumed = true;

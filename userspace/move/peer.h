@@ -13,7 +13,7 @@
  *	  ... pages over the fabric ...
  *					<-	MAP_DONE round
  *	  ... criu freezes and dumps ...
- *	MAP the last one		->
+ *	MAP the last one		->	fetched now, or after it runs
  *	IMAGE name, bytes		->	as many as there are
  *	KIN relations (kin.h)		->
  *	STATE stamps, tasks		->
@@ -22,6 +22,8 @@
  *	  ... both daemons say commit ...
  *	COMMITTED			->
  *					<-	RESUMED
+ *	  ... post-copy: more pages over the fabric ...
+ *					<-	FILLED
  *
  * PING goes both ways whenever nothing else has been said for a while: the
  * silence of a peer is then its death.
@@ -42,7 +44,7 @@ enum peer_type {
 	PEER_PLAN = 1, PEER_PLAN_OK, PEER_TRY, PEER_UP, PEER_DOWN,
 	PEER_READY_TO_FREEZE, PEER_IMAGE, PEER_STATE, PEER_HELD,
 	PEER_COMMITTED, PEER_RESUMED, PEER_ABORT, PEER_ABORTED, PEER_PING,
-	PEER_KIN, PEER_MAP, PEER_MAP_DONE,
+	PEER_KIN, PEER_MAP, PEER_MAP_DONE, PEER_FILLED,
 };
 
 struct peer_message {
@@ -61,8 +63,10 @@ struct peer_state {
 /*
  * MAP, followed by runs of pages that the target fetches ahead of the process,
  * or forgets. A round is complete before the next one comes; the last is the
- * one in the freeze, and is not answered.
+ * one in the freeze, and is not answered. It may be a lazy one: what it lists
+ * is old, and comes only when the process runs or asks for it.
  */
+enum { PEER_MAP_LAST = 1, PEER_MAP_LAZY = 2 };
 struct peer_map {
 	uint32_t round;
 	uint32_t last;
@@ -87,6 +91,8 @@ int peer_connect(struct move *m);
 
 int peer_send(struct move *m, enum peer_type type, const void *data,
 	      size_t len);
+/* Many small pieces follow: full packets, until it is off again. */
+void peer_cork(struct move *m, int on);
 int peer_say(struct move *m, enum peer_type type, const char *text);
 /* Only the header: what follows is @len bytes that the caller sends. */
 int peer_send_header(struct move *m, enum peer_type type, uint64_t len);

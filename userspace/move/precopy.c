@@ -3,6 +3,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,8 @@
 #define ENOUGH_PAGES	64u		/* so few are not worth a round */
 #define ENOUGH_MS	20.0
 #define SHRINKS		0.8		/* of the round before, or it does not */
+enum { LAZY_NEVER, LAZY_AUTO, LAZY_ALL };	/* MoveStart.lazy */
+
 #define STALE		2		/* rounds in a row that did not help */
 #define HUGE_PAGES	512u
 #define HUGE_BYTES	(HUGE_PAGES * (uint64_t)PAGE)
@@ -316,7 +319,7 @@ static int scan(struct precopy *p)
 	return 0;
 }
 
-static int send_map(struct precopy *p, bool last)
+static int send_map(struct precopy *p, uint32_t last)
 {
 	size_t len = sizeof(struct peer_map) +
 		     p->runs.n * sizeof(struct peer_map_run);
@@ -363,11 +366,12 @@ static void tell(struct precopy *p, uint64_t bytes, bool ended)
 static int travel(struct precopy *p, int (*pump)(void *arg), void *arg)
 {
 	int64_t start = now_ns();
-	int err = send_map(p, false);
+	int err = send_map(p, 0);
 
 	if (!err)
 		err = move_fault(p->m, FAULT_S_ROUND);
 	while (!err && p->m->rounds_done < p->rounds) {
+		stop_late();
 		err = pump(arg);
 		if (!err && p->m->verdict != VERDICT_NONE)
 			err = -ECANCELED;
@@ -400,6 +404,17 @@ static bool go_on(struct precopy *p, int64_t last_scan_ns, uint64_t last_pages,
 	return p->stale < STALE && p->rounds < ROUNDS;
 }
 
+/* criu cannot take those that we still hold. */
+static int late_threads(struct precopy *p)
+{
+	for (int64_t until = now_ms() + STOP_MS; stop_late();) {
+		poll(NULL, 0, 2);
+		if (now_ms() > until)
+			return move_fail(p->m, "a thread of it does not stop");
+	}
+	return 0;
+}
+
 int precopy_run(struct precopy *p, int (*pump)(void *arg), void *arg)
 {
 	double goal = p->m->start->max_freeze_ms ? : ENOUGH_MS;
@@ -407,7 +422,8 @@ int precopy_run(struct precopy *p, int (*pump)(void *arg), void *arg)
 	int64_t last;
 	int err;
 
-	if (!p->on)
+	p->lazy = p->m->start->lazy == LAZY_ALL;
+	if (!p->on || p->lazy)
 		return 0;
 	split_all(p);
 	err = scan(p);
@@ -422,6 +438,15 @@ int precopy_run(struct precopy *p, int (*pump)(void *arg), void *arg)
 		if (err)
 			return err;
 	} while (go_on(p, last, pages, goal));
+	p->lazy = p->m->start->lazy == LAZY_AUTO && p->expected_ms > goal &&
+		  p->stale;
+	if (p->lazy) {
+		/* listed by the last look, and not to be sent now */
+		for (size_t i = 0; i < p->runs.n; i++)
+			dirty_forget(&p->dirty, p->runs.v[i].pid,
+				     p->runs.v[i].addr, p->runs.v[i].pages);
+		return late_threads(p);
+	}
 	if (p->m->start->max_freeze_ms &&
 	    p->expected_ms > p->m->start->max_freeze_ms)
 		return move_fail(p->m, "it changes %.1f MiB of memory a second and %.1f travel: its memory alone would take %.0f ms of freeze, and %u are allowed",
@@ -429,22 +454,19 @@ int precopy_run(struct precopy *p, int (*pump)(void *arg), void *arg)
 				 p->expected_ms, p->m->start->max_freeze_ms);
 	/* what the last look found, so that only what changes now is left */
 	err = travel(p, pump, arg);
-	for (int64_t until = now_ns() + STOP_MS * 1000000LL;
-	     !err && stop_late();) {
-		err = pump(arg);
-		if (!err && now_ns() > until)
-			err = move_fail(p->m, "a thread of it does not stop");
-	}
-	return err;
+	return err ? err : late_threads(p);
 }
 
 int precopy_last(struct precopy *p, const struct tree *t)
 {
 	int err = 0;
 
-	if (!p->on)
+	if (!p->on && !p->lazy)
 		return 0;
 	dirty_runs_free(&p->runs);
+	/* all of it comes later: there is nothing to list */
+	if (!p->on || p->m->start->lazy == LAZY_ALL)
+		return send_map(p, PEER_MAP_LAZY);
 	dirty_scan(&p->dirty);
 	for (size_t i = 0; i < t->n && !err; i++)
 		if (t->task[i].state != 'Z')
@@ -455,7 +477,7 @@ int precopy_last(struct precopy *p, const struct tree *t)
 	dirty_scanned(&p->dirty, &p->runs);
 	p->nhuge = 0;
 	p->frozen = true;
-	return send_map(p, true);
+	return send_map(p, p->lazy ? PEER_MAP_LAZY : PEER_MAP_LAST);
 }
 
 /* Of one process, side by side or not: how many came, from the first on. */

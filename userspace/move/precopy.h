@@ -25,6 +25,7 @@ struct precopy {
 	struct move *m;
 	const uint64_t *sent;
 	int64_t told_ms;
+	bool lazy;			/* what is left comes after it */
 	bool on;			/* this kernel and process allow it */
 	struct dirty dirty;
 	struct dirty_runs runs;		/* of the round at hand */

@@ -18,14 +18,15 @@
 #include <unistd.h>
 
 #include "criu.h"
+#include "group.h"
 #include "images.h"
 #include "kin.h"
+#include "offers.h"
 #include "pages.h"
 #include "peer.h"
 #include "precopy.h"
 #include "tree.h"
 
-#define OFFERS		4
 #define REPORT_MS	200
 
 struct source {
@@ -34,14 +35,15 @@ struct source {
 	struct tree before;		/* to know who was stopped already */
 	struct criu criu;
 	struct kin kin;
-	struct fabric *offer[OFFERS];	/* listening */
-	uint16_t port[OFFERS];
+	struct offers offers;
 	struct fabric *fabric;		/* the one in use */
 	struct page_server server;
 	struct precopy precopy;
+	struct group group;
 	int64_t frozen_ns;
 	int64_t reported_ms;
 	bool frozen, dumped;
+	int *mem;			/* post-copy: of each task its memory */
 };
 
 /* --- what stands before the freeze ------------------------------------------*/
@@ -73,39 +75,6 @@ static int look(struct source *s)
 	return m->start->check_only ? 0 : err;
 }
 
-static int offer_fabrics(struct source *s)
-{
-	struct move *m = s->m;
-	const char *wish = m->start->fabric;
-	bool any = !wish || !wish[0] || !strcmp(wish, "auto");
-	int n = 0;
-
-	if (!any && !fabric_find(wish))
-		return move_fail(m, "no page fabric is called \"%s\"", wish);
-	for (int i = 0; fabric_table[i] && n < OFFERS; i++) {
-		struct fabric *f;
-		uint16_t port = 0;
-
-		if (!any && strcmp(wish, fabric_table[i]->name))
-			continue;
-		f = fabric_new(fabric_table[i], m->start->token.data,
-			       m->start->token.len);
-		if (!f)
-			return -ENOMEM;
-		if (f->ops->probe(f, m->start->peer_addr) ||
-		    f->ops->listen(f, m->start->peer_addr, &port)) {
-			if (!any)
-				move_fail(m, "the %s fabric cannot be used here: %s",
-					  wish, f->error);
-			fabric_free(f);
-			continue;
-		}
-		s->offer[n] = f;
-		s->port[n++] = port;
-	}
-	return n ? 0 : move_fail(m, "no page fabric can be used on this node");
-}
-
 static int send_plan(struct source *s)
 {
 	struct move *m = s->m;
@@ -114,13 +83,11 @@ static int send_plan(struct source *s)
 	Pando__FileNeed *need, **needs;
 	struct utsname un;
 	char offers[128] = "";
-	size_t len = 0;
+	size_t len;
 	uint8_t *buf;
 	int err;
 
-	for (int i = 0; i < OFFERS && s->offer[i]; i++)
-		len += snprintf(offers + len, sizeof(offers) - len, "%s %u ",
-				s->offer[i]->ops->name, s->port[i]);
+	offers_text(&s->offers, offers, sizeof(offers));
 	tree_files(&s->tree, &files);
 	need = xcalloc(files.n, sizeof(*need));
 	needs = xcalloc(files.n, sizeof(*needs));
@@ -153,45 +120,23 @@ static int send_plan(struct source *s)
 	return err;
 }
 
-/* The target tries what we offered, until one way is open. */
-static int open_fabric(struct source *s)
-{
-	struct move *m = s->m;
-	struct peer_message msg;
-	int limit = m->timeout_ms / 3;
-
-	while (!s->fabric) {
-		int i, err = peer_expect(m, PEER_TRY, &msg);
-
-		if (err)
-			return err;
-		for (i = 0; i < OFFERS && s->offer[i]; i++)
-			if (!strcmp(s->offer[i]->ops->name, (char *)msg.data))
-				break;
-		peer_free(&msg);
-		if (i == OFFERS || !s->offer[i])
-			return move_fail(m, "the target wants a page fabric that was not offered");
-		err = s->offer[i]->ops->accept(s->offer[i], limit);
-		if (err) {
-			err = peer_say(m, PEER_DOWN, s->offer[i]->error);
-			if (err)
-				return err;
-			continue;
-		}
-		s->fabric = s->offer[i];
-		err = peer_say(m, PEER_UP, NULL);
-		if (err)
-			return err;
-	}
-	for (int i = 0; i < OFFERS; i++) {
-		if (s->offer[i] != s->fabric)
-			fabric_free(s->offer[i]);
-		s->offer[i] = NULL;
-	}
-	return 0;
-}
-
 /* --- pages --------------------------------------------------------------------*/
+
+/* After the commit a number may lead to the stub that has taken its place. */
+static int read_held(struct source *s, pid_t pid, uint64_t addr, size_t len,
+		     uint8_t *dst)
+{
+	const struct task *k = tree_find(&s->tree, pid);
+	ssize_t n = 0;
+
+	for (size_t off = 0; k && off < len; off += n) {
+		n = pread(s->mem[k - s->tree.task], dst + off, len - off,
+			  addr + off);
+		if (n <= 0)
+			return n ? -errno : -EFAULT;
+	}
+	return k ? 0 : -EPROTO;
+}
 
 static int read_pages(void *arg, pid_t pid, uint64_t addr, unsigned int n,
 		      uint8_t *dst, uint64_t *missing)
@@ -206,6 +151,8 @@ static int read_pages(void *arg, pid_t pid, uint64_t addr, unsigned int n,
 		return err ? move_fail(s->m, "memory of it cannot be read: %s",
 				       strerror(-err)) : 0;
 	}
+	if (s->mem)
+		return read_held(s, pid, addr, len, dst);
 	/* of the tree that moves, and of nobody else */
 	if (!tree_find(&s->tree, pid))
 		return -EPROTO;
@@ -284,6 +231,10 @@ static int all_frozen(struct source *s)
 		return move_fail(m, "cannot hold on to the tasks: %s",
 				 strerror(-err));
 	s->frozen = true;
+	/* mostly they are in it: a child that came meanwhile */
+	err = group_enter(m, &s->group, &s->tree);
+	if (err)
+		return err;
 	err = move_fault(m, FAULT_S_FROZEN);
 	if (err)
 		return err;
@@ -421,6 +372,7 @@ static int send_state(struct source *s)
 	size_t n;
 	int images, err;
 
+	peer_cork(m, true);
 	images = images_send(m, &bytes);
 	if (images < 0)
 		return images;
@@ -433,6 +385,7 @@ static int send_state(struct source *s)
 	for (size_t i = 0; i < n; i++)
 		out[i] = htole32(pids[i]);
 	err = peer_send(m, PEER_STATE, st, sizeof(*st) + n * sizeof(*pids));
+	peer_cork(m, false);
 	free(st);
 	free(pids);
 	report_phase(m, "state");
@@ -466,6 +419,18 @@ static void unlock_network(pid_t root)
 	}
 }
 
+static void hold_memory(struct source *s)
+{
+	char path[64];
+
+	s->mem = xcalloc(s->tree.n, sizeof(*s->mem));
+	for (size_t i = 0; i < s->tree.n; i++) {
+		snprintf(path, sizeof(path), "/proc/%d/mem",
+			 s->tree.task[i].pid);
+		s->mem[i] = open(path, O_RDONLY | O_CLOEXEC);
+	}
+}
+
 static int commit(struct source *s)
 {
 	struct move *m = s->m;
@@ -480,13 +445,20 @@ static int commit(struct source *s)
 	 * They are stopped under criu: what they get first is their end. Threads
 	 * of a traced process are gone only when their tracer is.
 	 */
+	if (s->precopy.lazy)
+		hold_memory(s);
 	kin_park(m, &s->kin, &s->tree);
+	/* it runs there without its memory: serve until it has all of it */
+	while (s->precopy.lazy && m->peer >= 0 && !m->filled)
+		if (pump(s))
+			break;
 	tree_kill(&s->tree, 0);
 	criu_kill(&s->criu);
 	left = tree_kill(&s->tree, m->timeout_ms);
 	unlock_network(m->start->root);
+	group_leave(&s->group);
 	fault_at(FAULT_S_KILLED);
-	while (m->peer >= 0 && !m->resumed && now_ms() < deadline)
+	while (m->peer >= 0 && !m->resumed && !m->filled && now_ms() < deadline)
 		if (pump(s))
 			break;
 	if (left)
@@ -536,6 +508,7 @@ static void abort_move(struct source *s)
 		move_fail(m, "the move was called off");
 	/* let it run first, then tell: the freeze is what hurts */
 	criu_kill(&s->criu);
+	group_leave(&s->group);
 	if (s->frozen) {
 		let_go(s);
 		unlock_network(m->start->root);
@@ -558,7 +531,7 @@ static int prepare(struct source *s)
 	if (!err)
 		err = criu_start(m, &s->criu, NULL);
 	if (!err)
-		err = offer_fabrics(s);
+		err = offers_make(m, &s->offers);
 	if (err)
 		return err;
 	listener = peer_listen(m, &port);
@@ -580,7 +553,7 @@ static int prepare(struct source *s)
 	if (err)
 		return err;
 	peer_free(&msg);
-	err = open_fabric(s);
+	err = offers_take(m, &s->offers, &s->fabric);
 	if (err)
 		return err;
 	err = move_fault(m, FAULT_S_FABRIC);
@@ -599,6 +572,19 @@ static int prepare(struct source *s)
 	return err;
 }
 
+/* While it runs: to change groups takes its time. */
+static int enter_group(struct source *s)
+{
+	struct tree t;
+	int err;
+
+	if (tree_collect(&t, s->m->start->root))
+		return move_fail(s->m, "process %u ended", s->m->start->root);
+	err = group_enter(s->m, &s->group, &t);
+	tree_free(&t);
+	return err;
+}
+
 static int run(struct source *s)
 {
 	struct move *m = s->m;
@@ -612,6 +598,8 @@ static int run(struct source *s)
 	report_mark(m, "prepare");
 	if (!err)
 		err = precopy_run(&s->precopy, pump, s);
+	if (!err)
+		err = enter_group(s);
 	report_mark(m, "precopy");
 	if (!err)
 		err = move_fault(m, FAULT_S_DUMP);
@@ -636,6 +624,9 @@ static int run(struct source *s)
 		err = move_fault(m, FAULT_S_HELD);
 	if (err)
 		return err;
+	err = group_freeze(m, &s->group);
+	if (err)
+		return err;
 	m->ready = true;
 	ev.bytes = s->server.bytes;
 	ev.pages = s->server.pages;
@@ -658,13 +649,14 @@ int source_run(struct move *m)
 		abort_move(&s);
 	else
 		err = commit(&s);
-	for (int i = 0; i < OFFERS; i++)
-		if (s.offer[i] != s.fabric)
-			fabric_free(s.offer[i]);
+	offers_free(&s.offers);
 	fabric_free(s.fabric);
 	page_server_free(&s.server);
 	kin_free(&s.kin);
 	precopy_free(&s.precopy);
+	for (size_t i = 0; s.mem && i < s.tree.n; i++)
+		close(s.mem[i]);
+	free(s.mem);
 	tree_free(&s.tree);
 	tree_free(&s.before);
 	return err;

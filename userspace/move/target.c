@@ -419,8 +419,8 @@ static int receive(struct target *t)
 /* Is all of it in our hands, whether in its place or not? */
 static bool complete(const struct target *t)
 {
-	return t->uffds.fill != FILL_NOTHING && t->uffds.asked &&
-	       !t->puller.busy;
+	return t->uffds.fill != FILL_NOTHING &&
+	       (t->intake.lazy || (t->uffds.asked && !t->puller.busy));
 }
 
 static int restore(struct target *t)
@@ -450,7 +450,7 @@ static int restore(struct target *t)
 		if (t->uffds.fill == FILL_NOTHING && intake_done(&t->intake)) {
 			err = all_handed_over(t);
 			uffds_fill(&t->uffds, FILL_ABSENT);
-			if (!err)
+			if (!err && !t->intake.lazy)
 				err = uffds_work(&t->uffds);
 		}
 		if (now_ms() - t->reported_ms >= REPORT_MS)
@@ -459,11 +459,12 @@ static int restore(struct target *t)
 	if (err)
 		return err;
 	/* all is here, and goes to its place while it runs */
-	fabric_free(t->fabric);
-	t->fabric = NULL;
-	err = keeper_built(m, &t->keeper);
-	uffds_fill(&t->uffds, FILL_ALL);
-	return err;
+	if (!t->intake.lazy) {
+		fabric_free(t->fabric);
+		t->fabric = NULL;
+	}
+	t->uffds.fill = FILL_NOTHING;
+	return keeper_built(m, &t->keeper);
 }
 
 /*
@@ -515,14 +516,14 @@ static int commit(struct target *t)
 		return err;
 	if (!t->resumed_ns)
 		t->resumed_ns = now_ns();
-	ev.bytes = t->puller.bytes;
-	ev.pages = t->puller.pages;
 	ev.total = t->uffds.total * PAGE;
 	ev.freeze_ms = (t->resumed_ns - t->frozen_ns) / 1e6;
 	report(m, "running", &ev);
 	if (m->peer >= 0)
 		peer_say(m, PEER_RESUMED, NULL);
 	fault_at(FAULT_T_RUNNING);
+	/* not before: until it runs each moment is one of its freeze */
+	uffds_fill(&t->uffds, FILL_ALL);
 	while (t->uffds.missing) {
 		/* what is not here now never will be: the guard knows */
 		if (pump(t))
@@ -534,6 +535,10 @@ static int commit(struct target *t)
 	}
 	/* what was not carried is zeros, and the kernel has those */
 	report_mark(m, "fill");
+	if (m->peer >= 0)
+		peer_say(m, PEER_FILLED, NULL);
+	fabric_free(t->fabric);
+	t->fabric = NULL;
 	fault_at(FAULT_T_FILLED);
 	uffds_release(&t->uffds);
 	keeper_done(&t->keeper);
@@ -542,6 +547,8 @@ static int commit(struct target *t)
 			break;
 	criu_finish(&t->criu);
 	kin_join(&t->kin);
+	ev.bytes = t->puller.bytes;
+	ev.pages = t->puller.pages;
 	report(m, "done", &ev);
 	return 0;
 }

@@ -24,6 +24,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "images.h"
@@ -164,6 +165,9 @@ static void gone(struct uffds *u, struct uffd *t)
 {
 	u->missing -= t->lazy.missing;
 	lazy_free(&t->lazy);
+	free(t->again);
+	t->again = NULL;
+	t->nagain = 0;
 	close(t->fd);
 	t->fd = -1;
 }
@@ -287,6 +291,7 @@ static int put(struct uffds *u, size_t i, uint64_t source, unsigned int n,
 	       const uint8_t *data)
 {
 	int64_t deadline = now_ms() + u->m->timeout_ms;
+	const struct timespec nap = { 0, 50000 };
 
 	while (n && u->v[i].fd >= 0) {
 		struct uffd *t = &u->v[i];
@@ -324,6 +329,8 @@ static int put(struct uffds *u, size_t i, uint64_t source, unsigned int n,
 		err = read_events(u, i);
 		if (err)
 			return err;
+		/* or it is about to be told, by a thread that wants the CPU */
+		nanosleep(&nap, NULL);
 		if (now_ms() > deadline)
 			return move_fail(u->m, "the memory of %d does not hold still",
 					 u->v[i].pid);
@@ -352,8 +359,18 @@ int uffds_store(struct uffds *u, const struct page_news *news)
 }
 
 /*
+ * The place is changing, and the event that says so is still to be read. The
+ * thread stays asleep until it was: woken, it would only ask again, and the
+ * kernel hands out what is asked before what has changed.
+ */
+static void again(struct uffd *t, uint64_t addr)
+{
+	t->again = xrealloc(t->again, t->nagain + 1, sizeof(*t->again));
+	t->again[t->nagain++] = addr;
+}
+
+/*
  * A page that came ahead, and those behind it: who reads one mostly reads on.
- * If the place is changing the thread asks again.
  */
 static int fault_here(struct uffds *u, struct uffd *t, uint64_t addr,
 		      unsigned int n, const uint8_t *data)
@@ -379,7 +396,7 @@ static int fault_here(struct uffds *u, struct uffd *t, uint64_t addr,
 	if (done == -ESRCH)
 		return died(u, t);
 	if (done == -EAGAIN || (data && !done)) {
-		wake(t, addr);
+		again(t, addr);
 		return 0;
 	}
 	if (done < 0)
@@ -388,6 +405,26 @@ static int fault_here(struct uffds *u, struct uffd *t, uint64_t addr,
 	for (int64_t at = PAGE; data && at < done; at += PAGE)
 		settle(u, t, addr + at, false);
 	return 0;
+}
+
+/* A page to ask for, and its neighbours that are not here either: WANTED. */
+static unsigned int absent_around(struct uffds *u, struct uffd *t,
+				  uint64_t addr, uint64_t source)
+{
+	unsigned int n, max;
+	const uint8_t *data;
+
+	store_find(u->store, t->pid, source, AROUND, &max, &data);
+	for (n = 0; n < max; n++) {
+		uint64_t there;
+		uint8_t *s = lazy_at(&t->lazy, addr + n * PAGE, &there);
+
+		if (!s || there != source + n * PAGE ||
+		    (*s & LAZY_STATE) != LAZY_ABSENT)
+			break;
+		lazy_set(&t->lazy, s, LAZY_WANTED);
+	}
+	return n;
 }
 
 static int fault(struct uffds *u, size_t i, uint64_t addr)
@@ -418,8 +455,8 @@ static int fault(struct uffds *u, size_t i, uint64_t addr)
 		u->waiting = true;
 		return 0;
 	}
-	lazy_set(&t->lazy, s, LAZY_WANTED);
-	return page_puller_want(u->puller, i, t->pid, source, 1);
+	n = absent_around(u, t, addr, source);
+	return page_puller_want(u->puller, i, t->pid, source, n);
 }
 
 /* A child with a copy of the memory: what its parent lacks, it lacks. */
@@ -467,6 +504,21 @@ static int event(struct uffds *u, size_t i, const struct uffd_msg *msg)
 	return err ? move_fail(u->m, "no memory for the map of %d", t->pid) : 0;
 }
 
+/* Those that were put off: some may have to be put off once more. */
+static int retry(struct uffds *u, size_t i)
+{
+	uint64_t *addr = u->v[i].again;
+	size_t n = u->v[i].nagain;
+	int err = 0;
+
+	u->v[i].again = NULL;
+	u->v[i].nagain = 0;
+	for (size_t k = 0; k < n && !err && u->v[i].fd >= 0; k++)
+		err = fault(u, i, addr[k]);
+	free(addr);
+	return err;
+}
+
 static int read_events(struct uffds *u, size_t i)
 {
 	struct uffd_msg msg;
@@ -481,7 +533,7 @@ static int read_events(struct uffds *u, size_t i)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN)
-			return 0;
+			break;
 		if (n != sizeof(msg)) {
 			gone(u, &u->v[i]);
 			return 0;
@@ -490,7 +542,7 @@ static int read_events(struct uffds *u, size_t i)
 		if (err)
 			return err;
 	}
-	return 0;
+	return u->v[i].nagain ? retry(u, i) : 0;
 }
 
 /* Asks for pages that threads wait for, where there was no room before. */
@@ -594,6 +646,9 @@ static int fill(struct uffds *u)
 
 bool uffds_busy(const struct uffds *u)
 {
+	for (size_t i = 0; i < u->n; i++)
+		if (u->v[i].nagain)
+			return true;
 	return u->fill == FILL_ALL && u->more;
 }
 

@@ -23,6 +23,8 @@ struct uffd {
 	pid_t pid;		/* as at the source */
 	int fd;			/* -1: complete, or the process is gone */
 	struct lazy lazy;
+	uint64_t *again;	/* faults to be looked at after the next event */
+	size_t nagain;
 };
 
 struct uffds {

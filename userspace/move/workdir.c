@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -64,6 +65,8 @@ int workdir_make(struct move *m)
 	if (m->dir < 0)
 		return move_fail(m, "cannot open %s: %s", m->path,
 				 strerror(errno));
+	/* as long as we live: a daemon that comes later asks for that */
+	flock(m->dir, LOCK_EX | LOCK_NB);
 	return 0;
 }
 

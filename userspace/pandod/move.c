@@ -158,6 +158,7 @@ static void located(void *data)
 		q.fabric = j->q->fabric;
 		q.why = j->q->why;
 		q.max_freeze_ms = j->q->max_freeze_ms;
+		q.lazy = j->q->lazy;
 		q.uid = j->uid;
 		f.peer_move = &q;
 		if (l->location == pandod.self)
@@ -403,8 +404,10 @@ void move_on_view(bool quorate)
 	}
 	source_view(quorate);
 	target_view(quorate);
-	if (quorate)
+	if (quorate) {
 		drop_commits(s);
+		left_sweep();
+	}
 }
 
 bool move_in_flight(uint64_t move)

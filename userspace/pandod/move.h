@@ -41,6 +41,15 @@ void move_on_decided(const struct move_note *note);
 /* Does this node take part in it, and still act on it? */
 bool move_in_flight(uint64_t move);
 
+/* --- what a killed mover left (move_left.c) ---------------------------------*/
+
+/* Of this move, whose mover is gone: kill it, or let it go. */
+void left_settle(uint64_t move, bool committed);
+/* A view with quorum says of every move whether it was committed. */
+void left_sweep(void);
+/* The work directory of a mover that is gone; nothing is done if one lives. */
+void left_workdir(const char *path);
+
 /* --- between source and target of this daemon ------------------------------*/
 
 struct mover;
@@ -80,5 +89,7 @@ void target_void(uint64_t move);
 bool target_pids(uint64_t move, const uint32_t **pids, uint32_t *n);
 void target_decided(uint64_t move);
 bool target_in_flight(uint64_t move);
+/* Runs here, but its memory is not all in its place yet. */
+bool target_filling(uint32_t pid);
 
 #endif

@@ -15,6 +15,7 @@
 #include "fault.h"
 #include "init.h"
 #include "log.h"
+#include "marks.h"
 #include "move.h"
 #include "peer.h"
 #include "serve.h"
@@ -22,7 +23,6 @@
 #define LOG_NAME	"source"
 #define TOKEN		32
 #define GRACE_MS	5000	/* the movers' own bounds come first */
-#define MARKS		32
 #define AFTERMATH_MS	10000	/* for the last figures, once it is decided */
 
 enum phase {
@@ -49,16 +49,13 @@ struct source {
 	bool target_called;
 	uint32_t *pids, npids;
 	uint64_t memory_kib;
-	bool source_ready, target_ready, target_running, target_done;
+	bool source_ready, source_done;
+	bool target_ready, target_running, target_done;
 	sd_event_source *timer;
 	/* figures */
 	uint64_t bytes, pages, started_us, frozen_us, running_us;
-	uint32_t rounds, max_freeze_ms;
-	struct mark {
-		char name[16];
-		int64_t at_ns;
-	} mark[MARKS];
-	uint32_t marks;
+	uint32_t rounds, max_freeze_ms, lazy;
+	struct marks marks;
 	double freeze_ms;
 	char **blockers;
 	size_t nblockers;
@@ -100,45 +97,15 @@ static void source_free(struct source *s)
 	free(s);
 }
 
-static int by_time(const void *a, const void *b)
-{
-	const struct mark *x = a, *y = b;
-
-	return (x->at_ns > y->at_ns) - (x->at_ns < y->at_ns);
-}
-
-/* Where the time went: from mark to mark, those of both nodes by their clock. */
-static uint32_t make_phases(struct source *s, Pando__MovePhase *phase,
-			    Pando__MovePhase **phases)
-{
-	bool frozen = false;
-	uint32_t n = 0;
-
-	qsort(s->mark, s->marks, sizeof(s->mark[0]), by_time);
-	for (uint32_t i = 1; i < s->marks; i++) {
-		pando__move_phase__init(&phase[n]);
-		phase[n].name = s->mark[i].name;
-		phase[n].ms = (s->mark[i].at_ns - s->mark[i - 1].at_ns) / 1e6;
-		phase[n].frozen = frozen;
-		if (!strcmp(s->mark[i].name, "wait"))
-			frozen = true;
-		else if (!strcmp(s->mark[i].name, "resume"))
-			frozen = false;
-		phases[n] = &phase[n];
-		n++;
-	}
-	return n;
-}
-
 /* Tells the asker and forgets the move. */
 static void end(struct source *s, const char *result, const char *reason)
 {
 	Pando__Move m = PANDO__MOVE__INIT;
-	Pando__MovePhase phase[MARKS], *phases[MARKS];
+	Pando__MovePhase phase[MARKS_MAX], *phases[MARKS_MAX];
 	struct move_sink sink = s->sink;
 
 	m.phases = phases;
-	m.n_phases = make_phases(s, phase, phases);
+	m.n_phases = marks_phases(&s->marks, phase, phases);
 	m.rounds = s->rounds;
 	m.pid = s->root;
 	m.from = pandod.name;
@@ -204,6 +171,8 @@ static void abort_move(struct source *s, const char *result, const char *fmt,
 	/* its socket ends too, but a word is faster than a bound */
 	if (s->mover)
 		mover_verdict(s->mover, false);
+	else if (s->target_called)
+		left_settle(s->id, false);
 	end(s, result, reason);
 }
 
@@ -215,7 +184,11 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 
 	(void)source;
 	(void)usec;
-	if (s->phase == DECIDED)
+	/* as long as its link lives the target will say how it ends */
+	if (s->phase == DECIDED && s->target_running && !s->target_done &&
+	    state_member(cluster_state(), s->to))
+		arm(s);
+	else if (s->phase == DECIDED)
 		end(s, "moved", "");
 	else if (s->phase == COMMITTING)
 		arm(s);		/* the group will tell, and nobody else can */
@@ -256,12 +229,7 @@ static void note_figures(struct source *s, const Pando__MoveEvent *e)
 		s->freeze_ms = e->freeze_ms;
 	if (e->round)
 		s->rounds = e->round;
-	for (size_t i = 0; i < e->n_marks && s->marks < MARKS; i++) {
-		struct mark *k = &s->mark[s->marks++];
-
-		snprintf(k->name, sizeof(k->name), "%s", e->marks[i]->name);
-		k->at_ns = e->marks[i]->at_ns;
-	}
+	marks_note(&s->marks, e);
 }
 
 static void progress(struct source *s, const Pando__MoveEvent *e)
@@ -485,6 +453,8 @@ static void on_event(void *data, Pando__MoveEvent *e)
 	} else if (!strcmp(e->phase, "ready")) {
 		s->source_ready = true;
 		maybe_commit(s);
+	} else if (!strcmp(e->phase, "done")) {
+		s->source_done = true;
 	} else {
 		if (!strcmp(e->phase, "frozen"))
 			on_frozen(s, e);
@@ -497,6 +467,9 @@ static void on_mover_gone(void *data)
 	struct source *s = data;
 
 	s->mover = NULL;
+	/* it was told, and may not have come to it */
+	if (s->phase == DECIDED && !s->source_done)
+		left_settle(s->id, true);
 	if (s->phase < COMMITTING)
 		abort_move(s, "failed", "pando-move ended without a word; see "
 			   "the log of node %s", pandod.name);
@@ -554,7 +527,9 @@ static bool on_target(void *data, Pando__Frame *f, int *fds, int nfds, int err)
 			   f->body_case == PANDO__FRAME__BODY_ERROR ?
 			   f->error->text : "the target's answer makes no sense");
 	} else if (s->phase == DECIDED) {
-		end(s, "moved", "");
+		bool bad = f && f->body_case == PANDO__FRAME__BODY_ERROR;
+
+		end(s, bad ? "failed" : "moved", bad ? f->error->text : "");
 	}
 	return false;
 }
@@ -589,6 +564,7 @@ static void start_mover(struct source *s)
 	order.workdir = workdir;
 	order.check_only = s->why;
 	order.max_freeze_ms = s->max_freeze_ms;
+	order.lazy = s->lazy;
 	order.timeout_ms = bound_ms(pandod.config.move_timeout_ms);
 	s->mover = mover_start(&order, on_event, on_mover_gone, s);
 	if (!s->mover)
@@ -613,6 +589,7 @@ void source_start(const Pando__PeerMove *q, const struct move_sink *sink)
 	s->uid = q->uid;
 	s->why = q->why;
 	s->max_freeze_ms = q->max_freeze_ms;
+	s->lazy = q->lazy;
 	s->started_us = now_us();
 	s->next = sources;
 	sources = s;
@@ -627,6 +604,9 @@ void source_start(const Pando__PeerMove *q, const struct move_sink *sink)
 	} else if (s->uid && !owned_by(&s->root, 1, s->uid)) {
 		end(s, "refused", "it belongs to another user: only root and "
 		    "its owner may move it");
+	} else if (!s->why && target_filling(s->root)) {
+		end(s, "refused", "it has just come, and its memory is still "
+		    "being put in its place: try again");
 	} else if (*q->node && !to) {
 		end(s, "refused", "no member of the cluster is called that; "
 		    "see cluster-nodes");
@@ -706,8 +686,7 @@ void source_decided(uint64_t move)
 	if (s->mover)
 		mover_verdict(s->mover, true);
 	else
-		log_err("move=%016llx: the originals may be left, stopped",
-			(unsigned long long)move);
+		left_settle(move, true);
 	maybe_end(s);
 }
 

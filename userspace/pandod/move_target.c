@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The receiving side of a move. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "cluster.h"
 #include "fault.h"
@@ -27,6 +29,7 @@ struct target {
 	bool reserved;
 	bool ready;			/* restored, held: COMMIT may be on its way */
 	bool decided;
+	bool done;			/* it runs, with all of its memory */
 };
 
 static struct target *targets;
@@ -81,6 +84,8 @@ static void on_event(void *data, Pando__MoveEvent *e)
 		abort_move(t, ECANCELED, text);
 		return;
 	}
+	if (!strcmp(e->phase, "done"))
+		t->done = true;
 	if (!strcmp(e->phase, "ready"))
 		t->ready = true;
 	if (t->ready && !t->decided)
@@ -96,8 +101,14 @@ static void on_mover_gone(void *data)
 
 	t->mover = NULL;
 	if (t->decided) {
-		if (t->request)
-			request_end(t->request, NULL);
+		struct request *r = t->request;
+
+		t->request = NULL;
+		if (r && t->done)
+			request_end(r, NULL);
+		else if (r)	/* the guard kills what it cannot complete */
+			request_fail(r, ECHILD, "it was moved, and killed on node %s: pando-move ended before its memory was complete",
+				     pandod.name);
 		target_free(t);
 	} else if (!t->ready) {
 		abort_move(t, ECANCELED, "pando-move ended without a word; see "
@@ -359,6 +370,47 @@ void target_decided(uint64_t move)
 	log_err("move=%016llx: the process was lost with pando-move",
 		(unsigned long long)move);
 	target_free(t);
+}
+
+static bool is_filling(uint32_t pid)
+{
+	for (struct target *t = targets; t; t = t->next)
+		for (uint32_t i = 0; t->decided && !t->done && i < t->npids; i++)
+			if (t->pids[i] == pid)
+				return true;
+	return false;
+}
+
+static uint32_t parent_of(uint32_t pid)
+{
+	char path[32], buf[512], *close_paren;
+	uint32_t ppid = 0;
+	ssize_t len;
+	int fd;
+
+	snprintf(path, sizeof(path), "%u/stat", pid);
+	fd = openat(init_proc_fd(), path, O_RDONLY | O_CLOEXEC);
+	len = fd < 0 ? -1 : read(fd, buf, sizeof(buf) - 1);
+	if (fd >= 0)
+		close(fd);
+	if (len <= 0)
+		return 0;
+	buf[len] = 0;
+	close_paren = strrchr(buf, ')');
+	if (close_paren)
+		sscanf(close_paren + 1, " %*c %u", &ppid);
+	return ppid;
+}
+
+/* A child that was forked since lacks what its parent lacks. */
+bool target_filling(uint32_t pid)
+{
+	for (int depth = 0; targets && pid > 1 && depth < 64; depth++) {
+		if (is_filling(pid))
+			return true;
+		pid = parent_of(pid);
+	}
+	return false;
 }
 
 bool target_in_flight(uint64_t move)

@@ -19,6 +19,7 @@ struct mover {
 	void (*event)(void *data, Pando__MoveEvent *e);
 	void (*gone)(void *data);
 	void *data;
+	char workdir[64];
 };
 
 static void on_frame(struct link *l, Pando__Frame *f, int *fds, int nfds)
@@ -42,6 +43,8 @@ static void on_closed(struct link *l, int err)
 	(void)err;
 	if (!m)
 		return;
+	/* if it was killed */
+	left_workdir(m->workdir);
 	m->gone(m->data);
 	free(m);
 }
@@ -102,6 +105,7 @@ struct mover *mover_start(Pando__MoveStart *order,
 		free(m);
 		return NULL;
 	}
+	snprintf(m->workdir, sizeof(m->workdir), "%s", order->workdir);
 	m->event = event;
 	m->gone = gone;
 	m->data = data;

@@ -1,0 +1,164 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Moves that are broken at every step. Until the move is decided the process
+# runs on at the source, after it at the target: never in two places, never in
+# none, whole, with its timer and its socket, and each signal once.
+# PANDO_FAULTS: what to try: points of userspace/libpando/fault.h, or the numbers
+# from 90 on below. The default is one of each kind; "all": every one.
+. "$(dirname "$0")/../lib/tap.sh"
+prog=/usr/libexec/pando-test
+line='' pid=0 at=1 sent=0
+
+begin() { # a process on node 1
+	on 1 'rm -f /tmp/churn.*'
+	pid=$(start 1 "$prog/churn 8 200 50")
+	at=1 sent=0
+	wait_for 60 on 1 '[ -e /tmp/churn.ready ]'
+}
+places() { # nodes with a live process of that number
+	local n where=''
+	for n in 1 2; do
+		on "$n" "for p in /proc/[0-9]*; do grep -qs '^NSpid:.*[[:space:]]$pid\$' \$p/status &&
+			! grep -qs '^State:[[:space:]]*[ZX]' \$p/status && echo yes; done" |
+			grep -q yes && where+="$n "
+	done
+	echo "${where% }"
+}
+signal() { # it gets one more
+	in_cluster 1 "kill -RTMIN $pid" && sent=$((sent + 1))
+}
+# shellcheck disable=SC2329 # by wait_for
+told() {
+	on "$at" "rm -f /tmp/churn.$pid"
+	in_cluster "$at" "kill -USR1 $pid" || return 1
+	wait_for 20 on "$at" "[ -e /tmp/churn.$pid ]" || return 1
+	line=$(on "$at" "cat /tmp/churn.$pid; cat /tmp/churn.bad 2>/dev/null")
+	[[ $line == bad=0\ signals=$sent\ socket=1\ * ]]
+}
+ticks() { [[ $line =~ ticks=([0-9]+) ]] && echo "${BASH_REMATCH[1]}"; }
+# shellcheck disable=SC2329 # by wait_for
+ticking() { told && [ "$(ticks)" -gt "$1" ]; }
+# whole_at NODE WHAT: it is there and only there, and everything about it is
+# right. NODE "any": in one place, whichever
+whole_at() {
+	local before
+	at=$1
+	[ "$at" = any ] && at=$(places)
+	set -- "${at:-nowhere}" "$2"
+	is "$(places)" "$1" "$2: it runs on node$1 alone"
+	check "$2: whole, every signal came once" wait_for 30 told || diag "$line"
+	before=$(ticks)
+	check "$2: its timer goes on" wait_for 20 ticking "${before:-0}" || diag "$line"
+	signal
+}
+arm() { # NODE POINT ACTION
+	on "$1" "rm -f /run/pando/fault.hit; echo '$2 $3' >/run/pando/fault"
+}
+disarm() { on "$1" 'rm -f /run/pando/fault /run/pando/fault.hit'; }
+hit() { on "$1" '[ -e /run/pando/fault.hit ]'; }
+mv_in_background() { # NODE
+	"$RIG" exec 1 -t 240 -- cluster-mv --json "$pid" "node$1" >"$out" 2>&1 &
+	mover=$!
+}
+daemon_back() { # NODE
+	on "$1" 'rig-service start pandod >/dev/null 2>&1'
+	wait_for 60 whole 1
+}
+# shellcheck disable=SC2329 # by wait_for
+quiet() { # no mover and no work directory is left
+	local n
+	for n in 1 2; do
+		on "$n" '! pgrep -x pando-move && ! pgrep -x pando-keeper &&
+			! pgrep -x criu && ! ls -d /run/pando/move-*' || return 1
+	done
+}
+out=$(mktemp)
+trap 'rm -f "$out"' EXIT
+
+# point POINT NODE ACTION WHERE WHAT: the move to node 2 meets it
+point() {
+	arm "$2" "$1" "$3"
+	mv_in_background 2
+	signal
+	wait "$mover"
+	check "$5: the point is reached" hit "$2"
+	disarm "$2"
+	[[ $1 -gt 40 && $3 = kill ]] && check "$5: the daemon is back" daemon_back "$2"
+	check "$5: nothing is left of the move" wait_for 60 quiet
+	whole_at "$4" "$5" || cat "$out"
+	if [ "$at" = 2 ]; then
+		check "$5: it moves back" on 1 "cluster-mv $pid node1"
+		at=1
+	fi
+}
+# moment POINT NODE WHERE WHAT COMMAND...: COMMAND while the move stands at the
+# point; WHERE: the node where the process is afterwards, or 0
+moment() {
+	local point=$1 node=$2 where=$3 what=$4
+	shift 4
+	arm "$node" "$point" wait
+	mv_in_background 2
+	check "$what: the point is reached" wait_for 60 hit "$node"
+	"$@"
+	disarm "$node"
+	wait "$mover"
+	[ "$where" = 0 ] && return
+	check "$what: nothing is left of the move" wait_for 60 quiet
+	whole_at "$where" "$what" || cat "$out"
+	if [ "$at" = 2 ]; then
+		check "$what: it moves back" on 1 "cluster-mv $pid node1"
+		at=1
+	fi
+}
+# shellcheck disable=SC2329 # by moment
+kill_criu() { on "$1" 'pkill -KILL -x criu'; }
+# shellcheck disable=SC2329
+kill_it() { in_cluster 1 "kill -KILL $pid"; }
+# shellcheck disable=SC2329
+interrupt_tool() { on 1 'pkill -INT -x cluster-mv'; }
+# shellcheck disable=SC2329
+power_off() { "$RIG" crash "$1"; }
+default='4 7 11 12 25 26 90 92'
+wanted() { [[ ${PANDO_FAULTS:=$default} = all || " $PANDO_FAULTS " == *" $1 "* ]]; }
+
+begin
+for p in 1 2 3 4 5 6 7 8 9 10; do
+	wanted $p && point $p 1 kill 1 "source's mover killed at $p"
+done
+# ready was told: with its mover gone, the process waits for the cluster's word
+wanted 11 && point 11 1 kill any "source's mover killed at 11"
+for p in 12 13; do
+	wanted $p && point $p 1 kill 2 "source's mover killed at $p"
+done
+for p in 4 7 9; do
+	wanted $p && point $p 1 fail 1 "source's mover fails at $p"
+done
+for p in 21 22 23 24 25 26; do
+	wanted $p && point $p 2 kill 1 "target's mover killed at $p"
+done
+for p in 21 23 24 25 26; do
+	wanted $p && point $p 2 fail 1 "target's mover fails at $p"
+done
+for p in 41 42; do
+	wanted $p && point $p 1 kill 1 "source's daemon killed at $p"
+done
+for p in 51 52; do
+	wanted $p && point $p 2 kill 1 "target's daemon killed at $p"
+done
+wanted 90 && moment 8 1 1 'criu killed at the source' kill_criu 1
+wanted 91 && moment 26 2 1 'criu killed at the target' kill_criu 2
+wanted 92 && moment 7 1 2 'a signal to the frozen process' signal
+wanted 93 && moment 5 1 2 'the tool is interrupted' interrupt_tool
+if wanted 94; then
+	moment 24 2 0 'the target loses power' power_off 2
+	"$RIG" start 2
+	check 'the node is back' wait_for 90 whole 1
+	whole_at 1 'the target loses power' || cat "$out"
+fi
+if wanted 95; then
+	moment 7 1 0 'the frozen process is killed' kill_it
+	check 'it is killed, everywhere' wait_for 30 gone "$pid"
+	is "$(places)" '' 'and runs nowhere'
+fi
+
+done_testing

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// LINK: userspace/move/keeper.c userspace/move/tree.c userspace/move/util.c
+// PKGS: libprotobuf-c
+/*
+ * Whoever dies, a restored tree is whole or is not: the keeper and the guard
+ * with a criu that only makes two processes and waits.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tap.h"
+#include "../../userspace/move/criu.h"
+#include "../../userspace/move/keeper.h"
+
+#define PATIENCE_MS	20000
+
+/* Its end of the "RPC" is where it tells who was made. */
+void criu_exec(int sock)
+{
+	pid_t pid[2];
+
+	/* the root is a sibling of criu, as rst_sibling makes it */
+	pid[0] = syscall(SYS_clone, CLONE_PARENT, 0, 0, 0, 0);
+	if (!pid[0]) {
+		pid[1] = fork();
+		if (!pid[1])
+			for (;;)
+				pause();
+		pid[0] = getpid();
+		if (write(sock, pid, sizeof(pid)) != sizeof(pid))
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	for (;;)
+		pause();
+}
+
+struct made {
+	struct move m;
+	struct keeper k;
+	int criu, sock;
+	pid_t root, child;
+	int pidfd[2];
+};
+
+static bool ends(int pidfd)
+{
+	struct pollfd p = { pidfd, POLLIN, 0 };
+
+	return poll(&p, 1, PATIENCE_MS) > 0;
+}
+
+static bool lives(int pidfd)
+{
+	struct pollfd p = { pidfd, POLLIN, 0 };
+
+	return poll(&p, 1, 100) == 0;
+}
+
+static void make(struct made *t)
+{
+	pid_t pid[2] = { 0 };
+	int sk[2];
+
+	memset(t, 0, sizeof(*t));
+	t->m.daemon = t->m.peer = -1;
+	CHECK_EQ(keeper_start(&t->m, &t->k), 0);
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sk), 0);
+	t->criu = keeper_criu(&t->m, &t->k, sk[1]);
+	CHECK(t->criu >= 0);
+	close(sk[1]);
+	CHECK_EQ(read(sk[0], pid, sizeof(pid)), sizeof(pid));
+	close(sk[0]);
+	t->root = pid[0];
+	t->child = pid[1];
+	for (int i = 0; i < 2; i++)
+		t->pidfd[i] = syscall(SYS_pidfd_open, pid[i], 0);
+	CHECK(t->pidfd[0] >= 0 && t->pidfd[1] >= 0);
+}
+
+static void forget(struct made *t)
+{
+	kill(t->root, SIGKILL);
+	kill(t->child, SIGKILL);
+	if (t->criu >= 0)
+		syscall(SYS_pidfd_send_signal, t->criu, SIGKILL, NULL, 0);
+	close(t->pidfd[0]);
+	close(t->pidfd[1]);
+	close(t->criu);
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+}
+
+TEST(without_a_commit_nothing_is_left)
+{
+	struct made t;
+
+	make(&t);
+	CHECK(lives(t.pidfd[0]));
+	CHECK_EQ(keeper_kill(&t.k, PATIENCE_MS), 0);
+	CHECK(ends(t.pidfd[0]) && ends(t.pidfd[1]) && ends(t.criu));
+	forget(&t);
+}
+
+TEST(nor_when_the_guard_was_posted)
+{
+	struct made t;
+
+	make(&t);
+	CHECK_EQ(keeper_built(&t.m, &t.k), 0);
+	CHECK(lives(t.pidfd[0]));
+	CHECK_EQ(keeper_kill(&t.k, PATIENCE_MS), 0);
+	CHECK(ends(t.pidfd[0]) && ends(t.pidfd[1]));
+	forget(&t);
+}
+
+TEST(committed_and_done_it_lives_on)
+{
+	struct made t;
+
+	make(&t);
+	CHECK_EQ(keeper_hold(&t.m, &t.k, 0), 0);
+	CHECK_EQ(keeper_built(&t.m, &t.k), 0);
+	CHECK_EQ(keeper_hold(&t.m, &t.k, 0), 0);
+	keeper_commit(&t.k);
+	CHECK(lives(t.pidfd[0]) && lives(t.pidfd[1]));
+	keeper_done(&t.k);
+	CHECK(lives(t.pidfd[0]) && lives(t.pidfd[1]));
+	forget(&t);
+}
+
+TEST(committed_but_not_done_it_is_killed)
+{
+	struct made t;
+
+	make(&t);
+	CHECK_EQ(keeper_built(&t.m, &t.k), 0);
+	keeper_commit(&t.k);
+	CHECK(lives(t.pidfd[0]) && lives(t.pidfd[1]));
+	/* as the end of the mover would */
+	close(t.k.guard);
+	CHECK(ends(t.pidfd[0]) && ends(t.pidfd[1]));
+	forget(&t);
+}
+
+int main(void)
+{
+	static const struct tap_test tests[] = {
+		T(without_a_commit_nothing_is_left),
+		T(nor_when_the_guard_was_posted),
+		T(committed_and_done_it_lives_on),
+		T(committed_but_not_done_it_is_killed),
+	};
+
+	/* orphans come to us and not to whatever is pid 1 here */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	signal(SIGPIPE, SIG_IGN);
+	return tap_run(tests, sizeof(tests) / sizeof(tests[0]));
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The control groups in which a tree is frozen while the cluster decides.
+ *
+ * criu holds the tasks by ptrace and lets go of them when it dies, and it dies
+ * with its mover. Before the source says that it is ready that is right: the
+ * process runs on. Afterwards it may run elsewhere already. So the tasks are in
+ * a group of their own below the one they were in, moved there while they ran,
+ * and frozen before "ready" is said: with the mover gone they stay so until
+ * the daemon, which finds the groups by their name, kills them or lets them go.
+ */
+#ifndef GROUP_H
+#define GROUP_H
+
+#include "move.h"
+#include "tree.h"
+
+struct group {
+	char **path;		/* of the groups that were made */
+	size_t n;
+};
+
+/*
+ * Moves the tasks of @t in. Without a unified cgroup hierarchy there is none,
+ * and that is no error.
+ */
+int group_enter(struct move *m, struct group *g, const struct tree *t);
+int group_freeze(struct move *m, struct group *g);
+/* Lets run what is there, where it was before; and forgets the groups. */
+void group_leave(struct group *g);
+
+#endif

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a mover leaves behind that was killed while the cluster decided: the
+ * originals, frozen in control groups named after the move (move/group.h). The
+ * daemon kills them or lets them go, be it one that was started only later.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "cluster.h"
+#include "log.h"
+#include "move.h"
+
+#define LOG_NAME	"left"
+#define ROOT		"/sys/fs/cgroup"
+#define DEPTH		16	/* directories open at once */
+
+static bool put(const char *dir, const char *name, const char *text)
+{
+	char path[4352];
+	ssize_t n = -1;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = write(fd, text, strlen(text));
+		close(fd);
+	}
+	return n > 0;
+}
+
+static void move_up(const char *dir)
+{
+	char name[4352], up[4096], line[32];
+	FILE *f;
+
+	snprintf(up, sizeof(up), "%.*s", (int)(strrchr(dir, '/') - dir), dir);
+	snprintf(name, sizeof(name), "%s/cgroup.procs", dir);
+	f = fopen(name, "re");
+	while (f && fgets(line, sizeof(line), f))
+		put(up, "cgroup.procs", line);
+	if (f)
+		fclose(f);
+}
+
+static void settle(const char *dir, uint64_t move, bool committed)
+{
+	log_notice("move=%016llx: its mover is gone; what it left here is %s",
+		   (unsigned long long)move,
+		   committed ? "killed, it runs elsewhere" : "let go");
+	if (committed) {
+		if (!put(dir, "cgroup.kill", "1"))
+			log_err("cannot kill what is in %s: %s", dir,
+				strerror(errno));
+	} else {
+		put(dir, "cgroup.freeze", "0");
+		move_up(dir);
+	}
+	/* what dies takes a moment; a later look takes the empty group away */
+	rmdir(dir);
+}
+
+/* A mover holds a lock on its work directory as long as it lives. */
+static bool mover_lives(uint64_t move)
+{
+	char path[64];
+	bool lives;
+	int fd;
+
+	snprintf(path, sizeof(path), PANDO_RUN_DIR "/move-%016llx-source",
+		 (unsigned long long)move);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	lives = flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK;
+	close(fd);
+	return lives;
+}
+
+void left_workdir(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	struct dirent *e;
+	DIR *d;
+
+	if (fd < 0)
+		return;
+	if (flock(fd, LOCK_EX | LOCK_NB) || !(d = fdopendir(fd))) {
+		close(fd);
+		return;
+	}
+	while ((e = readdir(d)))
+		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
+			unlinkat(fd, e->d_name, 0);
+	closedir(d);
+	rmdir(path);
+}
+
+/* nftw() takes no argument of ours; this daemon has one thread that looks. */
+static uint64_t wanted;
+static bool wanted_committed;
+
+static int look_at(const char *path, const struct stat *st, int type,
+		   struct FTW *at)
+{
+	const char *name = path + at->base;
+	unsigned long long move;
+
+	(void)st;
+	if (type != FTW_D ||
+	    strncmp(name, PANDO_MOVE_GROUP, strlen(PANDO_MOVE_GROUP)) ||
+	    sscanf(name + strlen(PANDO_MOVE_GROUP), "%16llx", &move) != 1)
+		return 0;
+	if (wanted && move == wanted)
+		settle(path, move, wanted_committed);
+	else if (!wanted && !move_in_flight(move) && !mover_lives(move))
+		settle(path, move, state_committed(cluster_state(), move));
+	return 0;
+}
+
+void left_settle(uint64_t move, bool committed)
+{
+	wanted = move;
+	wanted_committed = committed;
+	nftw(ROOT, look_at, DEPTH, FTW_PHYS);
+}
+
+void left_sweep(void)
+{
+	char path[sizeof(PANDO_RUN_DIR) + 256];
+	struct dirent *e;
+	DIR *d;
+
+	wanted = 0;
+	nftw(ROOT, look_at, DEPTH, FTW_PHYS);
+	d = opendir(PANDO_RUN_DIR);
+	while (d && (e = readdir(d))) {
+		if (strncmp(e->d_name, "move-", 5))
+			continue;
+		snprintf(path, sizeof(path), PANDO_RUN_DIR "/%s", e->d_name);
+		left_workdir(path);
+	}
+	if (d)
+		closedir(d);
+}
