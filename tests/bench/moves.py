@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The frozen time of moves, beside plain CRIU and CRIU's pre-dump with its
+page-server on the same nodes, and what the page fabrics carry beside the tools
+that measure their links."""
+import json
+import os
+import re
+import shlex
+import statistics
+
+PROGS = "/usr/libexec/pando-test"
+FREEZE_ROUNDS = {64: 3, 512: 1}
+RATE = 200      # pages a second that the process changes
+PLAIN_PID = 30000
+AT = {"node1": "10.77.0.1", "node2": "10.77.0.2"}
+
+
+class Moves:
+    def __init__(self, on, figure):
+        self.on, self.figure = on, figure
+        self.pid = PLAIN_PID
+
+    def ms(self, node, command):
+        """How long a command takes there, without the way to the node."""
+        out = self.on(node, "a=$(date +%%s%%N); { %s; } >/tmp/bench.log 2>&1 || "
+                      "{ tail -n 3 /tmp/bench.log; exit 1; }; "
+                      "echo $((($(date +%%s%%N) - a) / 1000))" % command)
+        return int(out.split()[-1]) / 1000
+
+    # --- a process outside of the cluster, for criu ---------------------------
+
+    def plain_start(self, mib):
+        # a number that is free on the other node too
+        self.pid += 100
+        self.on("node1", "rm -f /tmp/churn.*; echo %d >/proc/sys/kernel/ns_last_pid; "
+                "setsid %s/churn %d %d 0 </dev/null >/dev/null 2>&1 & "
+                "until [ -e /tmp/churn.ready ]; do sleep 0.2; done" %
+                (self.pid, PROGS, mib, RATE))
+        return int(self.on("node1", "pgrep -n -x churn"))
+
+    def plain_end(self, pid):
+        for node in AT:
+            self.on(node, "kill -9 %d 2>/dev/null; pkill -x criu; "
+                    "rm -rf /tmp/dump /tmp/pre; true" % pid)
+
+    def copy(self, what):
+        """Over the same network, by the cheapest way there is."""
+        return ("(cd / && tar cf - %s) | nc -N %s 9900" % (what, AT["node2"]))
+
+    def receive(self):
+        self.on("node2", "mkdir -p /tmp/dump /tmp/pre; setsid sh -c "
+                "'nc -l -p 9900 | tar xf - -C /' </dev/null >/dev/null 2>&1 & "
+                "until ss -ltn | grep -q :9900; do sleep 0.1; done")
+
+    def restore(self):
+        # the copy is complete when its end is there
+        return self.ms("node2", "while pgrep -x nc || pgrep -x tar; do sleep 0.02; done; "
+                       "criu restore -D /tmp/dump --shell-job --restore-detached")
+
+    def plain(self, mib):
+        """Dump, copy, restore: all of it frozen."""
+        pid = self.plain_start(mib)
+        self.receive()
+        took = self.ms("node1", "mkdir -p /tmp/dump; criu dump -t %d -D /tmp/dump "
+                       "--shell-job; %s" % (pid, self.copy("tmp/dump")))
+        took += self.restore()
+        self.plain_end(pid)
+        return took
+
+    def predump(self, mib):
+        """Memory goes ahead to a page-server; what is left is frozen."""
+        pid = self.plain_start(mib)
+        server = ("mkdir -p %s; setsid criu page-server -D %s --port %d "
+                  "</dev/null >/dev/null 2>&1 & "
+                  "until ss -ltn | grep -q :%d; do sleep 0.1; done")
+        self.on("node2", server % ("/tmp/pre", "/tmp/pre", 9901, 9901))
+        self.on("node1", "mkdir -p /tmp/pre /tmp/dump; criu pre-dump -t %d -D /tmp/pre "
+                "--track-mem --page-server --address %s --port 9901 --shell-job" %
+                (pid, AT["node2"]))
+        self.on("node2", server % ("/tmp/dump", "/tmp/dump --prev-images-dir ../pre "
+                                   "--track-mem", 9902, 9902))
+        self.on("node2", "setsid sh -c 'nc -l -p 9900 | tar xf - -C /' </dev/null "
+                ">/dev/null 2>&1 & until ss -ltn | grep -q :9900; do sleep 0.1; done")
+        took = self.ms("node1", "criu dump -t %d -D /tmp/dump --prev-images-dir ../pre "
+                       "--track-mem --page-server --address %s --port 9902 --shell-job; %s" %
+                       (pid, AT["node2"], self.copy("tmp/dump")))
+        took += self.restore()
+        self.plain_end(pid)
+        return took
+
+    # --- ours -------------------------------------------------------------------
+
+    def ours(self, mib, fabric):
+        self.on("node1", "rm -f /tmp/churn.*")
+        pid = self.on("node1", "cluster-run -d -n self -- %s/churn %d %d 0" %
+                      (PROGS, mib, RATE)).strip()
+        self.on("node1", "until [ -e /tmp/churn.ready ]; do sleep 0.2; done")
+        out = json.loads(self.on("node1", "cluster-mv --json --fabric %s %s node2 || true" %
+                                 (fabric, pid)))
+        self.on("node1", "cluster-run -n self -T -- kill -9 %s" % pid)
+        move = out["moves"][0]
+        if move["result"] != "moved":
+            raise SystemExit("bench: not moved: %s" % move["reason"])
+        return move
+
+    def freeze(self):
+        base = {}
+        for mib, rounds in FREEZE_ROUNDS.items():
+            plain, pre, moves = [], [], []
+            for _ in range(rounds):
+                moves.append(self.ours(mib, "rdma"))
+                plain.append(self.plain(mib))
+                pre.append(self.predump(mib))
+            ms = statistics.median(m["freeze_ms"] for m in moves)
+            base[mib] = ms
+            self.figure("move.freeze_ms_%d" % mib, ms, "ms", rounds,
+                        "%d MiB, %d pages a second change, emulated" % (mib, RATE))
+            for name, other, target in (("criu", plain, "<= 0.2"),
+                                        ("predump", pre, "<= 0.5")):
+                other = statistics.median(other)
+                self.figure("move.freeze_over_%s_%d" % (name, mib), ms / other, "ratio",
+                            rounds, "medians %.0f and %.0f ms" % (ms, other), target)
+            print("    frozen: " + ", ".join(
+                "%s %.0f" % (p["name"], statistics.median(
+                    q["ms"] for m in moves for q in m["phases"] if q["name"] == p["name"]))
+                for p in moves[0]["phases"] if p["frozen"]) + " ms", flush=True)
+        self.figure("move.flatness", base[512] / base[64], "ratio", FREEZE_ROUNDS[512],
+                    "freeze of 512 MiB over that of 64 MiB", "<= 1.3")
+
+    # --- fabrics -----------------------------------------------------------------
+
+    def carried(self, fabric, mib):
+        """MB/s of pages, by the fabric and page protocol alone."""
+        self.on("node1", "rm -f /tmp/fabric.port; setsid %s/fabric listen %s %s "
+                "/tmp/fabric.port </dev/null >/dev/null 2>&1 & "
+                "until [ -s /tmp/fabric.port ]; do sleep 0.1; done" %
+                (PROGS, fabric, AT["node1"]))
+        port = self.on("node1", "cat /tmp/fabric.port").strip()
+        return float(self.on("node2", "%s/fabric pull %s %s %s %d" %
+                             (PROGS, fabric, AT["node1"], port, mib)))
+
+    def read_bw(self):
+        self.on("node1", "setsid ib_read_bw -d rxe0 -x 1 -s 262144 -n 200 "
+                "</dev/null >/dev/null 2>&1 & sleep 2")
+        out = self.on("node2", "for i in 1 2 3 4 5; do ib_read_bw -d rxe0 -x 1 -s 262144 "
+                      "-n 200 %s 2>/dev/null && break; sleep 1; done" % AT["node1"])
+        row = re.search(r"^\s*262144\s+\d+\s+[\d.]+\s+([\d.]+)", out, re.M)
+        return float(row.group(1)) * 1.048576    # it says MB and means MiB
+
+    def iperf3(self):
+        self.on("node1", "setsid iperf3 -s -1 </dev/null >/dev/null 2>&1 & "
+                "until ss -ltn | grep -q :5201; do sleep 0.1; done")
+        out = json.loads(self.on("node2", "iperf3 -J -R -t 6 -c %s" %
+                                 shlex.quote(AT["node1"])))
+        return out["end"]["sum_received"]["bits_per_second"] / 8e6
+
+    def fabrics(self, rounds):
+        for fabric, tool, name in (("rdma", self.read_bw, "rdma_over_ib_read_bw"),
+                                   ("tcp", self.iperf3, "tcp_over_iperf3")):
+            mine, theirs = [], []
+            for _ in range(rounds):
+                mine.append(self.carried(fabric, 48))
+                theirs.append(tool())
+            a, b = statistics.median(mine), statistics.median(theirs)
+            self.figure("fabric.%s" % name, a / b, "ratio", rounds,
+                        "medians %.1f and %.1f MB/s" % (a, b), ">= 0.9")
+
+
+def run(on, figure):
+    rounds = int(os.environ.get("ROUNDS", "3"))
+    moves = Moves(on, figure)
+    moves.fabrics(rounds)
+    moves.freeze()
