@@ -167,8 +167,9 @@ void quorum_view(struct state *s, bool known)
 
 	unbroken = s->quorate;
 	if (pandod.standalone) {
-		/* nobody else could ever act */
+		/* nobody else could ever act; pando-init may be a new one */
 		lease.until = UINT64_MAX;
+		told = 0;
 		tell();
 		return;
 	}
