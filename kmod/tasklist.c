@@ -3,6 +3,7 @@
 #include <linux/completion.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/pid.h>
 #include <linux/ptrace.h>
 #include <linux/sched.h>
 #include <linux/workqueue.h>
@@ -10,7 +11,8 @@
 #include "hooks.h"
 #include "tasklist.h"
 
-typedef int (*security_t)(struct task_struct *p, pid_t pgid);
+typedef void (*change_pid_t)(struct task_struct *task, enum pid_type type,
+			     struct pid *pid);
 typedef long (*syscall_t)(const struct pt_regs *regs);
 
 /**
@@ -32,26 +34,22 @@ static struct job *job;			/* under @one */
 static struct task_struct *worker;	/* who runs it; NULL: nobody */
 static unsigned long setpgid;		/* __x64_sys_setpgid */
 
-/* Under write_lock_irq(&tasklist_lock), for any caller of setpgid(). */
-static int hook_task_setpgid(struct task_struct *p, pid_t pgid)
+/* Under write_lock_irq(&tasklist_lock): setpgid(), setsid(). */
+static void hook_change_pid(struct task_struct *task, enum pid_type type,
+			    struct pid *pid)
 {
-	int ret;
-
 	pando_hook_enter();
-	if (unlikely(READ_ONCE(worker) == current)) {
+	if (unlikely(READ_ONCE(worker) == current))
 		job->ret = job->fn(job->arg);
-		ret = -ECANCELED;
-	} else {
-		ret = ((security_t)pando_tasklist_hooks[0].orig)(p, pgid);
-	}
+	else
+		((change_pid_t)pando_tasklist_hooks[0].orig)(task, type, pid);
 	pando_hook_leave();
-	return ret;
 }
 
-PANDO_HOOK_STUB(hook_task_setpgid);
+PANDO_HOOK_STUB(hook_change_pid);
 
 struct pando_hook pando_tasklist_hooks[] = {
-	{ .name = "security_task_setpgid", .stub = hook_task_setpgid_stub },
+	{ .name = "change_pid", .stub = hook_change_pid_stub },
 };
 
 const int pando_tasklist_nhooks = ARRAY_SIZE(pando_tasklist_hooks);

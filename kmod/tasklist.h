@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Work under the kernel's tasklist_lock, which is not a module's to take: a
- * worker of ours calls setpgid(), which takes it and asks the security hook,
- * and there, with the lock held for writing, the work is done. The call itself
- * is refused, so nothing else comes of it.
+ * worker of ours calls setpgid(), which takes it and calls change_pid() to make
+ * the worker a group of its own. There, with the lock held for writing, our work
+ * is done, and nothing else.
  */
 #ifndef _PANDO_TASKLIST_H
 #define _PANDO_TASKLIST_H
