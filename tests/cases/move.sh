@@ -100,10 +100,6 @@ move "$pid" 1 auto
 is "$(field result)" unchanged 'to the node where it is: nothing to do'
 refused 4194000 2 'no such process' 'a PID that does not exist'
 refused "$pid" 17 'cluster-nodes' 'a node that does not exist'
-child=$(in_cluster 1 "pgrep -P $pid | head -n 1")
-moved "$child" 2 auto 'a child without its parent'
-moved "$child" 1 auto 'and home to it'
-check '--why of a child that may go' on 1 "cluster-mv --why $child node2"
 lone=$(start 1 "sh -c 'sleep 100000 | cat'")
 check '--why of a tree that may go' on 1 "cluster-mv --why $lone node2"
 alice=$(on 1 "su bob -c 'cluster-run -d -n self -- sleep 100000' 2>/dev/null || su alice -c 'cluster-run -d -n self -- sleep 100000'")
