@@ -280,6 +280,10 @@ bool pando_stub_died(struct task_struct *task)
 	s = pando_stub_find_task(task);
 	if (s)
 		pando_stub_remove(s);
+	/* the last child, perhaps, for whose sake its stub was there */
+	else if (pando_stub_find_task(rcu_dereference_protected(task->real_parent,
+								1)))
+		pando_stub_tidy();
 	spin_unlock_irqrestore(&pando_stub_lock, flags);
 	return s;
 }
