@@ -26,6 +26,7 @@ static void announce_fn(struct work_struct *work);
 static DECLARE_DELAYED_WORK(announce_work, announce_fn);
 
 #define TIDY_DELAY	(HZ / 2)
+#define TIDY_AGAIN	(5 * HZ)
 #define ANNOUNCE_AGAIN	HZ
 /* Its home hears of a process from all nodes, but not from all at once. */
 #define MISSES_MAX	5
@@ -339,6 +340,9 @@ static void tidy_fn(struct work_struct *work)
 	mutex_unlock(&pando_stub_act);
 	for (i = 0; i < gone; i++)
 		pando_kin_hold(pids[i], true);
+	/* whatever else may free one of the others is looked at again */
+	if (gone < n)
+		queue_delayed_work(system_unbound_wq, &tidy_work, TIDY_AGAIN);
 	kvfree(pids);
 }
 
