@@ -38,11 +38,19 @@ static int stats_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(stats);
 
+static int stubs_show(struct seq_file *m, void *unused)
+{
+	pando_stub_show(m);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(stubs);
+
 /* debugfs is a convenience: its absence is nobody's error. */
 void pando_debugfs_init(void)
 {
 	dir = debugfs_create_dir("pando", NULL);
 	debugfs_create_file("stats", 0400, dir, NULL, &stats_fops);
+	debugfs_create_file("stubs", 0400, dir, NULL, &stubs_fops);
 }
 
 void pando_debugfs_exit(void)

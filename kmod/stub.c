@@ -5,6 +5,7 @@
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 
 #include <uapi/linux/pando.h>
@@ -90,6 +91,23 @@ u32 pando_stub_list(u32 *pids, u32 room)
 			pids[n++] = s->pid;
 	rcu_read_unlock();
 	return n;
+}
+
+void pando_stub_show(struct seq_file *m)
+{
+	static const char * const names[] = {
+		"claimed", "bound", "stands", "retired",
+	};
+	struct pando_stub *s;
+	int i;
+
+	rcu_read_lock();
+	hash_for_each_rcu(pando_stub_table, i, s, node)
+		seq_printf(m, "%u node %u %s%s%s\n", s->pid,
+			   READ_ONCE(s->where), names[READ_ONCE(s->state)],
+			   s->ending ? " ending" : "",
+			   READ_ONCE(s->owner) ? " owned" : "");
+	rcu_read_unlock();
 }
 
 static void free_stub(struct rcu_head *rcu)

@@ -25,6 +25,7 @@
 
 struct file;
 struct pid;
+struct seq_file;
 struct task_struct;
 
 /*
@@ -119,6 +120,8 @@ void pando_stub_reset(void);	/* DETACH */
 u32 pando_stub_count(void);
 /* Numbers of up to @room stubs; returns how many. Any context. */
 u32 pando_stub_list(u32 *pids, u32 room);
+/* A line for each, for debugfs. */
+void pando_stub_show(struct seq_file *m);
 void pando_stub_fini(void);	/* at unload, after the hooks are gone */
 
 #endif

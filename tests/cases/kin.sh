@@ -31,8 +31,14 @@ sees() { # WORD NODE PPID PGID SID: what the child says when it is asked
 		wait_for 10 child_said "SIGUSR1 node$2 $C $3 $4 $5"
 }
 
-stubs() { on "$1" "awk '/^stubs/ { print \$2 }' /sys/kernel/debug/pando/stats"; }
-no_stubs() { [ "$(stubs 1)" = 0 ] && [ "$(stubs 2)" = 0 ] && [ "$(stubs 3)" = 0 ]; }
+stubs() { on "$1" 'cat /sys/kernel/debug/pando/stubs'; }
+no_stubs() { [ -z "$(stubs 1)$(stubs 2)$(stubs 3)" ]; }
+no_stub_left() { # WHAT
+	check "$1" wait_for 20 no_stubs && return
+	for n in 1 2 3; do
+		diag "node$n: $(stubs $n)" "$(on $n 'ps -eo pid,ppid,state,wchan:16,comm --ppid 2 --deselect')"
+	done
+}
 
 # --- away, on, and home ------------------------------------------------------
 parent plain
@@ -59,7 +65,7 @@ move "$C" 3
 sees x 3 "$P" "$P" "$P"
 move "$C" 1
 sees x 1 "$P" "$P" "$P"
-check 'at home no stub is left anywhere' wait_for 20 no_stubs
+no_stub_left 'at home no stub is left anywhere'
 move "$C" 2
 in_cluster 3 "kill -TERM $C"
 check 'its exit status arrives' wait_for 10 said "status $C 0x2a00"
@@ -68,7 +74,7 @@ check 'the wait ends' wait_for 5 said 'done'
 is "$(times "status $C 0x2a00")" 1 'once'
 check 'its number is nobody'"'"'s any more' wait_for 10 gone "$C" 3
 in_cluster 1 "kill -KILL $P"
-check 'no stub is left' wait_for 20 no_stubs
+no_stub_left 'no stub is left'
 
 # --- ends of all kinds ------------------------------------------------------------
 parent job
@@ -104,7 +110,7 @@ check 'it is signalled when its parent dies' \
 sees x 2 1 "$P" "$P"
 in_cluster 1 "kill -KILL $C"
 check 'the orphan is gone' wait_for 10 gone "$C" 3
-check 'no stub is left' wait_for 20 no_stubs
+no_stub_left 'no stub is left'
 
 # --- the parent moves ------------------------------------------------------------------
 parent plain
@@ -121,13 +127,13 @@ check 'and its end' wait_for 10 said "status $C 0x2a00"
 is "$(times "status $C 0x2a00")" 1 'once'
 check 'its number is free' wait_for 10 gone "$C" 3
 in_cluster 1 "kill -KILL $P"
-check 'no stub is left' wait_for 20 no_stubs
+no_stub_left 'no stub is left'
 
 parent plain
 move "$C" 2
 move "$P" 2
 sees x 2 "$P" "$P" "$P"
-check 'together again, they need no stub' wait_for 20 no_stubs
+no_stub_left 'together again, they need no stub'
 move "$P" 3
 sees x 3 "$P" "$P" "$P"
 in_cluster 1 "kill -TERM $C"

@@ -19,6 +19,11 @@ for size in (0, 1, 39, 40, 41, 223, 224, 300, 5000, 100000):
 if [ "$RIG_TRANSPORT" = tcp ]; then
 	printf '%s' "$garbage" | "$RIG" exec 1 -t 240 -- python3 - 10.77.0.2 5470
 	ok $? "garbage to the kernel's port"
+else
+	out=$(on 1 '/usr/libexec/pando-test/rdma_stranger garbage 10.77.0.2 5470')
+	ok $? "garbage by RDMA"
+	diag "$out of 41 were let in"
+	check "some were let in to say it" test "${out:-0}" -gt 0
 fi
 printf '%s' "$garbage" | "$RIG" exec 1 -t 240 -- python3 - 10.77.0.2 5471
 ok $? "garbage to the daemon's port"
@@ -53,18 +58,25 @@ for i in range(200):
 open("/tmp/silent", "w").close()
 time.sleep(600)
 '
-ports=5471
-[ "$RIG_TRANSPORT" = tcp ] && ports='5470 5471'
 pid=$(start 2 sleep 1000)
-for port in $ports; do
-	on 1 "rm -f /tmp/silent; cat >/tmp/silent.py <<'X'
+stand_around() { # PORT
+	if [ "$1 $RIG_TRANSPORT" = '5470 rdma' ]; then
+		on 1 'setsid /usr/libexec/pando-test/rdma_stranger silent 10.77.0.2 5470 100 \
+			</dev/null >/tmp/silent.out 2>&1 &'
+		wait_for 120 on 1 'grep -q holding /tmp/silent.out'
+	else
+		on 1 "rm -f /tmp/silent; cat >/tmp/silent.py <<'X'
 $silent
 X
-setsid python3 /tmp/silent.py $port >/dev/null 2>&1 </dev/null &"
-	check "two hundred silent strangers at port $port" wait_for 60 on 1 'test -e /tmp/silent'
+setsid python3 /tmp/silent.py $1 >/dev/null 2>&1 </dev/null &"
+		wait_for 60 on 1 'test -e /tmp/silent'
+	fi
+}
+for port in 5470 5471; do
+	check "silent strangers at port $port, in great number" stand_around $port
 	check 'keep no signal from its process' in_cluster 1 "kill -0 $pid"
 	check "and no program from starting" on "$RIG_NODES" 'cluster-run -T -n node2 -- true'
-	on 1 'pkill -f silent.py'
+	on 1 'pkill -f "silent.py|rdma_stranger"'
 done
 in_cluster 1 "kill -KILL $pid"
 

@@ -22,8 +22,9 @@
 #define LOG_NAME	"peer"
 #define CONTEXT		"pandod"
 #define CONNECT_MS	3000
+#define RETRY_MS	20
 #define HANDSHAKES_MAX	32	/* strangers at once */
-#define STRANGER_MS	500	/* no longer, when others wait */
+#define STRANGER_MS	100	/* no longer, when others wait */
 #define REFUSALS_MAX	5	/* lines in the log in REFUSALS_MS */
 #define REFUSALS_MS	5000
 
@@ -102,9 +103,17 @@ const char *peer_error(uint16_t node, int err)
 	return text;
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000ull + ts.tv_nsec / 1000000;
+}
+
 /* --- handshakes, in workers ---------------------------------------------------------*/
 
-static int connect_timed(struct handshake *h)
+static int connect_timed(struct handshake *h, unsigned int timeout_ms)
 {
 	int sock = socket(h->addr.ss_family,
 			  SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -119,27 +128,42 @@ static int connect_timed(struct handshake *h)
 		return 0;
 	if (errno != EINPROGRESS)
 		return -errno;
-	if (poll(&p, 1, h->timeout_ms) <= 0)
+	if (poll(&p, 1, timeout_ms) <= 0)
 		return -ETIMEDOUT;
 	if (getsockopt(sock, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
 		return -errno;
 	return -err;
 }
 
+static int shake_once(struct handshake *h, bool initiator,
+		      unsigned int timeout_ms)
+{
+	int err = initiator ? connect_timed(h, timeout_ms) : 0;
+	int one = 1;
+
+	if (err)
+		return err;
+	setsockopt(h->sock, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	setsockopt(h->sock, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+	return pando_auth(h->sock, initiator, pandod.key, pandod.keylen,
+			  CONTEXT, timeout_ms);
+}
+
 static void shake(void *data)
 {
 	struct handshake *h = data;
 	bool initiator = h->sock < 0;
-	int one = 1;
+	uint64_t end = now_ms() + h->timeout_ms, now;
 
-	if (initiator)
-		h->err = connect_timed(h);
-	if (h->err)
-		return;
-	setsockopt(h->sock, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	setsockopt(h->sock, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
-	h->err = pando_auth(h->sock, initiator, pandod.key, pandod.keylen,
-			    CONTEXT, h->timeout_ms);
+	h->err = shake_once(h, initiator, h->timeout_ms);
+	/* we were taken for one of many strangers, and had to make room */
+	while (initiator && (h->err == -EPIPE || h->err == -ECONNRESET) &&
+	       (now = now_ms()) < end) {
+		close(h->sock);
+		h->sock = -1;
+		poll(NULL, 0, RETRY_MS);
+		h->err = shake_once(h, initiator, end - now);
+	}
 }
 
 static void connected(void *data)
@@ -322,14 +346,6 @@ static const struct link_ops served_ops = {
 	.frame = on_frame,
 	.closed = on_served_closed,
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000ull + ts.tv_nsec / 1000000;
-}
 
 static void stranger_add(struct handshake *h)
 {
