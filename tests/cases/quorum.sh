@@ -69,6 +69,23 @@ pid=$(counter "$node" count.b)
 check 'a new one runs' wait_for 30 counts count.b
 check 'and is reached' in_cluster 1 "kill -0 $pid"
 
+# --- stopped together with its clocks, and declared dead meanwhile
+"$RIG" pause "$node"
+check 'paused: it is down' wait_for 120 is_state "$node" 1 down
+check 'and declared dead' on 1 "cluster-nodes --expel node$node"
+check 'its process is gone' gone "$pid"
+last=$(count count.b)
+"$RIG" resume "$node"
+check 'it wakes and joins anew' wait_for 180 whole 1
+now=$(count count.b)
+# it cannot know before its guard has had a look: one step is what that takes
+[ $((now - last)) -le 1 ]
+ok $? "its process has made $((now - last)) steps"
+check 'it noticed that it had stood still' on "$node" 'grep -q "stood still" /var/log/pandod.log'
+check 'it is gone there, too' on "$node" "! pgrep -f '[c]ounter.py /shared/count.b'"
+pid=$(counter "$node" count.b)
+check 'a new one runs' wait_for 30 counts count.b
+
 # --- no daemon, a daemon that stands, no corosync
 # who joined anew is the same process: the pid file still names it
 check 'the daemon is killed' on "$node" 'rig-service kill pandod'

@@ -12,6 +12,8 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -24,18 +26,32 @@
 #define NS	1000000000ull
 #define FOREVER	(INT64_MAX / NS)	/* seconds */
 
+#define WATCH_MS	50	/* from one look at the RTC to the next */
+#define JUMP_NS		(int64_t)(3 * NS / 2)	/* it counts in seconds */
+
 static int timer = -1, news = -1, group = -1;
-static uint64_t lease;		/* written by the main thread only */
+static uint64_t lease, length;	/* written by the main thread only */
+static uint64_t least;		/* what ends earlier is worth nothing */
+static int rtc = -1;		/* the clock outside, or -1 */
 
 int guard_cgroup(void)
 {
 	return group;
 }
 
-void guard_until(uint64_t ns)
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return now.tv_sec * NS + now.tv_nsec;
+}
+
+void guard_until(uint64_t ns, uint64_t len)
 {
 	struct itimerspec when = { 0 };
 
+	__atomic_store_n(&length, len, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&lease, ns, __ATOMIC_SEQ_CST);
 	when.it_value.tv_sec = ns / NS < FOREVER ? ns / NS : FOREVER;
 	when.it_value.tv_nsec = ns % NS;
@@ -47,11 +63,53 @@ void guard_until(uint64_t ns)
 static bool ended(void)
 {
 	uint64_t until = __atomic_load_n(&lease, __ATOMIC_SEQ_CST);
-	struct timespec now;
 
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return now.tv_sec * NS + now.tv_nsec >= until;
+	return until < least || now_ns() >= until;
 }
+
+/* --- the clock outside ---------------------------------------------------------*/
+
+static bool is_virtual(void)
+{
+	char line[4096];
+	bool found = false;
+	FILE *f = fopen("/proc/cpuinfo", "re");
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = !strncmp(line, "flags", 5) && strstr(line, " hypervisor");
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/*
+ * A virtual machine that is stopped together with its clocks believes that no
+ * time has passed, but its real-time clock goes on. When that is ahead all of a
+ * sudden the lease is worth nothing, and neither is one that was asked for
+ * before: it takes one that was asked for since.
+ */
+static void watch(void)
+{
+	static int64_t ahead;
+	static bool known;
+	char text[24];
+	ssize_t n = pread(rtc, text, sizeof(text) - 1, 0);
+	uint64_t now = now_ns();
+	int64_t before = ahead;
+
+	if (n <= 0)
+		return;
+	text[n] = 0;
+	ahead = strtoull(text, NULL, 10) * NS - now;
+	if (known && ahead - before > JUMP_NS) {
+		least = now + __atomic_load_n(&length, __ATOMIC_SEQ_CST);
+		say("warning", "this machine stood still for %lld s",
+		    (long long)((ahead - before) / (int64_t)NS));
+	}
+	known = true;
+}
+
+/* --- the guard -----------------------------------------------------------------*/
 
 /* Without a group: who is pid 1 can kill all others, and nobody else. */
 static bool set_frozen(int fd, bool frozen)
@@ -72,8 +130,11 @@ static void *guard(void *data)
 	if (pthread_setschedparam(pthread_self(), SCHED_FIFO, &priority))
 		say("warning", "the guard of the lease on quorum has no priority");
 	for (;;) {
-		bool freeze = ended();
+		bool freeze;
 
+		if (rtc >= 0)
+			watch();
+		freeze = ended();
 		if (freeze != frozen) {
 			if (set_frozen(fd, freeze))
 				frozen = freeze;
@@ -85,7 +146,7 @@ static void *guard(void *data)
 			    "the cluster's processes run");
 			continue;	/* that may have taken time */
 		}
-		if (poll(p, 2, -1) < 0)
+		if (poll(p, 2, rtc < 0 ? -1 : WATCH_MS) < 0)
 			continue;
 		for (int i = 0; i < 2; i++)
 			if (p[i].revents && read(p[i].fd, &n, sizeof(n)) < 0)
@@ -113,6 +174,9 @@ int guard_start(void)
 		say("error", "no timer, or no freezer: %s", strerror(errno));
 		return -1;
 	}
+	if (is_virtual())
+		rtc = open("/sys/class/rtc/rtc0/since_epoch",
+			   O_RDONLY | O_CLOEXEC);
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, 64 * 1024);

@@ -31,8 +31,11 @@ void serve_go(void);
  * kills them.
  */
 int guard_start(void);
-/* In ns of CLOCK_BOOTTIME, as it is in this namespace; 0: now. */
-void guard_until(uint64_t ns);
+/*
+ * Until @ns of CLOCK_BOOTTIME, as it is in this namespace; 0: now. The lease is
+ * @length long: it was asked for so much earlier.
+ */
+void guard_until(uint64_t ns, uint64_t length);
 /* The directory of the cgroup that is frozen, or -1. */
 int guard_cgroup(void);
 

@@ -251,7 +251,7 @@ static void on_frame(Pando__Frame *f, int *fds, int nfds)
 		do_kill(f);
 		break;
 	case PANDO__FRAME__BODY_LEASE:
-		guard_until(f->lease->until_ns);
+		guard_until(f->lease->until_ns, f->lease->length_ns);
 		break;
 	case PANDO__FRAME__BODY_SERVE:
 		serve_go();

@@ -363,13 +363,14 @@ static int64_t boot_offset(void)
 	return offset;
 }
 
-void init_lease(uint64_t until_ns)
+void init_lease(uint64_t until_ns, uint64_t length_ns)
 {
 	Pando__Frame f = frame_of(PANDO__FRAME__BODY_LEASE);
 	Pando__Lease l = PANDO__LEASE__INIT;
 
 	f.lease = &l;
 	l.until_ns = until_ns;
+	l.length_ns = length_ns;
 	if (until_ns && until_ns != UINT64_MAX)
 		l.until_ns += boot_offset();
 	if (to_init)

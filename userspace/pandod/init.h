@@ -27,9 +27,9 @@ struct call *init_watch(uint32_t pid, call_fn fn, void *data);
 /*
  * The cluster's processes here may run until @until_ns of our boot clock, then
  * pando-init freezes them, whatever has become of us. 0: now; UINT64_MAX: for
- * ever.
+ * ever. @length_ns: of a lease, from when it was asked for.
  */
-void init_lease(uint64_t until_ns);
+void init_lease(uint64_t until_ns, uint64_t length_ns);
 void init_kill(uint32_t pid, int signo, bool group);
 /*
  * Ends the namespace and all that is in it, frozen or not: nothing of it runs

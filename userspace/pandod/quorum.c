@@ -50,7 +50,7 @@ static void tell(void)
 	    (lease.until > told && lease.until - told < lease.length / 16))
 		return;
 	told = lease.until;
-	init_lease(told);
+	init_lease(told, lease.length);
 }
 
 void quorum_config(const uint16_t *ids, size_t n)
