@@ -86,7 +86,8 @@ static int next_frame(void)
 	int best = -1;
 
 	for (int i = 0; i < net.frames; i++) {
-		const struct frame *f = &net.frame[i], *b = &net.frame[best];
+		const struct frame *f = &net.frame[i];
+		const struct frame *b = &net.frame[best < 0 ? i : best];
 
 		if (best < 0 || f->at < b->at ||
 		    (f->at == b->at && f->serial < b->serial))

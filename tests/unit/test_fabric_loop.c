@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// LINK: userspace/move/fabric_loop.c userspace/move/fabric_tcp.c userspace/move/fabric.c userspace/libpando/auth.c
+// LINK: userspace/move/fabric_dpdk.c userspace/move/dpdk_flow.c tests/unit/port_test.c userspace/move/fabric_loop.c userspace/move/fabric_tcp.c userspace/move/fabric.c userspace/libpando/auth.c
 // LIBS: -lgcrypt -lpthread
 // PKGS: libprotobuf-c
 /*
- * What every page fabric must do, tried on the loop (the test double) and on
- * TCP: messages in order, reads of what is offered and of nothing else, and
+ * What every page fabric must do, tried on the loop (the test double), on TCP
+ * and on dpdk with a port that loses frames: messages in order, reads of what is offered and of nothing else, and
  * the end of the other side.
  */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "port_test.h"
 #include "tap.h"
 #include "../../userspace/move/fabric.h"
 
@@ -65,7 +68,7 @@ static int next(struct fabric *f, struct fabric_event *ev)
 	struct fabric *other = f == source ? target : source;
 	struct fabric_event none;
 
-	for (int i = 0; i < 2000; i++) {
+	for (time_t end = time(NULL) + 20; time(NULL) < end; ) {
 		struct pollfd p[2] = { { f->fd, POLLIN, 0 },
 				       { other ? other->fd : -1, POLLIN, 0 } };
 		int err = f->ops->poll(f, ev);
@@ -189,15 +192,47 @@ static void ends(const struct fabric_ops *ops)
 	part();
 }
 
-#define BOTH(name)							\
+#define ALL(name)							\
 	TEST(loop_##name) { name(&fabric_loop); }			\
-	TEST(tcp_##name) { name(&fabric_tcp); }
+	TEST(tcp_##name) { name(&fabric_tcp); }				\
+	TEST(dpdk_##name) { setenv("PANDO_DPDK", "test", 1); name(&fabric_dpdk); }
 
-BOTH(messages)
-BOTH(reads)
-BOTH(strangers)
-BOTH(limits)
-BOTH(ends)
+ALL(messages)
+ALL(reads)
+ALL(strangers)
+ALL(limits)
+ALL(ends)
 
-#define PAIR(name)	T(loop_##name), T(tcp_##name)
-TAP_MAIN(PAIR(messages), PAIR(reads), PAIR(strangers), PAIR(limits), PAIR(ends))
+/* One in five frames is lost, one in ten comes twice, one in ten late. */
+TEST(dpdk_lossy)
+{
+	port_test = (struct port_test){ .lose = 200, .repeat = 100, .late = 100 };
+	reads(&fabric_dpdk);
+	port_test = (struct port_test){ .frame_max = 1514, .lose = 50 };
+	reads(&fabric_dpdk);
+	port_test = (struct port_test){ 0 };
+}
+
+/* A switch that passes small frames only is found out, and one that none. */
+TEST(dpdk_small)
+{
+	port_test = (struct port_test){ .pass_max = 1514 };
+	reads(&fabric_dpdk);
+	port_test = (struct port_test){ .lose = 1000 };
+	CHECK(meet(&fabric_dpdk, TOKEN) != 0);
+	CHECK(strstr(target->error, "no frame comes back"));
+	part();
+	port_test = (struct port_test){ 0 };
+}
+
+/* Frames of others, and of others who know our type, are passed over. */
+TEST(dpdk_garbage)
+{
+	port_test = (struct port_test){ .garbage = 300 };
+	reads(&fabric_dpdk);
+	port_test = (struct port_test){ 0 };
+}
+
+#define EACH(name)	T(loop_##name), T(tcp_##name), T(dpdk_##name)
+TAP_MAIN(EACH(messages), EACH(reads), EACH(strangers), EACH(limits), EACH(ends),
+	 T(dpdk_lossy), T(dpdk_small), T(dpdk_garbage))

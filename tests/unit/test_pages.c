@@ -10,6 +10,7 @@
 
 /* not in this test */
 const struct fabric_ops fabric_rdma = { .name = "rdma" };
+const struct fabric_ops fabric_dpdk = { .name = "dpdk" };
 const struct fabric_ops fabric_tcp = { .name = "tcp" };
 
 #define PAGES	1000

@@ -31,6 +31,7 @@
 
 /* not in this test */
 const struct fabric_ops fabric_rdma = { .name = "rdma" };
+const struct fabric_ops fabric_dpdk = { .name = "dpdk" };
 const struct fabric_ops fabric_tcp = { .name = "tcp" };
 
 int keeper_hold(struct move *m, struct keeper *k, int uffd)

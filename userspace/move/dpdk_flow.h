@@ -19,7 +19,7 @@
 #define FLOW_FRAGMENT	1024u		/* the smallest */
 #define FLOW_FRAGMENTS	(FABRIC_READ_MAX / FLOW_FRAGMENT)
 #define FLOW_ASKS	64u		/* under way at once */
-#define FLOW_WINDOW	1024u		/* fragments, at most */
+#define FLOW_WINDOW	384u		/* fragments: fewer than ports have buffers */
 
 /* A question for up to 64 fragments. */
 struct flow_ask {

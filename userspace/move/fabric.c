@@ -11,6 +11,7 @@
 
 const struct fabric_ops *const fabric_table[] = {
 	&fabric_rdma,
+	&fabric_dpdk,		/* if it is configured */
 	&fabric_tcp,
 	NULL,
 };

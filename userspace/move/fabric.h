@@ -93,6 +93,7 @@ struct fabric {
 
 extern const struct fabric_ops fabric_tcp;
 extern const struct fabric_ops fabric_rdma;
+extern const struct fabric_ops fabric_dpdk;
 extern const struct fabric_ops fabric_loop;
 
 /* Best first, what "auto" tries in this order. loop is for tests alone. */
