@@ -35,6 +35,8 @@
 #define PING_US		20000u		/* from one to the next */
 #define REST_US		20000u		/* without a frame: time to rest */
 #define FRAGMENT_BIG	8192u
+#define EMPTY		16u		/* looks at the port in vain, then a nap */
+#define NAP_US		50u
 
 enum { BELL = 1, HELLO, READY };	/* first byte of our own messages */
 
@@ -74,6 +76,7 @@ struct dpdk {
 	int err;			/* of a frame */
 	int busy;			/* eventfd, readable while there is work */
 	bool is_busy;
+	unsigned int empty;		/* looks in vain, in a row */
 };
 
 #define dpdk_of(p) ((struct dpdk *)(p))
@@ -181,9 +184,11 @@ static int send_frame(struct dpdk *d, uint16_t type, const struct flow_ask *a,
 	return d->port->send(d->handle, &h, sizeof(h), body, body_len);
 }
 
-/* Answers what waits, as far as the port takes it. */
-static void answer(struct dpdk *d)
+/* Answers what waits, as far as the port takes it: was there something? */
+static bool answer(struct dpdk *d)
 {
+	bool any = d->count;
+
 	for (unsigned int n = 0; d->count && n < BURST; ) {
 		struct flow_ask *a = &d->ask[d->first];
 		unsigned int bit = __builtin_ctzll(a->mask);
@@ -193,7 +198,7 @@ static void answer(struct dpdk *d)
 		if (send_frame(d, DPDK_DATA, a, i, len,
 			       d->region[a->key].mem + a->addr +
 			       (size_t)i * d->fragment, len))
-			return;
+			break;
 		n++;
 		a->mask &= a->mask - 1;
 		if (a->mask)
@@ -201,6 +206,20 @@ static void answer(struct dpdk *d)
 		d->first = (d->first + 1) % ASKS;
 		d->count--;
 	}
+	return any;
+}
+
+/*
+ * Whoever spins is the last that the scheduler favours when there is something
+ * to do, and on one CPU keeps the other side from doing it.
+ */
+static void pause_if(struct dpdk *d, bool idle)
+{
+	struct timespec nap = { .tv_nsec = NAP_US * 1000 };
+
+	d->empty = idle ? d->empty + 1 : 0;
+	if (d->empty >= EMPTY)
+		nanosleep(&nap, NULL);
 }
 
 /* What it names must be ours, whole, and readable. Too many: they ask again. */
@@ -521,23 +540,27 @@ static int turn_port(struct dpdk *d)
 {
 	uint64_t now, lost_before = d->flow.lost;
 	struct flow_ask a;
+	bool idle;
 
-	d->port->receive(d->handle, BURST, on_frame, d);
+	idle = !d->port->receive(d->handle, BURST, on_frame, d);
 	if (d->err)
 		return d->err;
 	now = now_us();
 	flow_tick(&d->flow, now);
 	if (d->flow.lost != lost_before)
 		ring(d, now);
-	while (flow_next(&d->flow, now, &a))
+	while (flow_next(&d->flow, now, &a)) {
+		idle = false;
 		if (send_frame(d, DPDK_ASK, &a, a.first, a.len, NULL, 0))
 			break;		/* as if it were lost */
-	answer(d);
+	}
+	idle &= !answer(d);
 	d->port->flush(d->handle);
 	if (d->flow.reads && now > d->flow.progress + d->patience)
 		return fabric_error(&d->f, -ETIMEDOUT,
 				    "frames do not arrive any more");
 	set_busy(d, !wants_to_rest(d, now));
+	pause_if(d, idle && d->is_busy && !d->ndone);
 	return 0;
 }
 
