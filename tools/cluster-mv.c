@@ -19,7 +19,7 @@ static const char help[] =
 "\n"
 "  -a, --all-from FROM   instead of PIDs: all that run on node FROM, or of them\n"
 "                        those of the caller\n"
-"  -f, --fabric FABRIC   how memory travels: rdma, tcp or auto (default)\n"
+"  -f, --fabric FABRIC   how memory travels: rdma, dpdk, tcp or auto (default)\n"
 "  -l, --lazy[=auto]     its memory follows it, page by page as it is touched; auto:\n"
 "                        only what changes faster than it travels\n"
 "  -m, --max-freeze MS   leave it where it is if its changing memory alone would\n"
@@ -344,8 +344,8 @@ int main(int argc, char **argv)
 		}
 	}
 	if (!is(mv.fabric, "auto") && !is(mv.fabric, "rdma") &&
-	    !is(mv.fabric, "tcp"))
-		cli_misuse("there is no fabric %s: rdma, tcp or auto",
+	    !is(mv.fabric, "dpdk") && !is(mv.fabric, "tcp"))
+		cli_misuse("there is no fabric %s: rdma, dpdk, tcp or auto",
 			   mv.fabric);
 	take_arguments(&mv, argc - optind, argv + optind);
 	/* an empty node: all of nothing is moved */

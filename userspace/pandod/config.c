@@ -28,7 +28,8 @@ static const struct key {
 #define NUMBER_KEY(f, min, max) \
 	{ #f, NUMBER, offsetof(struct config, f), min, max, NULL }
 	TEXT_KEY(transport, TEXT, "rdma tcp loop"),
-	TEXT_KEY(fabric, TEXT, "auto rdma tcp"),
+	TEXT_KEY(fabric, TEXT, "auto rdma dpdk tcp"),
+	TEXT_KEY(dpdk, TEXT, NULL),
 	TEXT_KEY(key_file, TEXT, NULL),
 	TEXT_KEY(address, ADDRESS, NULL),
 	TEXT_KEY(node_name, NAME, NULL),

@@ -16,7 +16,8 @@
 
 struct config {
 	char transport[16];		/* rdma, tcp, loop */
-	char fabric[16];		/* auto, rdma, tcp */
+	char fabric[16];		/* auto, rdma, dpdk, tcp */
+	char dpdk[CONFIG_TEXT];		/* interface or arguments; "": none */
 	char key_file[CONFIG_TEXT];
 	char address[64];		/* "": ring0_addr of the own node */
 	char node_name[PANDO_NAME_MAX];	/* "": the node list's, or hostname */

@@ -69,19 +69,20 @@ static bool on_init(void *data, Pando__Frame *f, int *fds, int nfds, int err)
 static bool spawn(int sock)
 {
 	Pando__RunRequest run = PANDO__RUN_REQUEST__INIT;
-	char program[CONFIG_TEXT + 16];
+	char program[CONFIG_TEXT + 16], dpdk[CONFIG_TEXT + 16];
 	char *argv[] = { program };
-	char *env[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C",
+	char *env[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C", dpdk,
 			"PANDO_MOVE_DEBUG=1" };
 	int fds[4];
 	bool ok;
 
 	snprintf(program, sizeof(program), "%s/pando-move",
 		 pandod.config.libexec);
+	snprintf(dpdk, sizeof(dpdk), "PANDO_DPDK=%s", pandod.config.dpdk);
 	run.argv = argv;
 	run.n_argv = 1;
 	run.env = env;
-	run.n_env = pandod.config.log_level >= LOG_DEBUG ? 3 : 2;
+	run.n_env = pandod.config.log_level >= LOG_DEBUG ? 4 : 3;
 	run.cwd = "/";
 	run.umask = 077;
 	fds[0] = open("/dev/null", O_RDWR | O_CLOEXEC);

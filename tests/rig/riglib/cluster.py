@@ -78,7 +78,8 @@ def setup_tar(rig, kern):
                            f"PANDO_TRANSPORT={rig['transport']}\n".encode(),
     }
     if not os.path.exists(stage + "/etc/pando/pando.conf"):
-        files["etc/pando/pando.conf"] = f"transport = {rig['transport']}\n".encode()
+        files["etc/pando/pando.conf"] = (f"transport = {rig['transport']}\n"
+                                          "dpdk = eth1\n").encode()
     files.update(stage_modules(stage, kern) or {})
     with tarfile.open(config.RIG_DIR + "/setup.tar", "w") as tar:
         for name, data in files.items():
