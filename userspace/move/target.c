@@ -341,6 +341,25 @@ static void report_progress(struct target *t, const char *phase)
 	report(t->m, phase, &ev);
 }
 
+/* What the source says, if @spoke; else whether it is still there. */
+static int listen_peer(struct target *t, bool spoke)
+{
+	struct move *m = t->m;
+	int err = 0;
+
+	if (m->peer >= 0 && !spoke)
+		err = peer_tick(m);
+	else if (m->peer >= 0)
+		err = t->stated ? peer_hear(m) : hear_source(t);
+	if (err && m->ready) {
+		/* the source's end after its commit looks like this too */
+		close(m->peer);
+		m->peer = -1;
+		err = 0;
+	}
+	return err;
+}
+
 static int pump(void *arg)
 {
 	struct target *t = arg;
@@ -362,25 +381,16 @@ static int pump(void *arg)
 		report_listen(m);
 	if (p[2].revents)
 		err = criu_spoke(t);
+	/* before the work, which may be what the source has just listed */
+	if (!err)
+		err = listen_peer(t, p[1].revents);
 	if (!err && t->fabric)
 		err = serve_fabric(t);
 	if (!err)
 		err = intake_work(&t->intake);
 	if (!err)
 		err = uffds_work(&t->uffds);
-	if (err)
-		return err < 0 ? err : -EIO;
-	if (m->peer >= 0 && !p[1].revents)
-		err = peer_tick(m);
-	else if (m->peer >= 0)
-		err = t->stated ? peer_hear(m) : hear_source(t);
-	if (err && m->ready) {
-		/* the source's end after its commit looks like this too */
-		close(m->peer);
-		m->peer = -1;
-		err = 0;
-	}
-	return err;
+	return err > 0 ? -EIO : err;
 }
 
 /* Each process with lazy pages must have come to us, or they would be zeros. */
