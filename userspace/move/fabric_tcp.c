@@ -4,7 +4,7 @@
  * is read is sent straight from the registered memory and received straight
  * into its place; only headers and messages are copied.
  *
- * Each side queues what the socket does not take. The queue is bounded by what
+ * Each side queues what is to go out next. The queue is bounded by what
  * the protocol above allows to be under way, and who exceeds it is cut off.
  */
 #include <arpa/inet.h>
@@ -27,6 +27,7 @@
 #define MAGIC		0x50544350u	/* "PCTP" */
 #define QUEUE		(FABRIC_MSGS + FABRIC_READS * 2)
 #define REGIONS		4
+#define BATCH		64u	/* pieces that go out in one call */
 
 enum { T_MESSAGE = 1, T_READ, T_DATA };
 
@@ -232,38 +233,64 @@ static void want_out(struct tcp *t, bool want)
 		t->want_out = want;
 }
 
+/* What is to be sent next, after the first @sent bytes of the first one. */
+static size_t gather(struct tcp *t, struct iovec *iov, size_t *len)
+{
+	size_t n = 0, off = t->sent;
+
+	*len = 0;
+	for (unsigned int i = 0; i < t->count && n + 2 <= BATCH; i++) {
+		struct out *o = &t->queue[(t->head + i) % QUEUE];
+		size_t head = sizeof(o->head);
+
+		if (off < head)
+			iov[n++] = (struct iovec){ (uint8_t *)&o->head + off,
+						   head - off };
+		off = off > head ? off - head : 0;
+		if (o->len)
+			iov[n++] = (struct iovec){ (void *)(o->body + off),
+						   o->len - off };
+		*len += head + o->len;
+		off = 0;
+	}
+	*len -= t->sent;
+	return n;
+}
+
+static void sent(struct tcp *t, size_t n)
+{
+	for (t->sent += n; t->count; t->count--) {
+		size_t len = sizeof(struct wire) + t->queue[t->head].len;
+
+		if (t->sent < len)
+			break;
+		t->sent -= len;
+		t->head = (t->head + 1) % QUEUE;
+	}
+}
+
 /* Writes what the socket takes. */
 static int flush(struct tcp *t)
 {
 	while (t->count) {
-		struct out *o = &t->queue[t->head];
-		struct iovec iov[2];
+		struct iovec iov[BATCH];
 		struct msghdr mh = { .msg_iov = iov };
-		size_t head = sizeof(o->head), off = t->sent;
+		size_t len;
 		ssize_t n;
 
-		if (off < head)
-			iov[mh.msg_iovlen++] = (struct iovec){
-				(uint8_t *)&o->head + off, head - off };
-		off = off > head ? off - head : 0;
-		if (o->len)
-			iov[mh.msg_iovlen++] = (struct iovec){
-				(void *)(o->body + off), o->len - off };
+		mh.msg_iovlen = gather(t, iov, &len);
 		n = sendmsg(t->sock, &mh, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (n < 0) {
-			if (errno == EINTR)
-				continue;
-			if (errno != EAGAIN)
-				return -EPIPE;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno != EAGAIN)
+			return -EPIPE;
+		if (n > 0)
+			sent(t, n);
+		/* full: the rest is not to be tried before it says so */
+		if (n < (ssize_t)len) {
 			want_out(t, true);
 			return 0;
 		}
-		t->sent += n;
-		if (t->sent < head + o->len)
-			continue;
-		t->sent = 0;
-		t->head = (t->head + 1) % QUEUE;
-		t->count--;
 	}
 	want_out(t, false);
 	return 0;
@@ -280,6 +307,8 @@ static struct out *enqueue(struct tcp *t, uint16_t type)
 	o->head.magic = htole32(MAGIC);
 	o->head.type = htole16(type);
 	o->len = 0;
+	/* whoever sleeps on it before that is woken to send it */
+	want_out(t, true);
 	return o;
 }
 
@@ -297,7 +326,7 @@ static int tcp_send(struct fabric *f, const void *msg, size_t len)
 	o->body = o->msg;
 	o->len = len;
 	o->head.len = htole32(len);
-	return flush(t);
+	return 0;
 }
 
 static int tcp_read(struct fabric *f, uint64_t cookie, void *dst, uint64_t addr,
@@ -319,7 +348,7 @@ static int tcp_read(struct fabric *f, uint64_t cookie, void *dst, uint64_t addr,
 	o->head.key = htole32(key);
 	o->head.addr = htole64(addr);
 	o->head.cookie = htole64(i);
-	return flush(t);
+	return 0;
 }
 
 /* The other side reads: what it names must be ours, whole, and readable. */
@@ -427,14 +456,23 @@ static int receive(struct tcp *t, struct fabric_event *ev)
 	}
 }
 
+/*
+ * Small things go out together, when there is nothing more to be received or
+ * with the next that is large: each segment by itself costs far more than its
+ * bytes.
+ */
 static int tcp_poll(struct fabric *f, struct fabric_event *ev)
 {
 	struct tcp *t = tcp_of(f);
+	int err;
 
 	ev->type = FABRIC_NONE;
-	if (t->closed || flush(t))
+	if (t->closed)
 		return closed(t, ev);
-	return receive(t, ev);
+	err = receive(t, ev);
+	if (!err && ev->type == FABRIC_NONE && flush(t))
+		return closed(t, ev);
+	return err;
 }
 
 static void tcp_limits(const struct fabric *f, struct fabric_limits *l)
