@@ -162,6 +162,42 @@ TEST(positions_lead_to_pages)
 	dirty_runs_free(&runs);
 }
 
+TEST(a_page_is_found_among_many_runs_in_any_order)
+{
+	struct dirty d = { 0 };
+	struct dirty_runs runs = { 0 };
+	struct dirty_proc *p;
+	uint64_t entry[4096] = { 0 };
+	size_t hint = 0;
+
+	/* of four pages the first is new, the second and third go, one is not */
+	for (int round = 0; round < 2; round++) {
+		dirty_scan(&d);
+		p = dirty_open(&d, PID);
+		for (int i = 0; i < 4096; i++)
+			entry[i] = i % 4 == 3 || (round && i % 4) ? 0 :
+				   PM_PRESENT | PM_SOFT_DIRTY | (i + 1);
+		dirty_runs_free(&runs);
+		dirty_span(&d, p, BASE, BASE + 4096 * PAGE, entry, &runs);
+		dirty_close(p, &runs);
+		dirty_scanned(&d, &runs);
+	}
+	CHECK_EQ(runs.pages, 1024);
+	srand(1);
+	for (int i = 0; i < 20000; i++) {
+		uint64_t at = rand() % runs.pages;
+
+		hint = dirty_runs_find(&runs, at, i % 3 ? hint : 0);
+		CHECK(hint < runs.n && !runs.v[hint].drop);
+		if (hint < runs.n)
+			CHECK_EQ(runs.v[hint].addr +
+				 (at - runs.v[hint].first) * PAGE,
+				 BASE + 4 * at * PAGE);
+	}
+	dirty_free(&d);
+	dirty_runs_free(&runs);
+}
+
 /* --- the store ----------------------------------------------------------------*/
 
 TEST(the_store_holds_what_it_was_given)
@@ -287,5 +323,6 @@ TAP_MAIN(T(only_what_changed_is_listed),
 	 T(mappings_that_go_and_shrink_are_dropped),
 	 T(what_did_not_arrive_comes_again), T(the_page_of_zeros_stays),
 	 T(a_process_that_ended_is_forgotten), T(positions_lead_to_pages),
+	 T(a_page_is_found_among_many_runs_in_any_order),
 	 T(the_store_holds_what_it_was_given),
 	 T(a_random_process_arrives_whole))

@@ -35,16 +35,31 @@ void dirty_runs_add(struct dirty_runs *r, pid_t pid, uint64_t addr,
 	add(r, pid, addr, pages, false);
 }
 
-/* Asked for in order, mostly. */
+static bool holds(const struct dirty_run *r, uint64_t position)
+{
+	return !r->drop && r->first <= position &&
+	       position < r->first + r->pages;
+}
+
 size_t dirty_runs_find(const struct dirty_runs *r, uint64_t position,
 		       size_t hint)
 {
-	if (hint >= r->n || r->v[hint].first > position)
-		hint = 0;
-	while (hint < r->n && (r->v[hint].drop ||
-			       r->v[hint].first + r->v[hint].pages <= position))
-		hint++;
-	return hint;
+	size_t low = 0, high = r->n;
+
+	/* asked for in order, mostly */
+	for (size_t i = hint; i < r->n && i < hint + 2; i++)
+		if (holds(&r->v[i], position))
+			return i;
+	/* of those that begin there the last one has pages */
+	while (high - low > 1) {
+		size_t mid = low + (high - low) / 2;
+
+		if (r->v[mid].first <= position)
+			low = mid;
+		else
+			high = mid;
+	}
+	return low < r->n && holds(&r->v[low], position) ? low : r->n;
 }
 
 static void drop_known(struct dirty_runs *out, pid_t pid,

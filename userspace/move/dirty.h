@@ -85,7 +85,7 @@ void dirty_free(struct dirty *d);
 /* One that is to be fetched. */
 void dirty_runs_add(struct dirty_runs *r, pid_t pid, uint64_t addr,
 		    uint64_t pages);
-/* The run with the page at @position; @hint: an earlier answer, or 0. */
+/* The run with the page at @position, or r->n; @hint: an earlier answer, or 0. */
 size_t dirty_runs_find(const struct dirty_runs *r, uint64_t position,
 		       size_t hint);
 void dirty_runs_free(struct dirty_runs *r);

@@ -481,12 +481,21 @@ int precopy_last(struct precopy *p, const struct tree *t)
 }
 
 /* Of one process, side by side or not: how many came, from the first on. */
-static unsigned int read_some(pid_t pid, const struct iovec *from,
-			      unsigned int n, uint8_t *dst)
+static unsigned int read_some(pid_t pid, const uint64_t *addr, unsigned int n,
+			      uint8_t *dst)
 {
-	struct iovec to = { dst, (size_t)n * PAGE };
-	ssize_t got = process_vm_readv(pid, &to, 1, from, n, 0);
+	struct iovec to = { dst, (size_t)n * PAGE }, from[PAGES_RUN];
+	unsigned int parts = 0;
+	ssize_t got;
 
+	/* the kernel looks each part up by itself, and mostly they are few */
+	for (unsigned int i = 0; i < n; i++) {
+		if (i && addr[i] == addr[i - 1] + PAGE)
+			from[parts - 1].iov_len += PAGE;
+		else
+			from[parts++] = (struct iovec){ (void *)addr[i], PAGE };
+	}
+	got = process_vm_readv(pid, &to, 1, from, parts, 0);
 	return got > 0 ? got / PAGE : 0;
 }
 
@@ -503,7 +512,7 @@ static bool read_one(struct precopy *p, pid_t pid, uint64_t addr, uint8_t *dst)
 int precopy_read(struct precopy *p, uint64_t position, unsigned int n,
 		 uint8_t *dst, uint64_t *missing)
 {
-	struct iovec from[PAGES_RUN];
+	uint64_t addr[PAGES_RUN];
 	pid_t pid[PAGES_RUN];
 
 	if (n > PAGES_RUN || position + n > p->runs.pages)
@@ -513,20 +522,17 @@ int precopy_read(struct precopy *p, uint64_t position, unsigned int n,
 
 		p->hint = dirty_runs_find(&p->runs, position + i, p->hint);
 		r = &p->runs.v[p->hint];
-		from[i].iov_base = (void *)(r->addr + (position + i - r->first) *
-					    PAGE);
-		from[i].iov_len = PAGE;
+		addr[i] = r->addr + (position + i - r->first) * PAGE;
 		pid[i] = r->pid;
 	}
 	for (unsigned int i = 0, k, got; i < n; i += got) {
 		for (k = 1; i + k < n && pid[i + k] == pid[i]; k++)
 			;
-		got = read_some(pid[i], &from[i], k, dst + (size_t)i * PAGE);
+		got = read_some(pid[i], &addr[i], k, dst + (size_t)i * PAGE);
 		if (got)
 			continue;
 		got = 1;
-		if (read_one(p, pid[i], (uintptr_t)from[i].iov_base,
-			     dst + (size_t)i * PAGE))
+		if (read_one(p, pid[i], addr[i], dst + (size_t)i * PAGE))
 			continue;
 		if (p->frozen)
 			return -EFAULT;

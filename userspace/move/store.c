@@ -12,6 +12,7 @@
 #define PAGE		4096u
 #define CHUNK_BYTES	(STORE_CHUNK * (size_t)PAGE)
 #define ARENA_CHUNKS	64u
+#define POPULATE	4u	/* pages that are worth a call */
 #define GONE		1ull	/* a key that nobody has: there was one */
 
 /* Addresses have 57 bits at most and a chunk takes 18 of them. */
@@ -134,14 +135,20 @@ int store_put(struct store *s, pid_t pid, uint64_t addr, unsigned int n,
 		if (!c->mem)
 			return -ENOMEM;
 	}
-	for (unsigned int i = 0; i < n; i++) {
+	for (unsigned int i = 0, k; i < n; i += k) {
 		uint8_t *to;
 
+		for (k = 1; i + k < n && (zero >> (i + k) & 1) ==
+		     (zero >> i & 1); k++)
+			;
 		if (zero >> i & 1)
 			continue;
 		to = c->mem + (size_t)(first + i) * PAGE;
-		memcpy(to, data, PAGE);
-		data += PAGE;
+		/* one call for all of them instead of a fault for each */
+		if (k >= POPULATE)
+			madvise(to, (size_t)k * PAGE, MADV_POPULATE_WRITE);
+		memcpy(to, data, (size_t)k * PAGE);
+		data += (size_t)k * PAGE;
 	}
 	s->pages += n - __builtin_popcountll(c->have & bits(first, n));
 	c->have |= bits(first, n);
