@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// LINK: userspace/move/uffd.c userspace/move/lazy.c userspace/move/store.c userspace/move/pages.c userspace/move/images.c userspace/move/pagemap.c userspace/move/util.c userspace/move/fabric.c userspace/move/fabric_loop.c
+// LINK: userspace/move/uffd.c userspace/move/uffd_criu.c userspace/move/lazy.c userspace/move/store.c userspace/move/pages.c userspace/move/images.c userspace/move/pagemap.c userspace/move/util.c userspace/move/fabric.c userspace/move/fabric_loop.c
 // PKGS: libprotobuf-c
 /*
  * Memory that is filled while its process runs: a child whose pages are all

@@ -53,6 +53,8 @@ struct uffds {
 /* Listens at lazy-pages.socket in the work directory. */
 int uffds_listen(struct uffds *u, struct move *m, struct page_puller *p,
 		 struct store *s, struct keeper *k);
+/* What criu says, as far as it has (uffd_criu.c): for uffds_work(). */
+int uffds_hear(struct uffds *u);
 /* Descriptors to watch: at most @max in @fds, how many. */
 size_t uffds_fds(const struct uffds *u, int *fds, size_t max);
 /* Does a part of what can be done without waiting. */
