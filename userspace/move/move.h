@@ -36,6 +36,7 @@ struct move {
 	int timeout_ms;		/* longest silence of the other side */
 	int64_t heard_ns;	/* from the peer, anything */
 	int64_t told_ns;	/* to the peer, anything */
+	int64_t skew_ns;	/* target: the source's clock is so much ahead */
 	enum verdict verdict;
 	/* what the other mover said; see peer.h */
 	bool ready;		/* we reported ready: the daemons decide now */

@@ -16,8 +16,9 @@
 #include "peer.h"
 
 #define MAGIC		0x50414e4du	/* "PANM" */
-#define VERSION		2
+#define VERSION		3
 #define MESSAGE_MAX	(16u << 20)
+#define CLOCK_TRIES	4
 
 struct header {
 	uint32_t magic;
@@ -239,6 +240,13 @@ void peer_free(struct peer_message *msg)
 	msg->data = NULL;
 }
 
+static int tell_time(struct move *m)
+{
+	uint64_t now = htole64(now_ns());
+
+	return peer_send(m, PEER_CLOCK, &now, sizeof(now));
+}
+
 int peer_expect(struct move *m, enum peer_type type, struct peer_message *msg)
 {
 	for (;;) {
@@ -261,6 +269,13 @@ int peer_expect(struct move *m, enum peer_type type, struct peer_message *msg)
 		if (msg->type == type ||
 		    (!type && msg->type != PEER_PING && msg->type != PEER_ABORT))
 			return 0;
+		if (msg->type == PEER_CLOCK) {
+			peer_free(msg);
+			err = tell_time(m);
+			if (err)
+				return err;
+			continue;
+		}
 		if (msg->type == PEER_ABORT)
 			move_fail(m, "%s", msg->len ? (char *)msg->data :
 				  "the other side gave up");
@@ -272,6 +287,37 @@ int peer_expect(struct move *m, enum peer_type type, struct peer_message *msg)
 		if (err)
 			return err;
 	}
+}
+
+int peer_clock(struct move *m)
+{
+	int64_t best = INT64_MAX;
+
+	for (int i = 0; i < CLOCK_TRIES; i++) {
+		int64_t asked = now_ns(), took;
+		struct peer_message msg;
+		uint64_t there;
+		int err = peer_send(m, PEER_CLOCK, NULL, 0);
+
+		if (!err)
+			err = peer_expect(m, PEER_CLOCK, &msg);
+		if (err)
+			return err;
+		took = now_ns() - asked;
+		err = msg.len == sizeof(there) ? 0 :
+		      move_fail(m, "the other mover talks garbage");
+		if (!err)
+			memcpy(&there, msg.data, sizeof(there));
+		peer_free(&msg);
+		if (err)
+			return err;
+		/* the faster the answer, the less there is to guess */
+		if (took >= best)
+			continue;
+		best = took;
+		m->skew_ns = (int64_t)le64toh(there) - (asked + took / 2);
+	}
+	return 0;
 }
 
 static void told_to_abort(struct move *m, const struct peer_message *msg)

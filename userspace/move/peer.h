@@ -4,6 +4,8 @@
  *
  *	source					target
  *	PLAN  tasks, files, memory, offers ->
+ *					<-	CLOCK, some times
+ *	CLOCK time			->
  *					<-	PLAN_OK, or ABORT with the reason
  *					<-	TRY fabric
  *	(accept)				(connect)
@@ -44,7 +46,7 @@ enum peer_type {
 	PEER_PLAN = 1, PEER_PLAN_OK, PEER_TRY, PEER_UP, PEER_DOWN,
 	PEER_READY_TO_FREEZE, PEER_IMAGE, PEER_STATE, PEER_HELD,
 	PEER_COMMITTED, PEER_RESUMED, PEER_ABORT, PEER_ABORTED, PEER_PING,
-	PEER_KIN, PEER_MAP, PEER_MAP_DONE, PEER_FILLED,
+	PEER_KIN, PEER_MAP, PEER_MAP_DONE, PEER_FILLED, PEER_CLOCK,
 };
 
 struct peer_message {
@@ -55,7 +57,7 @@ struct peer_message {
 
 /* STATE, followed by the tasks' numbers, le32 each */
 struct peer_state {
-	uint64_t frozen_ns;	/* CLOCK_MONOTONIC of the cluster */
+	uint64_t frozen_ns;	/* in the source's time */
 	uint32_t images;
 	uint32_t tasks;
 };
@@ -107,6 +109,12 @@ void peer_free(struct peer_message *msg);
  * word end the wait.
  */
 int peer_expect(struct move *m, enum peer_type type, struct peer_message *msg);
+
+/*
+ * The source's clock, as near as the wire tells: figures of both sides are in
+ * its time from then on (m->skew_ns).
+ */
+int peer_clock(struct move *m);
 
 /* Takes one message of those that may come once the tree is frozen. */
 int peer_hear(struct move *m);

@@ -83,7 +83,7 @@ void report_mark(struct move *m, const char *name)
 	if (m->marks == MOVE_MARKS)
 		return;
 	m->mark[m->marks].name = name;
-	m->mark[m->marks++].at_ns = now_ns();
+	m->mark[m->marks++].at_ns = now_ns() + m->skew_ns;
 }
 
 void report_phase(struct move *m, const char *phase)

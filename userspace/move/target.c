@@ -196,6 +196,8 @@ static int prepare(struct target *t)
 	if (err)
 		return move_fail(m, "%s fabric: %s", t->fabric->ops->name,
 				 t->fabric->error[0] ? t->fabric->error :
+	if (!err)
+		err = peer_clock(m);
 						       strerror(-err));
 	err = uffds_listen(&t->uffds, m, &t->puller, &t->store,
 			   &t->keeper);
@@ -219,7 +221,7 @@ static int take_state(struct target *t, const struct peer_message *msg)
 	if (msg->len - sizeof(st) != t->n * sizeof(*t->pids) ||
 	    le32toh(st.images) != t->images)
 		return move_fail(t->m, "the source's state is not whole");
-	t->frozen_ns = le64toh(st.frozen_ns);
+	t->frozen_ns = le64toh(st.frozen_ns) - t->m->skew_ns;
 	t->pids = xcalloc(t->n, sizeof(*t->pids));
 	memcpy(t->pids, msg->data + sizeof(st), t->n * sizeof(*t->pids));
 	for (size_t i = 0; i < t->n; i++)

@@ -13,9 +13,7 @@
 
 /*
  * The cluster's time namespace gives CLOCK_MONOTONIC the same zero on every
- * node, so that a stamp of the source can be compared at the target. What
- * remains is the skew of the agreement at join (see the daemon), and it goes
- * into freeze_ms.
+ * node, give or take the skew of the agreement at join: see peer_clock().
  */
 int64_t now_ns(void)
 {
