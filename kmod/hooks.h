@@ -87,6 +87,9 @@ extern const int pando_signal_nhooks;
 /* tasklist.c */
 extern struct pando_hook pando_tasklist_hooks[];
 extern const int pando_tasklist_nhooks;
+/* remap.c */
+extern struct pando_hook pando_remap_hooks[];
+extern const int pando_remap_nhooks;
 /* kin_hooks.c; and a tracepoint */
 extern struct pando_hook pando_kin_hooks[];
 extern const int pando_kin_nhooks;

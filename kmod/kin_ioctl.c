@@ -20,6 +20,7 @@
 #include "node.h"
 #include "ns.h"
 #include "relation.h"
+#include "remap.h"
 #include "stub.h"
 
 /* The newest process of that number, with a reference. */
@@ -235,6 +236,8 @@ long pando_kin_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return join(file, user);
 	case PANDO_IOC_RELEASE:
 		return release(user);
+	case PANDO_IOC_WATCH:
+		return pando_remap_watch(file);
 	}
 	return -ENOTTY;
 }
@@ -242,5 +245,6 @@ long pando_kin_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 int pando_kin_release(struct inode *inode, struct file *file)
 {
 	pando_stub_drop(file);
+	pando_remap_drop(file);
 	return 0;
 }

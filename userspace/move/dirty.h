@@ -7,10 +7,9 @@
  * handed out its key is kept: what pagemap said of it then. The page has not
  * changed since if its key is the same and it is not soft-dirty.
  *
- * Soft-dirty alone does not do: mremap() moves whole page tables and leaves
- * the bits in them as they were, so that other memory may stand at an address
- * without a trace. The page frame, which is in the key, tells them apart: a
- * frame that got another owner meanwhile was written by it, and that is seen.
+ * The page frame is in the key too: whatever stands at an address, it is not
+ * what it was if the frame is another. A frame that got another owner meanwhile
+ * was written by it, and that is seen.
  */
 #ifndef DIRTY_H
 #define DIRTY_H

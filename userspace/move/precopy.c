@@ -7,10 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#include <linux/pando.h>
 
 #include "pages.h"
 #include "precopy.h"
@@ -91,7 +94,9 @@ static bool works(uint64_t *zero_key)
 void precopy_start(struct precopy *p, struct move *m, const uint64_t *sent)
 {
 	*p = (struct precopy){ .m = m, .sent = sent };
-	p->on = works(&p->dirty.zero_key);
+	p->watch = open("/dev/pando", O_RDWR | O_CLOEXEC);
+	p->on = works(&p->dirty.zero_key) && p->watch >= 0 &&
+		!ioctl(p->watch, PANDO_IOC_WATCH);
 }
 
 /* --- a look at the memory -------------------------------------------------------*/
@@ -543,6 +548,8 @@ int precopy_read(struct precopy *p, uint64_t position, unsigned int n,
 
 void precopy_free(struct precopy *p)
 {
+	if (p->watch > 0)
+		close(p->watch);
 	dirty_free(&p->dirty);
 	dirty_runs_free(&p->runs);
 	free(p->entry);

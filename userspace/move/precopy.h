@@ -12,6 +12,10 @@
  * has one for 512 pages. So huge pages that changed are split: MADV_COLD on a
  * part of one does that, from outside too, and costs no more than the place
  * of a page in the list of old pages.
+ *
+ * mremap() may leave no soft-dirty bit behind. What it moves and moves back
+ * between two looks would show in nothing, while the target read something else
+ * there in between: so the kernel module marks it (PANDO_IOC_WATCH).
  */
 #ifndef PRECOPY_H
 #define PRECOPY_H
@@ -27,6 +31,7 @@ struct precopy {
 	int64_t told_ms;
 	bool lazy;			/* what is left comes after it */
 	bool on;			/* this kernel and process allow it */
+	int watch;			/* of mappings that move */
 	struct dirty dirty;
 	struct dirty_runs runs;		/* of the round at hand */
 	uint64_t *entry;		/* of a mapping */

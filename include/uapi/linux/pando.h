@@ -279,6 +279,8 @@ struct pando_claim {
  * BIND: it was made; the process runs on node @where.
  * KEEP: what was bound stays; without it, it goes with the descriptor.
  * RELEASE: a stub here has left with its parent: it ends.
+ * WATCH: until the descriptor is closed, memory that mremap() has moved shows as
+ *   soft-dirty.
  */
 #define PANDO_IOC_KIN		_IOWR(0xBA, 0x11, struct pando_kin)
 #define PANDO_IOC_CLAIM		_IOW(0xBA, 0x12, struct pando_claim)
@@ -288,5 +290,6 @@ struct pando_claim {
 #define PANDO_IOC_PARK		_IOW(0xBA, 0x16, struct pando_park)
 #define PANDO_IOC_JOIN		_IOW(0xBA, 0x17, __u32)
 #define PANDO_IOC_RELEASE	_IOW(0xBA, 0x18, __u32)
+#define PANDO_IOC_WATCH		_IO(0xBA, 0x1c)
 
 #endif /* _UAPI_LINUX_PANDO_H */
