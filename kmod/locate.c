@@ -468,6 +468,12 @@ int pando_locate_miss(u32 pid)
 }
 EXPORT_SYMBOL_GPL(pando_locate_miss);
 
+/* Here, be it that for a moment a stub of it is here as well. */
+static bool lives_here(u32 pid)
+{
+	return pando_ns_has_pid(pid) || pando_stub_is_copy(pid);
+}
+
 static int handle_locate(struct pando_rpc_req *req)
 {
 	const struct pando_wire_locate *msg = req->data;
@@ -475,7 +481,7 @@ static int handle_locate(struct pando_rpc_req *req)
 	u32 pid = le32_to_cpu(msg->pid);
 	u16 node;
 
-	if (pando_ns_has_pid(pid))
+	if (lives_here(pid))
 		node = pando_nodes_self();
 	else
 		node = believed(pid, 0);
@@ -589,7 +595,7 @@ int pando_locate_where(u32 pid, u16 *home, u16 *location)
 
 	*home = pando_locate_home(pid);
 	*location = 0;
-	if (pando_ns_has_pid(pid)) {
+	if (lives_here(pid)) {
 		*location = self;
 		return 0;
 	}

@@ -94,6 +94,37 @@ for fabric in $fabrics; do
 	done
 done
 
+# --- many at once
+
+results() { # of the moves in $json, each once
+	printf '%s' "$json" | python3 -c '
+import json, sys
+print(*sorted({m["result"] for m in json.load(sys.stdin)["moves"]}))'
+}
+many=()
+for _ in 1 2 3 4 5; do many+=("$(start 1 sleep 100000)"); done
+json=$(on 1 "cluster-mv --json ${many[*]} node2")
+is "$(results)" moved 'five in one call' || diag "$json"
+here=$(start 1 sleep 100000)
+on 1 "cluster-mv --json $here node2 >/tmp/there & cluster-mv --json ${many[*]} node1 >/tmp/back; wait"
+json=$(on 1 'cat /tmp/there')
+is "$(results)" moved 'while others come the other way' || diag "$json"
+json=$(on 1 'cat /tmp/back')
+is "$(results)" moved 'they come back' || diag "$json"
+on 1 "for p in ${many[*]}; do cluster-mv --json \$p node2 >/tmp/one.\$p & done; wait"
+all=0
+for p in "${many[@]}"; do
+	json=$(on 1 "cat /tmp/one.$p")
+	[ "$(results)" = moved ] || { diag "$json"; all=1; }
+done
+ok $all 'five calls at once'
+top=$(start 1 "sh -c 'sleep 100000; true'")
+wait_for 20 in_cluster 1 "pgrep -P $top"
+below=$(in_cluster 1 "pgrep -P $top")
+json=$(on 1 "cluster-mv --json $top $below $top node2")
+is "$(results)" 'moved unchanged' 'a process, its child and itself once more' || diag "$json"
+in_cluster 1 "kill -KILL $here ${many[*]} $top $below"
+
 # --- refusals: it runs on where it was
 
 move "$pid" 1 auto

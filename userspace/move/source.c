@@ -61,6 +61,9 @@ static int look(struct source *s)
 	if (tree_collect(&s->tree, root))
 		return move_fail(m, "no process %d runs on this node", root);
 	kin_mark(&s->tree);
+	if (s->tree.task[0].stub)
+		return move_fail(m, "process %d does not run on this node any more",
+				 root);
 	tree_blockers(&s->tree, &why);
 	if (m->start->check_only || why.n) {
 		ev.n_blockers = why.n;

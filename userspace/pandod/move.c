@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Moves: what tools ask for, one process after the other, and what the group
+ * Moves: what tools ask for, many processes at once, and what the group
  * decides. The two sides are in move_source.c and move_target.c.
  */
 #include <errno.h>
@@ -19,25 +19,39 @@
 
 #define LOG_NAME	"move"
 #define PIDS_MAX	1024	/* in one request */
+#define AT_ONCE		32	/* of one request */
 
 /* --- what a tool asked for -------------------------------------------------------*/
+
+enum item_state { TODO, RUNNING, BUSY, DONE };
+
+struct item {
+	struct job *job;
+	uint32_t pid;
+	enum item_state state;
+	bool again;			/* looked for once more */
+	Pando__Move *move;		/* once it is done */
+};
 
 struct job {
 	struct request *request;	/* NULL: the tool is gone */
 	Pando__MoveRequest *q;
-	size_t at;
 	uint32_t uid;
-	Pando__Move **moves;
+	size_t running;
+	bool starting;			/* advance() is at work */
+	struct item *item;		/* one for each PID of the request */
 };
 
-static void next(struct job *j);
+static void advance(struct job *j);
 
 static void job_free(struct job *j)
 {
-	for (size_t i = 0; i < j->at; i++)
-		pando__move__free_unpacked(j->moves[i], NULL);
-	free(j->moves);
-	pando__move_request__free_unpacked(j->q, NULL);
+	for (size_t i = 0; j->item && i < j->q->n_pids; i++)
+		if (j->item[i].move)
+			pando__move__free_unpacked(j->item[i].move, NULL);
+	free(j->item);
+	if (j->q)
+		pando__move_request__free_unpacked(j->q, NULL);
 	free(j);
 }
 
@@ -53,65 +67,84 @@ static Pando__Move *copy(const Pando__Move *m)
 		c = pando__move__unpack(NULL, len, buf);
 	}
 	free(buf);
+	if (!c) {
+		log_err("out of memory");
+		abort();
+	}
 	return c;
 }
 
 static void on_progress(void *data, Pando__MoveProgress *p)
 {
 	Pando__Frame f = frame_of(PANDO__FRAME__BODY_MOVE_PROGRESS);
-	struct job *j = data;
+	struct item *it = data;
 
 	f.move_progress = p;
-	if (j->request)
-		request_reply(j->request, &f);
+	if (it->job->request)
+		request_reply(it->job->request, &f);
 }
 
 static void on_done(void *data, Pando__Move *m)
 {
-	struct job *j = data;
+	bool busy = !strcmp(m->result, MOVE_BUSY);
+	struct item *it = data;
+	struct job *j = it->job;
 
-	j->moves[j->at] = copy(m);
-	if (!j->moves[j->at]) {
-		log_err("out of memory");
-		abort();
+	j->running--;
+	/* a part of a tree that moves by this request: when that is over */
+	if (busy && j->running) {
+		it->state = BUSY;
+		return;
 	}
-	j->at++;
-	next(j);
+	if (busy && !it->again) {
+		it->again = true;
+		it->state = TODO;
+		advance(j);
+		return;
+	}
+	if (busy)
+		m->result = (char *)"refused";
+	it->state = DONE;
+	it->move = copy(m);
+	for (size_t i = 0; i < j->q->n_pids; i++)
+		if (j->item[i].state == BUSY)
+			j->item[i].state = TODO;
+	advance(j);
 }
 
-static void refuse(struct job *j, const char *result, const char *from,
+static void refuse(struct item *it, const char *result, const char *from,
 		   const char *reason)
 {
 	Pando__Move m = PANDO__MOVE__INIT;
 
-	m.pid = j->q->pids[j->at];
+	m.pid = it->pid;
 	m.from = (char *)from;
-	m.to = j->q->node;
-	m.fabric = j->q->fabric;
+	m.to = it->job->q->node;
+	m.fabric = it->job->q->fabric;
 	m.result = (char *)result;
 	m.reason = (char *)reason;
-	on_done(j, &m);
+	on_done(it, &m);
 }
 
 /* The leader is another daemon. */
 static bool on_peer(void *data, Pando__Frame *f, int *fds, int nfds, int err)
 {
-	struct job *j = data;
+	struct item *it = data;
 
 	for (int i = 0; i < nfds; i++)
 		close(fds[i]);
 	if (!f) {
-		refuse(j, "failed", "", err == -ETIMEDOUT ?
+		refuse(it, "failed", "", err == -ETIMEDOUT ?
 		       "the node where it runs went silent; ask again where it "
 		       "is" : "the node where it runs was lost");
 	} else if (f->body_case == PANDO__FRAME__BODY_MOVE_PROGRESS) {
-		on_progress(j, f->move_progress);
+		on_progress(it, f->move_progress);
 		return true;
 	} else if (f->body_case == PANDO__FRAME__BODY_MOVE_REPLY &&
 		   f->move_reply->n_moves == 1) {
-		on_done(j, f->move_reply->moves[0]);
+		on_done(it, f->move_reply->moves[0]);
 	} else {
-		refuse(j, "failed", "", f->body_case == PANDO__FRAME__BODY_ERROR ?
+		refuse(it, "failed", "", f->body_case == PANDO__FRAME__BODY_ERROR ?
 		       f->error->text : "the answer makes no sense");
 	}
 	return false;
@@ -119,7 +152,7 @@ static bool on_peer(void *data, Pando__Frame *f, int *fds, int nfds, int err)
 
 /* Where is it? May ask over the network, so a worker does. */
 struct locate {
-	struct job *job;
+	struct item *item;
 	uint32_t pid;
 	uint16_t home, location;
 	int err;
@@ -142,16 +175,17 @@ static void located(void *data)
 	Pando__Frame f = frame_of(PANDO__FRAME__BODY_PEER_MOVE);
 	Pando__PeerMove q = PANDO__PEER_MOVE__INIT;
 	struct locate *l = data;
-	struct job *j = l->job;
-	struct move_sink sink = { on_progress, on_done, j };
+	struct item *it = l->item;
+	struct job *j = it->job;
+	struct move_sink sink = { on_progress, on_done, it };
 	char text[128];
 
 	if (l->err == -ESRCH) {
-		refuse(j, "failed", "", "no such process");
+		refuse(it, "failed", "", "no such process");
 	} else if (l->err) {
 		snprintf(text, sizeof(text), "cannot tell where it is: %s",
 			 strerror(-l->err));
-		refuse(j, "failed", "", text);
+		refuse(it, "failed", "", text);
 	} else {
 		q.pid = l->pid;
 		q.node = j->q->node;
@@ -162,11 +196,11 @@ static void located(void *data)
 		q.uid = j->uid;
 		f.peer_move = &q;
 		if (l->location == pandod.self)
-			source_start(&q, &sink);
+			queue_move(&q, &sink);
 		else	/* the mover's silence is the leader's to judge */
 			peer_call(l->location, &f,
 				  bound_ms(2 * pandod.config.move_timeout_ms),
-				  on_peer, j);
+				  on_peer, it);
 	}
 	free(l);
 }
@@ -175,38 +209,66 @@ static void finish(struct job *j)
 {
 	Pando__Frame f = frame_of(PANDO__FRAME__BODY_MOVE_REPLY);
 	Pando__MoveReply reply = PANDO__MOVE_REPLY__INIT;
+	Pando__Move **moves = calloc(j->q->n_pids, sizeof(*moves));
 
-	reply.moves = j->moves;
-	reply.n_moves = j->at;
+	for (size_t i = 0; moves && i < j->q->n_pids; i++)
+		moves[i] = j->item[i].move;
+	reply.moves = moves;
+	reply.n_moves = j->q->n_pids;
 	f.move_reply = &reply;
-	if (j->request)
+	if (j->request && moves)
 		request_end(j->request, &f);
+	else if (j->request)
+		request_fail(j->request, ENOMEM, "out of memory");
+	free(moves);
 	job_free(j);
 }
 
-static void next(struct job *j)
+static void start(struct item *it)
 {
 	struct locate *l;
 
-	/* nobody waits for the rest any more: leave it where it is */
-	if (j->at == j->q->n_pids || !j->request) {
-		finish(j);
-		return;
-	}
-	if (j->q->pids[j->at] < PANDO_LOCAL_PIDS) {
-		refuse(j, "refused", "", "PIDs below 1024 belong to their node "
+	it->state = RUNNING;
+	it->job->running++;
+	if (it->pid < PANDO_LOCAL_PIDS) {
+		refuse(it, "refused", "", "PIDs below 1024 belong to their node "
 		       "and cannot move");
 		return;
 	}
 	l = calloc(1, sizeof(*l));
 	if (l) {
-		l->job = j;
-		l->pid = j->q->pids[j->at];
+		l->item = it;
+		l->pid = it->pid;
 	}
 	if (!l || worker_run(locate, located, l)) {
 		free(l);
-		refuse(j, "failed", "", "this node is too busy");
+		refuse(it, "failed", "", "this node is too busy");
 	}
+}
+
+static struct item *to_do(const struct job *j)
+{
+	for (size_t i = 0; i < j->q->n_pids; i++)
+		if (j->item[i].state == TODO)
+			return &j->item[i];
+	return NULL;
+}
+
+/* How many of them move at once is for the nodes to say that they leave. */
+static void advance(struct job *j)
+{
+	struct item *it;
+
+	/* what is done before start() returns: the loop below goes on */
+	if (j->starting)
+		return;
+	j->starting = true;
+	/* nobody waits for the rest any more: leave it where it is */
+	while (j->request && j->running < AT_ONCE && (it = to_do(j)) != NULL)
+		start(it);
+	j->starting = false;
+	if (!j->running)
+		finish(j);
 }
 
 static void on_gone(struct request *r)
@@ -214,13 +276,21 @@ static void on_gone(struct request *r)
 	struct job *j = r->data;
 
 	j->request = NULL;
+	/* the last of them takes the job along */
+	j->running++;
+	for (size_t i = 0; i < j->q->n_pids; i++)
+		if (j->item[i].state == RUNNING && queue_forget(&j->item[i]))
+			refuse(&j->item[i], "failed", pandod.name,
+			       "nobody waits for it any more");
+	j->running--;
+	advance(j);
 }
 
 void move_request(struct request *r, const Pando__MoveRequest *q)
 {
 	size_t len = pando__move_request__get_packed_size(q);
-	uint8_t *buf = malloc(len + 1);
 	struct job *j = calloc(1, sizeof(*j));
+	uint8_t *buf = malloc(len + 1);
 
 	if (!q->n_pids || q->n_pids > PIDS_MAX || (!*q->node && !q->why)) {
 		free(buf);
@@ -231,19 +301,22 @@ void move_request(struct request *r, const Pando__MoveRequest *q)
 	if (buf && j) {
 		pando__move_request__pack(q, buf);
 		j->q = pando__move_request__unpack(NULL, len, buf);
-		j->moves = calloc(q->n_pids, sizeof(*j->moves));
+		j->item = calloc(q->n_pids, sizeof(*j->item));
 	}
 	free(buf);
-	if (!j || !j->q || !j->moves) {
-		free(j);
+	if (!j || !j->q || !j->item) {
+		if (j)
+			job_free(j);
 		request_fail(r, ENOMEM, "out of memory");
 		return;
 	}
+	for (size_t i = 0; i < q->n_pids; i++)
+		j->item[i] = (struct item){ .job = j, .pid = q->pids[i] };
 	j->request = r;
 	j->uid = link_cred(r->link)->uid;
 	r->data = j;
 	r->gone = on_gone;
-	next(j);
+	advance(j);
 }
 
 /* --- a daemon asks for a process of this node ---------------------------------------*/
@@ -271,7 +344,8 @@ static void peer_done(void *data, Pando__Move *m)
 
 static void on_peer_gone(struct request *r)
 {
-	source_forget(r);
+	if (!queue_forget(r))
+		source_forget(r);
 }
 
 void move_peer(struct request *r, const Pando__PeerMove *q)
@@ -279,7 +353,7 @@ void move_peer(struct request *r, const Pando__PeerMove *q)
 	struct move_sink sink = { peer_progress, peer_done, r };
 
 	r->gone = on_peer_gone;
-	source_start(q, &sink);
+	queue_move(q, &sink);
 }
 
 /* --- what the group says -------------------------------------------------------------*/

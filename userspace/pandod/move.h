@@ -71,6 +71,23 @@ struct move_sink {
 	void *data;
 };
 
+/* The result of a move that another one stands in the way of: for move.c. */
+#define MOVE_BUSY	"busy"
+
+/* --- whose turn it is (move_queue.c) -----------------------------------------*/
+
+/* source_start(), as soon as it may. */
+void queue_move(const Pando__PeerMove *q, const struct move_sink *sink);
+/* Whom @sink_data belongs to does not want it any more: true if it waited. */
+bool queue_forget(const void *sink_data);
+/* What source_start() has begun is over. */
+void queue_left(void);
+
+/* --- the leading side ----------------------------------------------------------*/
+
+/* All four users of every task of them are @uid (move_owner.c). */
+bool move_owned_by(const uint32_t *pids, uint32_t n, uid_t uid);
+
 /* Leads a move of a process of this node; done() is called in any case. */
 void source_start(const Pando__PeerMove *q, const struct move_sink *sink);
 /* The asker went away: the move goes on, unheard. */

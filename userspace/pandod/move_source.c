@@ -51,6 +51,7 @@ struct source {
 	uint64_t memory_kib;
 	bool source_ready, source_done;
 	bool target_ready, target_running, target_done;
+	bool left;			/* it has had its turn */
 	sd_event_source *timer;
 	/* figures */
 	uint64_t bytes, pages, started_us, frozen_us, running_us;
@@ -128,6 +129,8 @@ static void end(struct source *s, const char *result, const char *reason)
 	if (sink.done)
 		sink.done(sink.data, &m);
 	s->sink.done = NULL;
+	if (!s->why && !s->left)
+		queue_left();
 	source_free(s);
 }
 
@@ -268,38 +271,6 @@ static void take_pids(struct source *s, const Pando__MoveEvent *e)
 	s->npids = n;
 }
 
-/* All four of them, of every task. */
-static bool owned_by(const uint32_t *pids, uint32_t n, uid_t uid)
-{
-	for (uint32_t i = 0; i < n; i++) {
-		unsigned int u[4];
-		char path[32], buf[4096], *line;
-		ssize_t len;
-		int fd;
-
-		snprintf(path, sizeof(path), "%u/status", pids[i]);
-		fd = openat(init_proc_fd(), path, O_RDONLY | O_CLOEXEC);
-		len = fd < 0 ? -1 : read(fd, buf, sizeof(buf) - 1);
-		if (fd >= 0)
-			close(fd);
-		if (len <= 0) {
-			/* an ended thread is nobody's; the root must be there */
-			if (!i)
-				return false;
-			continue;
-		}
-		buf[len] = 0;
-		line = strstr(buf, "\nUid:");
-		if (!line || sscanf(line, "\nUid: %u %u %u %u", &u[0], &u[1],
-				    &u[2], &u[3]) != 4)
-			return false;
-		for (int j = 0; j < 4; j++)
-			if (u[j] != uid)
-				return false;
-	}
-	return true;
-}
-
 static void commit(struct source *s)
 {
 	struct message m = {
@@ -368,6 +339,25 @@ static void ask_target(struct source *s, uint32_t port)
 	peer_call(s->to, &f, 0, on_target, (void *)(uintptr_t)s->id);
 }
 
+static bool have_one_in_common(const struct source *a, const struct source *b)
+{
+	for (uint32_t i = 0; i < a->npids; i++)
+		for (uint32_t j = 0; j < b->npids; j++)
+			if (a->pids[i] == b->pids[j])
+				return true;
+	return false;
+}
+
+/* Two movers must never hold the same task. */
+static bool is_busy(const struct source *s)
+{
+	for (const struct source *o = sources; o; o = o->next)
+		if (o != s && !o->why && o->phase != DECIDED &&
+		    have_one_in_common(s, o))
+			return true;
+	return false;
+}
+
 static void on_prepared(struct source *s, const Pando__MoveEvent *e)
 {
 	take_pids(s, e);
@@ -376,7 +366,7 @@ static void on_prepared(struct source *s, const Pando__MoveEvent *e)
 		abort_move(s, "failed", "no such process");
 		return;
 	}
-	if (s->uid && !owned_by(s->pids, s->npids, s->uid)) {
+	if (s->uid && !move_owned_by(s->pids, s->npids, s->uid)) {
 		abort_move(s, "refused", "it, or a part of its tree, belongs "
 			   "to another user: only root and the owner may move "
 			   "it");
@@ -384,6 +374,11 @@ static void on_prepared(struct source *s, const Pando__MoveEvent *e)
 	}
 	if (s->why) {
 		end(s, s->nblockers ? "refused" : "unchanged", "");
+		return;
+	}
+	if (is_busy(s)) {
+		abort_move(s, MOVE_BUSY, "it, or a part of its tree, is being "
+			   "moved already");
 		return;
 	}
 	s->phase = ASKING;
@@ -490,6 +485,9 @@ static void on_target_event(struct source *s, Pando__MoveEvent *e)
 		s->target_ready = true;
 		maybe_commit(s);
 	} else if (!strcmp(e->phase, "running")) {
+		if (!s->left)
+			queue_left();
+		s->left = true;
 		s->target_running = true;
 		s->running_us = now_us();
 	} else if (!strcmp(e->phase, "done")) {
@@ -601,7 +599,7 @@ void source_start(const Pando__PeerMove *q, const struct move_sink *sink)
 		end(s, "failed", "no random numbers");
 	} else if (faccessat(init_proc_fd(), path, F_OK, 0) < 0) {
 		end(s, "failed", "no such process");
-	} else if (s->uid && !owned_by(&s->root, 1, s->uid)) {
+	} else if (s->uid && !move_owned_by(&s->root, 1, s->uid)) {
 		end(s, "refused", "it belongs to another user: only root and "
 		    "its owner may move it");
 	} else if (!s->why && target_filling(s->root)) {

@@ -26,6 +26,7 @@ struct target {
 	struct request *request;	/* MovePrepare; NULL: the leader is gone */
 	struct mover *mover;
 	uint32_t *pids, npids;
+	uint64_t memory_kib, arrived_kib;
 	bool reserved;
 	bool ready;			/* restored, held: COMMIT may be on its way */
 	bool decided;
@@ -88,6 +89,8 @@ static void on_event(void *data, Pando__MoveEvent *e)
 		t->done = true;
 	if (!strcmp(e->phase, "ready"))
 		t->ready = true;
+	if (e->bytes)
+		t->arrived_kib = e->bytes / 1024;
 	if (t->ready && !t->decided)
 		fault_at(FAULT_E_READY);
 	f.move_event = e;
@@ -155,6 +158,17 @@ static bool take_pids(struct target *t, const Pando__MovePrepare *q)
 	return true;
 }
 
+/* Memory of those on their way here that is not taken yet. */
+static uint64_t promised_kib(void)
+{
+	uint64_t sum = 0;
+
+	for (const struct target *t = targets; t; t = t->next)
+		if (!t->done && t->memory_kib > t->arrived_kib)
+			sum += t->memory_kib - t->arrived_kib;
+	return sum;
+}
+
 /* NULL, or what stands against it, in @text. */
 static const char *check(const Pando__MovePrepare *q, char *text, size_t len)
 {
@@ -169,6 +183,7 @@ static const char *check(const Pando__MovePrepare *q, char *text, size_t len)
 			 "has no quorum", pandod.name);
 		return text;
 	}
+	available -= promised_kib() < available ? promised_kib() : available;
 	if (q->memory_kib + SPARE_KIB > available) {
 		snprintf(text, len, "node %s is full: the process needs %llu "
 			 "MiB, %llu MiB are available", pandod.name,
@@ -278,6 +293,7 @@ void move_peer_prepare(struct request *r, const Pando__MovePrepare *q)
 		return;
 	}
 	t->id = q->move;
+	t->memory_kib = q->memory_kib;
 	t->from = link_cred(r->link)->node;
 	t->next = targets;
 	targets = t;
