@@ -155,6 +155,21 @@ static int store_run(void *arg, const struct page_news *news)
 					       uffds_store(&t->uffds, news);
 }
 
+/*
+ * Should memory run out after all, it is the move that ends, and no process of
+ * this node. Once it is committed, the process is worth no less than others.
+ */
+static void die_first(bool yes)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (write(fd, yes ? "1000" : "0", yes ? 4 : 1) < 0)
+		fputs("pando-move: no oom_score_adj\n", stderr);
+	close(fd);
+}
+
 static int prepare(struct target *t)
 {
 	struct move *m = t->m;
@@ -167,6 +182,7 @@ static int prepare(struct target *t)
 		err = keeper_start(m, &t->keeper);
 	if (!err)
 		err = criu_start(m, &t->criu, &t->keeper);
+	die_first(true);
 	if (!err)
 		err = peer_connect(m);
 	if (!err)
@@ -514,6 +530,7 @@ static int commit(struct target *t)
 	report_mark(m, "commit");
 	t->uffds.running = true;
 	keeper_commit(&t->keeper);
+	die_first(false);
 	fault_at(FAULT_T_COMMITTED);
 	t->criu.deadline_ms = now_ms() + m->timeout_ms * 4;
 	kin_place(m, &t->kin);
