@@ -9,7 +9,6 @@ import shlex
 import statistics
 
 PROGS = "/usr/libexec/pando-test"
-FREEZE_ROUNDS = {64: 3, 512: 1}
 RATE = 200      # pages a second that the process changes
 PLAIN_PID = 30000
 AT = {"node1": "10.77.0.1", "node2": "10.77.0.2"}
@@ -103,9 +102,11 @@ class Moves:
             raise SystemExit("bench: not moved: %s" % move["reason"])
         return move
 
-    def freeze(self):
+    def freeze(self, sizes):
         base = {}
-        for mib, rounds in FREEZE_ROUNDS.items():
+        for mib in sizes:
+            # the large ones take minutes each
+            rounds = 3 if mib < 256 else 1
             plain, pre, moves = [], [], []
             for _ in range(rounds):
                 moves.append(self.ours(mib, "rdma"))
@@ -124,8 +125,10 @@ class Moves:
                 "%s %.0f" % (p["name"], statistics.median(
                     q["ms"] for m in moves for q in m["phases"] if q["name"] == p["name"]))
                 for p in moves[0]["phases"] if p["frozen"]) + " ms", flush=True)
-        self.figure("move.flatness", base[512] / base[64], "ratio", FREEZE_ROUNDS[512],
-                    "freeze of 512 MiB over that of 64 MiB", "<= 1.3")
+        if len(sizes) > 1:
+            low, high = min(sizes), max(sizes)
+            self.figure("move.flatness", base[high] / base[low], "ratio", rounds,
+                        "freeze of %d MiB over that of %d MiB" % (high, low), "<= 1.3")
 
     # --- fabrics -----------------------------------------------------------------
 
@@ -166,8 +169,9 @@ class Moves:
                         "medians %.1f and %.1f MB/s" % (a, b), ">= 0.9")
 
 
-def run(on, figure):
+def run(on, figure, freeze):
     rounds = int(os.environ.get("ROUNDS", "3"))
     moves = Moves(on, figure)
     moves.fabrics(rounds)
-    moves.freeze()
+    if freeze:
+        moves.freeze([int(m) for m in os.environ.get("MIB", "64 512").split()])
