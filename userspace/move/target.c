@@ -195,6 +195,8 @@ static int prepare(struct target *t)
 		return move_fail(m, "the source's plan cannot be read");
 	err = move_fault(m, FAULT_T_PLAN);
 	if (!err)
+		err = peer_clock(m);
+	if (!err)
 		err = check_files(m, plan);
 	if (!err)
 		err = peer_say(m, PEER_PLAN_OK, NULL);
@@ -212,8 +214,6 @@ static int prepare(struct target *t)
 	if (err)
 		return move_fail(m, "%s fabric: %s", t->fabric->ops->name,
 				 t->fabric->error[0] ? t->fabric->error :
-	if (!err)
-		err = peer_clock(m);
 						       strerror(-err));
 	err = uffds_listen(&t->uffds, m, &t->puller, &t->store,
 			   &t->keeper);
