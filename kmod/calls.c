@@ -7,8 +7,10 @@
  * system call, with the kernel's own checks, in a thread of pando-init and
  * under the caller's credentials.
  */
+#include <linux/ioprio.h>
 #include <linux/module.h>
 #include <linux/pid_namespace.h>
+#include <linux/resource.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/syscalls.h>
@@ -26,21 +28,6 @@
 #include "stub.h"
 
 typedef long (*syscall_t)(const struct pt_regs *regs);
-
-static void get_args(const struct pt_regs *regs, bool compat, u64 *args)
-{
-	if (compat) {
-		args[0] = (u32)regs->bx;
-		args[1] = (u32)regs->cx;
-		args[2] = (u32)regs->dx;
-		args[3] = (u32)regs->si;
-	} else {
-		args[0] = regs->di;
-		args[1] = regs->si;
-		args[2] = regs->dx;
-		args[3] = regs->r10;
-	}
-}
 
 long pando_call_original(enum pando_call call, unsigned long a0,
 			 unsigned long a1, unsigned long a2, unsigned long a3)
@@ -89,19 +76,9 @@ static long send(struct pando_call_out *out, u32 pid, __le32 *groups,
 	return result(out, err, len);
 }
 
-/*
- * What a call on many says: it worked if it did for one, and if for none that
- * somebody was not to be touched tells more than that nobody was there.
- */
-static long better(long a, long b)
-{
-	if (!a || !b)
-		return 0;
-	return a == -ESRCH ? b : a;
-}
-
 /* The same call on every other member; @ret: what it gave here. */
-static long send_all(struct pando_call_out *out, __le32 *groups, long ret)
+static long send_all(const struct pando_call_row *row,
+		     struct pando_call_out *out, __le32 *groups, long ret)
 {
 	u16 *ids = kmalloc_array(PANDO_NODE_MAX, sizeof(*ids), GFP_KERNEL);
 	struct kvec vec[3];
@@ -109,13 +86,13 @@ static long send_all(struct pando_call_out *out, __le32 *groups, long ret)
 	int i, k, n, err;
 
 	if (!ids)
-		return better(ret, -ENOMEM);
+		return row->merge(ret, -ENOMEM);
 	n = pieces(out, groups, vec);
 	k = pando_nodes_others(ids, PANDO_NODE_MAX);
 	for (i = 0; i < k; i++) {
 		err = pando_rpc_call(ids[i], PANDO_MSG_CALL, vec, n,
 				     &out->reply, sizeof(out->reply), &len);
-		ret = better(ret, result(out, err, len));
+		ret = row->merge(ret, result(out, err, len));
 		if (err == -EINTR)
 			break;
 	}
@@ -167,85 +144,146 @@ static long forward(const struct pando_call_row *row, const u64 *args,
 	return ret;
 }
 
-/* The process a call is about; 0: none, or many. */
+/* The process a call is about; 0: none. */
 static u32 target(const struct pando_call_row *row, const u64 *args)
 {
-	int pid = (int)args[row->pidarg];
+	int pid;
 
+	if (row->target)
+		return row->target(args);
+	pid = (int)args[row->pidarg];
 	return pid > 0 ? pid : 0;
 }
 
-/*
- * kill() on a group, or on all: the members here had it from the original.
- * Where else are some? Everywhere, perhaps, if the group is known to be spread
- * or not known here at all; its number says nothing.
- */
-static noinline long kill_many(const u64 *args, bool compat, long ret)
+/* Which calls are about many, and when. */
+static __always_inline enum pando_whom whom(enum pando_call call,
+					    const u64 *args)
 {
-	struct pando_call_out *out;
-	int pid = (int)args[0];
-	__le32 *groups;
-	u32 pgid;
-	long err;
+	int pid = (int)args[0], which = (int)args[0];
 
-	if (!pid)
-		pgid = task_pgrp_nr_ns(current, pando_ns());
-	else
-		pgid = pid == -1 ? 0 : -pid;
-	if (pid != -1 && (pgid < PANDO_LOCAL_PIDS || pgid >= PANDO_PID_MAX ||
-			  (ret != -ESRCH && !pando_kin_is_spread(pgid))))
-		return ret;
+	switch (call) {
+	case PANDO_CALL_KILL:
+		if (pid > 0 || pid == INT_MIN)
+			return PANDO_WHOM_ONE;
+		return pid == -1 ? PANDO_WHOM_ALL : PANDO_WHOM_GROUP;
+	case PANDO_CALL_GETPRIORITY:
+	case PANDO_CALL_SETPRIORITY:
+		return which == PRIO_PGRP ? PANDO_WHOM_GROUP :
+		       which == PRIO_USER ? PANDO_WHOM_USER : PANDO_WHOM_ONE;
+	case PANDO_CALL_IOPRIO_GET:
+	case PANDO_CALL_IOPRIO_SET:
+		return which == IOPRIO_WHO_PGRP ? PANDO_WHOM_GROUP :
+		       which == IOPRIO_WHO_USER ? PANDO_WHOM_USER :
+						  PANDO_WHOM_ONE;
+	default:
+		return PANDO_WHOM_ONE;
+	}
+}
+
+/* The number of the group, or of the user; 0: all, or nobody. */
+static u32 crowd_id(const struct pando_call_row *row, enum pando_whom whom,
+		    const u64 *args)
+{
+	int id = (int)args[row->pidarg];
+	kuid_t uid;
+
+	if (whom == PANDO_WHOM_ALL)
+		return 0;
+	if (whom == PANDO_WHOM_USER) {
+		uid = id ? make_kuid(current_user_ns(), id) : current_uid();
+		return from_kuid(&init_user_ns, uid);
+	}
+	if (row->call == PANDO_CALL_KILL)
+		id = -id;
+	return id ?: task_pgrp_nr_ns(current, pando_ns());
+}
+
+/* Where else are some? @ret: what it gave here. */
+static bool is_elsewhere(enum pando_whom whom, u32 id, long ret)
+{
+	if (whom == PANDO_WHOM_USER)
+		return id != (u32)-1;
+	if (whom == PANDO_WHOM_ALL)
+		return true;
+	/*
+	 * Everywhere, perhaps, if the group is known to be spread or not known
+	 * here at all; its number says nothing.
+	 */
+	return id >= PANDO_LOCAL_PIDS && id < PANDO_PID_MAX &&
+	       (ret == -ESRCH || pando_kin_is_spread(id));
+}
+
+/* The members here: a signal meets no stub (signal.c), but others would. */
+static long many_here(const struct pando_call_row *row,
+		      struct pando_call_out *out, enum pando_whom whom, u32 id,
+		      const struct pt_regs *regs, struct pando_hook *hook)
+{
+	struct pando_call_in in = { .msg = &out->msg };
+
+	if (row->call == PANDO_CALL_KILL ||
+	    (whom == PANDO_WHOM_USER ? id == (u32)-1 :
+	     id < PANDO_LOCAL_PIDS || !pando_stub_any()))
+		return ((syscall_t)hook->orig)(regs);
+	return pando_call_each(row, &in);
+}
+
+/* kill() on a group, or on all; priorities of a group, or of a user. */
+static noinline long many(struct pando_hook *hook, enum pando_call call,
+			  enum pando_whom whom, const struct pt_regs *regs,
+			  const u64 *args, bool compat)
+{
+	const struct pando_call_row *row = &pando_call_rows[call];
+	struct pando_call_out *out;
+	__le32 *groups;
+	long ret, err;
+	u32 id;
+
 	out = kzalloc(sizeof(*out), GFP_KERNEL);
 	if (!out)
-		return better(ret, -ENOMEM);
-	pando_call_rows[PANDO_CALL_KILL].pack(out, args, compat);
-	err = address(out, PANDO_CALL_KILL, pgid, &groups);
-	if (!err)
-		ret = send_all(out, groups, ret);
-	else
-		ret = better(ret, err);
+		return -ENOMEM;
+	id = crowd_id(row, whom, args);
+	row->pack(out, args, compat);
+	err = address(out, call, id, &groups);
+	out->msg.whom = cpu_to_le32(whom);
+	ret = many_here(row, out, whom, id, regs, hook);
+	if (err)
+		ret = row->merge(ret, err);
+	else if (is_elsewhere(whom, id, ret))
+		ret = send_all(row, out, groups, ret);
 	kfree(groups);
 	kfree(out);
 	return ret;
 }
 
-static bool is_many(const u64 *args)
+bool pando_call_is_unsettled(u32 pid)
 {
-	return (int)args[0] <= 0 && (int)args[0] != INT_MIN;
-}
-
-/*
- * Has the number a task here that is not the process: a stub, one about to
- * arrive, one that has left? For tools around the namespace it is what it
- * seems, and so is for one that is being restored what is restored with it.
- */
-static noinline bool is_unsettled(const struct pando_call_row *row,
-				  const struct pt_regs *regs, bool compat)
-{
-	u64 args[4];
-	u32 pid;
-
-	if (!pando_ns_has_current() || pando_ns_is_local(current))
-		return false;
-	get_args(regs, compat, args);
-	pid = target(row, args);
-	return pid && !pando_locate_is_settled(pid) &&
+	return pid && pando_ns_has_current() && !pando_ns_is_local(current) &&
+	       !pando_locate_is_settled(pid) &&
 	       pando_locate_is_settled(task_tgid_nr_ns(current, pando_ns()));
 }
 
+static noinline bool is_unsettled(const struct pando_call_row *row,
+				  const struct pt_regs *regs, bool compat)
+{
+	u64 args[PANDO_CALL_ARGS];
+
+	pando_call_args(regs, compat, args);
+	return pando_call_is_unsettled(target(row, args));
+}
+
 /* There is no such process here. */
-static noinline long elsewhere(struct pando_hook *hook, enum pando_call call,
+static noinline long elsewhere(struct pando_hook *hook,
+			       const struct pando_call_row *row,
 			       const struct pt_regs *regs, bool compat)
 {
-	const struct pando_call_row *row = &pando_call_rows[call];
+	u64 args[PANDO_CALL_ARGS];
 	bool here = false;
-	u64 args[4];
 	long ret;
 	u32 pid;
 
 	if (!pando_ns_has_current())
 		return -ESRCH;
-	get_args(regs, compat, args);
+	pando_call_args(regs, compat, args);
 	pid = target(row, args);
 	if (!pid || !pando_locate_may_be_remote(pid))
 		return -ESRCH;
@@ -256,28 +294,36 @@ static noinline long elsewhere(struct pando_hook *hook, enum pando_call call,
 }
 
 static __always_inline long by_pid(struct pando_hook *hook,
-				   enum pando_call call,
+				   const struct pando_call_row *row,
 				   const struct pt_regs *regs, bool compat)
 {
-	u64 args[4];
 	long ret;
 
-	pando_hook_enter();
 	if (unlikely(pando_stub_any() || READ_ONCE(pando_locate_moving)) &&
-	    is_unsettled(&pando_call_rows[call], regs, compat))
+	    is_unsettled(row, regs, compat))
 		ret = -ESRCH;
 	else
 		ret = ((syscall_t)hook->orig)(regs);
-	if (call == PANDO_CALL_KILL) {
-		get_args(regs, compat, args);
-		if (unlikely(is_many(args)) && pando_ns_has_current()) {
-			ret = kill_many(args, compat, ret);
-			goto out;
-		}
-	}
 	if (unlikely(ret == -ESRCH))
-		ret = elsewhere(hook, call, regs, compat);
-out:
+		ret = elsewhere(hook, row, regs, compat);
+	return ret;
+}
+
+static __always_inline long hooked(struct pando_hook *hook,
+				   enum pando_call call,
+				   const struct pt_regs *regs, bool compat)
+{
+	u64 args[PANDO_CALL_ARGS];
+	enum pando_whom w;
+	long ret;
+
+	pando_hook_enter();
+	pando_call_args(regs, compat, args);
+	w = whom(call, args);
+	if (unlikely(w != PANDO_WHOM_ONE) && pando_ns_has_current())
+		ret = many(hook, call, w, regs, args, compat);
+	else
+		ret = by_pid(hook, &pando_call_rows[call], regs, compat);
 	pando_hook_leave();
 	return ret;
 }
@@ -305,7 +351,20 @@ out:
 	  __ia32_sys_sched_getscheduler) \
 	X(getparam, SCHED_GETPARAM, __x64_sys_sched_getparam, \
 	  __ia32_sys_sched_getparam) \
-	X(prlimit64, PRLIMIT64, __x64_sys_prlimit64, __ia32_sys_prlimit64)
+	X(prlimit64, PRLIMIT64, __x64_sys_prlimit64, __ia32_sys_prlimit64) \
+	X(setscheduler, SCHED_SETSCHEDULER, __x64_sys_sched_setscheduler, \
+	  __ia32_sys_sched_setscheduler) \
+	X(setparam, SCHED_SETPARAM, __x64_sys_sched_setparam, \
+	  __ia32_sys_sched_setparam) \
+	X(getattr, SCHED_GETATTR, __x64_sys_sched_getattr, \
+	  __ia32_sys_sched_getattr) \
+	X(setattr, SCHED_SETATTR, __x64_sys_sched_setattr, \
+	  __ia32_sys_sched_setattr) \
+	X(rr_interval, SCHED_RR_GET_INTERVAL, __x64_sys_sched_rr_get_interval, \
+	  __ia32_sys_sched_rr_get_interval) \
+	X(ioprio_get, IOPRIO_GET, __x64_sys_ioprio_get, __ia32_sys_ioprio_get) \
+	X(ioprio_set, IOPRIO_SET, __x64_sys_ioprio_set, __ia32_sys_ioprio_set) \
+	X(capget, CAPGET, __x64_sys_capget, __ia32_sys_capget)
 
 /*
  * The 64-bit hooks stand at the call's number on the wire, so that the owner
@@ -313,17 +372,18 @@ out:
  */
 enum {
 	COMPAT_BASE = PANDO_CALL_SYSCALLS,
+	RR_TIME32 = 2 * COMPAT_BASE,
 };
 
 #define X(tag, call, x64, ia32) \
 static long hook_##tag(const struct pt_regs *regs) \
 { \
-	return by_pid(&pando_call_hooks[PANDO_CALL_##call], \
+	return hooked(&pando_call_hooks[PANDO_CALL_##call], \
 		      PANDO_CALL_##call, regs, false); \
 } \
 static long hook32_##tag(const struct pt_regs *regs) \
 { \
-	return by_pid(&pando_call_hooks[COMPAT_BASE + PANDO_CALL_##call], \
+	return hooked(&pando_call_hooks[COMPAT_BASE + PANDO_CALL_##call], \
 		      PANDO_CALL_##call, regs, true); \
 } \
 PANDO_HOOK_STUB(hook_##tag); \
@@ -331,6 +391,22 @@ PANDO_HOOK_STUB(hook32_##tag);
 
 CALLS(X)
 #undef X
+
+#ifdef CONFIG_IA32_EMULATION
+/* 32-bit programs have two of these. */
+static long hook_rr_time32(const struct pt_regs *regs)
+{
+	long ret;
+
+	pando_hook_enter();
+	ret = by_pid(&pando_call_hooks[RR_TIME32], &pando_call_rr_time32, regs,
+		     true);
+	pando_hook_leave();
+	return ret;
+}
+
+PANDO_HOOK_STUB(hook_rr_time32);
+#endif
 
 struct pando_hook pando_call_hooks[] = {
 #define X(tag, call, x64, ia32) \
@@ -343,6 +419,8 @@ CALLS(X)
 					      .stub = hook32_##tag##_stub },
 CALLS(X)
 #undef X
+	[RR_TIME32] = { .name = "__ia32_sys_sched_rr_get_interval_time32",
+			.stub = hook_rr_time32_stub },
 #endif
 };
 
@@ -359,6 +437,7 @@ static int check(const struct pando_rpc_req *req, struct pando_call_in *in)
 	if (groups > PANDO_WIRE_GROUPS_MAX)
 		return -EPROTO;
 	groups *= sizeof(__le32);
+	in->node = req->node;
 	in->msg = msg;
 	in->len = le32_to_cpu(msg->datalen);
 	if (in->len > PANDO_CALL_DATA || groups + in->len != rest)
@@ -369,29 +448,56 @@ static int check(const struct pando_rpc_req *req, struct pando_call_in *in)
 	return 0;
 }
 
+/* May a call be about them? Node-local processes are nobody else's to touch. */
+static int check_whom(const struct pando_wire_call *msg)
+{
+	enum pando_call call = le32_to_cpu(msg->call);
+	u32 pid = le32_to_cpu(msg->pid);
+
+	switch (le32_to_cpu(msg->whom)) {
+	case PANDO_WHOM_ONE:
+		if (pid < PANDO_LOCAL_PIDS)
+			return -ESRCH;
+		return pando_ns_has_pid(pid) ? 0 : pando_locate_miss(pid);
+	case PANDO_WHOM_GROUP:
+		if (pid < PANDO_LOCAL_PIDS)
+			return -ESRCH;
+		return pando_call_rows[call].merge ? 0 : -EPROTO;
+	case PANDO_WHOM_USER:
+		return pando_call_rows[call].merge && call != PANDO_CALL_KILL ?
+		       0 : -EPROTO;
+	case PANDO_WHOM_ALL:
+		return call == PANDO_CALL_KILL ? 0 : -EPROTO;
+	default:
+		return -EPROTO;
+	}
+}
+
+static long execute(struct pando_call_in *in)
+{
+	const struct pando_call_row *row;
+
+	row = &pando_call_rows[le32_to_cpu(in->msg->call)];
+	if (in->msg->whom && row->call != PANDO_CALL_KILL)
+		return pando_call_each(row, in);
+	return row->exec(in);
+}
+
 static int handle_call(struct pando_rpc_req *req)
 {
 	struct pando_wire_call_reply *reply = req->reply;
 	const struct cred *old;
 	struct pando_call_in in = {};
 	struct cred *cred;
-	bool many;
 	long ret;
-	u32 pid;
 	int err;
+	u32 pid;
 
 	err = check(req, &in);
+	if (!err)
+		err = check_whom(in.msg);
 	if (err)
 		return err;
-	pid = le32_to_cpu(in.msg->pid);
-	many = le32_to_cpu(in.msg->call) == PANDO_CALL_KILL &&
-	       in.msg->arg[1];
-	/* node-local processes are nobody else's to touch */
-	if (pid < PANDO_LOCAL_PIDS &&
-	    !(many && le64_to_cpu(in.msg->arg[1]) == PANDO_KILL_ALL))
-		return -ESRCH;
-	if (!many && !pando_ns_has_pid(pid))
-		return pando_locate_miss(pid);
 	in.server = pando_server_current();
 	if (!in.server)
 		return -EOPNOTSUPP;
@@ -401,10 +507,11 @@ static int handle_call(struct pando_rpc_req *req)
 	if (IS_ERR(cred))
 		return PTR_ERR(cred);
 	old = override_creds(cred);
-	ret = pando_call_rows[le32_to_cpu(in.msg->call)].exec(&in);
+	ret = execute(&in);
 	revert_creds(old);
 	put_cred(cred);
-	if (ret == -ESRCH && !many && !pando_ns_has_pid(pid))
+	pid = le32_to_cpu(in.msg->pid);
+	if (ret == -ESRCH && !in.msg->whom && !pando_ns_has_pid(pid))
 		return pando_locate_miss(pid);
 	reply->ret = cpu_to_le64(ret);
 	req->reply_len = sizeof(*reply) + in.out_len;

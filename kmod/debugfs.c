@@ -9,6 +9,7 @@
 #include "node.h"
 #include "rpc.h"
 #include "stub.h"
+#include "watch.h"
 
 static struct dentry *dir;
 
@@ -27,6 +28,7 @@ static int stats_show(struct seq_file *m, void *unused)
 	seq_printf(m, "guests\t\t%u\n", loc.guests);
 	seq_printf(m, "away\t\t%u\n", loc.away);
 	seq_printf(m, "stubs\t\t%u\n", pando_stub_count());
+	seq_printf(m, "watches\t\t%u\n", pando_watch_count());
 	seq_printf(m, "requests_sent\t%llu\n", rpc.sent);
 	seq_printf(m, "requests_recv\t%llu\n", rpc.received);
 	seq_printf(m, "replies\t\t%llu\n", rpc.replies);

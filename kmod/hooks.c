@@ -21,6 +21,7 @@ static struct {
 	{ pando_alloc_hooks, &pando_alloc_nhooks },
 	{ pando_signal_hooks, &pando_signal_nhooks },
 	{ pando_call_hooks, &pando_call_nhooks },
+	{ pando_refuse_hooks, &pando_refuse_nhooks },
 	{ pando_pidfd_hooks, &pando_pidfd_nhooks },
 	{ pando_tasklist_hooks, &pando_tasklist_nhooks },
 	{ pando_kin_hooks, &pando_kin_nhooks },
@@ -128,6 +129,9 @@ int pando_hooks_init(void)
 {
 	int g, i, err;
 
+	err = pando_pidfd_init();
+	if (err)
+		return err;
 	for (g = 0; g < ARRAY_SIZE(groups); g++) {
 		for (i = 0; i < *groups[g].n; i++) {
 			err = install(&groups[g].hooks[i]);

@@ -76,11 +76,14 @@ void pando_hooks_exit(void);
 /* alloc.c */
 extern struct pando_hook pando_alloc_hooks[];
 extern const int pando_alloc_nhooks;
-/* calls.c, pidfd.c: system calls by PID */
+/* calls.c, refuse.c, pidfd.c: system calls by PID */
 extern struct pando_hook pando_call_hooks[];
 extern const int pando_call_nhooks;
+extern struct pando_hook pando_refuse_hooks[];
+extern const int pando_refuse_nhooks;
 extern struct pando_hook pando_pidfd_hooks[];
 extern const int pando_pidfd_nhooks;
+int pando_pidfd_init(void);
 /* signal.c */
 extern struct pando_hook pando_signal_hooks[];
 extern const int pando_signal_nhooks;

@@ -22,6 +22,7 @@
 #include "recover.h"
 #include "rpc.h"
 #include "stub.h"
+#include "watch.h"
 
 #define NODES	(PANDO_NODE_MAX + 1)
 
@@ -347,6 +348,7 @@ void pando_kin_died(struct task_struct *task)
 	/* what criu builds and is then not wanted is not the process */
 	if (!pando_locate_is_settled(pid) && !pando_stub_is_original(task, pid))
 		return;
+	pando_watch_end(pid);
 	spin_lock_irqsave(&lock, flags);
 	k = find(pid);
 	if (k && !k->ending) {
@@ -369,6 +371,7 @@ static int handle_event(struct pando_rpc_req *req)
 
 	switch (le32_to_cpu(ev->what)) {
 	case PANDO_KIN_EXIT:
+		pando_watch_end(pid);
 		keeps = pando_stub_exit(pid, ev);
 		break;
 	case PANDO_KIN_STOP:
@@ -400,6 +403,12 @@ int pando_kin_hold(u32 pid, bool drop)
 				 NULL, 0, NULL, &here);
 }
 
+void pando_kin_let_go(u32 pid)
+{
+	if (!pando_watch_has(pid))
+		pando_kin_hold(pid, true);
+}
+
 static void drop_holder(u32 pid, u16 node)
 {
 	struct kin *k;
@@ -414,12 +423,25 @@ static void drop_holder(u32 pid, u16 node)
 	spin_unlock_irq(&lock);
 }
 
+int pando_kin_tell(u32 pid, u16 node)
+{
+	u64 holders[PANDO_NODE_WORDS] = {};
+	int err;
+
+	holders[node / 64] = BIT_ULL(node % 64);
+	err = pando_kin_add(pid, holders);
+	/* it may have died meanwhile, and nobody looked for holders */
+	if (!err && !pando_ns_is_alive(pid) && !pando_kin_is_ending(pid)) {
+		drop_holder(pid, node);
+		err = -ESRCH;
+	}
+	return err;
+}
+
 static int handle_hold(struct pando_rpc_req *req)
 {
 	const struct pando_wire_kin_hold *msg = req->data;
-	u64 holders[PANDO_NODE_WORDS] = {};
 	u32 pid = le32_to_cpu(msg->pid);
-	int err;
 
 	if (le32_to_cpu(msg->flags) & PANDO_KIN_DROP) {
 		drop_holder(pid, req->node);
@@ -427,14 +449,7 @@ static int handle_hold(struct pando_rpc_req *req)
 	}
 	if (!pando_ns_has_pid(pid))
 		return pando_locate_miss(pid);
-	holders[req->node / 64] = BIT_ULL(req->node % 64);
-	err = pando_kin_add(pid, holders);
-	/* it may have died meanwhile, and nobody looked for holders */
-	if (!err && !pando_ns_is_alive(pid) && !pando_kin_is_ending(pid)) {
-		drop_holder(pid, req->node);
-		err = -ESRCH;
-	}
-	return err;
+	return pando_kin_tell(pid, req->node);
 }
 
 /* --- signals ----------------------------------------------------------------------- */

@@ -30,8 +30,18 @@ void pando_kin_died(struct task_struct *task);
  * the number is free, and not before. Any context.
  */
 bool pando_kin_is_ending(u32 pid);
-/* This node has, or has no more, a stub of @pid. Process context, waits. */
+/*
+ * @node holds @pid from now on: it is told of its end. -ESRCH: that was before.
+ * Process context.
+ */
+int pando_kin_tell(u32 pid, u16 node);
+/*
+ * This node holds, or holds no more, @pid: there is a stub of it, or somebody
+ * watches it (watch.h). Process context, waits.
+ */
 int pando_kin_hold(u32 pid, bool drop);
+/* There is no stub of it any more. */
+void pando_kin_let_go(u32 pid);
 /*
  * A stub of @pid ended because its node was lost. Should that namespace come
  * back, the process has to end there too.

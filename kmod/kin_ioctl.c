@@ -22,6 +22,7 @@
 #include "relation.h"
 #include "remap.h"
 #include "stub.h"
+#include "watch.h"
 
 /* The newest process of that number, with a reference. */
 static struct task_struct *get_process(u32 nr)
@@ -196,16 +197,19 @@ static long join(struct file *file, const __u32 __user *user)
 static long release(const __u32 __user *user)
 {
 	struct task_struct *task;
+	u16 where;
 	u32 pid;
 
 	if (get_user(pid, user))
 		return -EFAULT;
+	where = pando_stub_where(pid);
 	task = pando_stub_retire(pid);
 	if (!task)
 		return -ESRCH;
+	pando_watch_leave(pid, task, where);
 	pando_stub_release(task);
 	put_task_struct(task);
-	pando_kin_hold(pid, true);
+	pando_kin_let_go(pid);
 	return 0;
 }
 

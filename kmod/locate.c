@@ -8,6 +8,7 @@
 #include <linux/module.h>
 #include <linux/pid_namespace.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
@@ -26,6 +27,7 @@
 #include "recover.h"
 #include "rpc.h"
 #include "stub.h"
+#include "watch.h"
 
 /* Replaced as a whole under pando_cmd_mutex, read under RCU. */
 static struct pando_pidspace __rcu *space;
@@ -324,6 +326,22 @@ static int moved_one(u32 pid, u16 from, u16 to)
 	return err;
 }
 
+/* Whoever has a pidfd of it here will hear of its end there. */
+static void leave(u32 nr, u16 to)
+{
+	struct task_struct *task;
+	struct pid *pid;
+
+	rcu_read_lock();
+	pid = find_pid_ns(nr, pando_ns());
+	task = pid ? get_pid_task(pid, PIDTYPE_TGID) : NULL;
+	rcu_read_unlock();
+	if (!task)
+		return;
+	pando_watch_leave(nr, task, to);
+	put_task_struct(task);
+}
+
 int pando_locate_moved(u64 move, const u32 *pids, u32 n, u16 from, u16 to)
 {
 	int err = 0;
@@ -334,7 +352,10 @@ int pando_locate_moved(u64 move, const u32 *pids, u32 n, u16 from, u16 to)
 
 		if (e)
 			err = e;
+		if (from == pando_nodes_self())
+			leave(pids[i], to);
 		pando_kin_moved(pids[i], to);
+		pando_watch_moved(pids[i], to);
 	}
 	pando_alloc_unshare(0);
 	for (i = 0; i < n; i++)

@@ -19,6 +19,7 @@
 #include "serve.h"
 #include "stub.h"
 #include "tasklist.h"
+#include "watch.h"
 
 static int __init pando_init(void)
 {
@@ -42,6 +43,9 @@ static int __init pando_init(void)
 	err = pando_calls_init();
 	if (err)
 		goto err_calls;
+	err = pando_watch_init();
+	if (err)
+		goto err_watch;
 	err = pando_kin_init();
 	if (err)
 		goto err_kin;
@@ -69,6 +73,8 @@ err_serve:
 err_tasklist:
 	pando_kin_exit();
 err_kin:
+	pando_watch_exit();
+err_watch:
 	pando_calls_exit();
 err_calls:
 	pando_locate_exit();
@@ -94,6 +100,7 @@ static void __exit pando_exit(void)
 	pando_tasklist_exit();
 	pando_stub_fini();
 	pando_kin_exit();
+	pando_watch_exit();
 	pando_calls_exit();
 	pando_locate_exit();
 	pando_loop_exit();

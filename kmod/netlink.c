@@ -17,6 +17,7 @@
 #include "ns.h"
 #include "serve.h"
 #include "stub.h"
+#include "watch.h"
 
 #define DEFAULT_TIMEOUT_MS	30000
 
@@ -174,6 +175,7 @@ static int detach(struct genl_info *info)
 	pando_nodes_detach();
 	pando_serve_close();
 	pando_ns_detach();
+	pando_watch_reset();
 	pando_stub_reset();
 	pando_kin_reset();
 	pando_locate_reset();
@@ -276,6 +278,7 @@ static int members(struct genl_info *info)
 				  info->attrs[PANDO_A_COMPLETE]);
 	if (!err) {
 		pando_stub_members(info->attrs[PANDO_A_QUORATE]);
+		pando_watch_members(info->attrs[PANDO_A_QUORATE]);
 		pando_kin_members();
 	}
 out:

@@ -19,6 +19,7 @@
 #include "recover.h"
 #include "rpc.h"
 #include "stub.h"
+#include "watch.h"
 
 #define BACKOFF_MIN	(HZ / 20)
 #define BACKOFF_MAX	(3 * HZ)
@@ -661,6 +662,7 @@ static void recover_fn(struct work_struct *work)
 	pr_info("pando: epoch %llu is in force\n", number);
 	pando_netlink_done(number);
 	pando_stub_announce();
+	pando_watch_announce();
 	measure();
 }
 

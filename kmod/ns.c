@@ -47,7 +47,7 @@ bool pando_ns_has_number(u32 nr)
 	return found;
 }
 
-static bool has_task(u32 nr, bool alive)
+static bool has_task(u32 nr)
 {
 	struct pid_namespace *ns = pando_ns();
 	struct task_struct *task = NULL;
@@ -59,25 +59,34 @@ static bool has_task(u32 nr, bool alive)
 	pid = find_pid_ns(nr, ns);
 	if (pid)
 		task = pid_task(pid, PIDTYPE_PID);
-	if (task && alive && READ_ONCE(task->exit_state))
-		task = NULL;
 	rcu_read_unlock();
 	return task;
 }
 
 bool pando_ns_has_process(u32 nr)
 {
-	return has_task(nr, false);
+	return has_task(nr);
 }
 
 bool pando_ns_is_alive(u32 nr)
 {
-	return has_task(nr, true);
+	struct pid_namespace *ns = pando_ns();
+	struct pid *pid;
+	bool alive;
+
+	if (!ns)
+		return false;
+	rcu_read_lock();
+	pid = find_pid_ns(nr, ns);
+	/* a process whose first thread has ended goes on with the others */
+	alive = pid && !thread_group_exited(pid);
+	rcu_read_unlock();
+	return alive;
 }
 
 bool pando_ns_has_pid(u32 nr)
 {
-	return has_task(nr, false) && pando_locate_is_settled(nr);
+	return has_task(nr) && pando_locate_is_settled(nr);
 }
 EXPORT_SYMBOL_GPL(pando_ns_has_pid);
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * pidfds of processes that live on another node. An anonymous inode of ours
+ * pidfds of processes that live on another node: an anonymous inode of ours
  * that holds the PID and the process's start time (by which the owner knows
- * whether the number was used again); pidfd_send_signal() on it is forwarded.
- * Polling for the exit and waitid(P_PIDFD) come with remote parents; until
- * then poll() never reports it, and pidfd_getfd() gives EBADF.
+ * whether the number was used again), and watches for its end. What signals it
+ * is forwarded; what would look into it is refused, as in refuse.c.
+ *
+ * The kernel's own pidfds of processes that have left are watched, too, and
+ * their signals follow.
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
@@ -16,42 +18,63 @@
 #include <linux/signal.h>
 #include <linux/slab.h>
 #include <linux/syscalls.h>
+#include <linux/wait.h>
 
 #include "calls.h"
 #include "hooks.h"
 #include "locate.h"
 #include "ns.h"
+#include "stub.h"
+#include "watch.h"
 
 /**
  * struct remote_pidfd - private data of such a file
  * @pid: global PID
- * @start: as the owner said
+ * @start: as the owner said; 0: not known
+ * @watch: tells its end
  */
 struct remote_pidfd {
 	u32 pid;
 	u64 start;
+	struct pando_watch *watch;
 };
 
 typedef long (*syscall_t)(const struct pt_regs *regs);
 
-enum { OPEN64, SIGNAL64, OPEN32, SIGNAL32 };
+typedef __poll_t (*poll_t)(struct file *file, struct poll_table_struct *table);
+typedef struct pid *(*get_pid_t)(unsigned int fd, unsigned int *flags);
+
+enum {
+	POLL, GET_PID, OPEN, SIGNAL, GETFD, MADVISE, MRELEASE,
+	OPEN32, SIGNAL32, GETFD32, MADVISE32, MRELEASE32,
+};
+
+/* By which the kernel's own pidfds are told. */
+static poll_t kernels_poll;
 
 static int release(struct inode *inode, struct file *file)
 {
-	kfree(file->private_data);
+	struct remote_pidfd *p = file->private_data;
+
+	pando_watch_put(p->watch);
+	kfree(p);
 	return 0;
 }
 
 static __poll_t poll(struct file *file, struct poll_table_struct *table)
 {
-	return 0;
+	struct remote_pidfd *p = file->private_data;
+
+	poll_wait(file, pando_watch_wait(p->watch), table);
+	return pando_watch_has_ended(p->watch) ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
 static void show_fdinfo(struct seq_file *m, struct file *file)
 {
 	struct remote_pidfd *p = file->private_data;
+	bool ended = pando_watch_has_ended(p->watch);
 
-	seq_printf(m, "Pid:\t%u\n", p->pid);
+	seq_printf(m, "Pid:\t%d\n", ended ? -1 : (int)p->pid);
 }
 
 static const struct file_operations remote_pidfd_fops = {
@@ -62,50 +85,83 @@ static const struct file_operations remote_pidfd_fops = {
 	.llseek = noop_llseek,
 };
 
-static int make_fd(u32 pid, u64 start, unsigned int flags)
+static bool is_remote(unsigned int fd)
 {
-	struct remote_pidfd *p = kmalloc(sizeof(*p), GFP_KERNEL);
+	struct fd f = fdget(fd);
+	bool is = f.file && f.file->f_op == &remote_pidfd_fops;
+
+	fdput(f);
+	return is;
+}
+
+/* --- opening -------------------------------------------------------------------- */
+
+static int make_fd(const struct remote_pidfd *p, unsigned int flags)
+{
+	struct remote_pidfd *data = kmemdup(p, sizeof(*p), GFP_KERNEL);
 	int fd;
 
-	if (!p)
+	if (!data)
 		return -ENOMEM;
-	p->pid = pid;
-	p->start = start;
-	fd = anon_inode_getfd("[pidfd]", &remote_pidfd_fops, p,
+	fd = anon_inode_getfd("[pidfd]", &remote_pidfd_fops, data,
 			      O_RDWR | O_CLOEXEC | (flags & O_NONBLOCK));
 	if (fd < 0)
-		kfree(p);
+		kfree(data);
 	return fd;
 }
 
-static long open_remote(u32 pid, unsigned int flags, bool *here)
+/* We are told of its end as soon as the owner knows: the watch stands before. */
+static long ask(struct remote_pidfd *p, bool *here)
 {
-	struct pando_call_out *out;
-	__le64 start;
+	struct pando_call_out *out = kzalloc(sizeof(*out), GFP_KERNEL);
+	struct pando_wire_pidfd wire;
 	long ret;
 
-	out = kzalloc(sizeof(*out), GFP_KERNEL);
 	if (!out)
 		return -ENOMEM;
-	ret = pando_call_send(out, PANDO_CALL_PIDFD_OPEN, pid, here);
-	if (!ret && out->reply_len < sizeof(start))
+	ret = pando_call_send(out, PANDO_CALL_PIDFD_OPEN, p->pid, here);
+	if (!ret && out->reply_len < sizeof(wire))
 		ret = -EPROTO;
 	if (!ret) {
-		memcpy(&start, out->reply.data, sizeof(start));
-		ret = make_fd(pid, le64_to_cpu(start), flags);
+		memcpy(&wire, out->reply.data, sizeof(wire));
+		p->start = le64_to_cpu(wire.start);
+		pando_watch_found(p->watch, le32_to_cpu(wire.node));
+		if (wire.ended)
+			pando_watch_end(p->pid);
 	}
 	kfree(out);
 	return ret;
 }
 
+static long open_remote(u32 pid, unsigned int flags, bool *here)
+{
+	struct remote_pidfd p = { .pid = pid, .watch = pando_watch_get(pid) };
+	long ret;
+
+	if (!p.watch)
+		return -ENOMEM;
+	ret = ask(&p, here);
+	if (!ret)
+		ret = make_fd(&p, flags);
+	if (ret < 0)
+		pando_watch_put(p.watch);
+	return ret;
+}
+
+/*
+ * A stub has what the process's parent waits for, and is as good a pidfd as the
+ * process; what is about to arrive or to go is none.
+ */
 static long pidfd_open(struct pando_hook *hook, const struct pt_regs *regs,
 		       int pid, unsigned int flags)
 {
 	bool here = false;
-	long ret;
+	long ret = -ESRCH;
 
 	pando_hook_enter();
-	ret = ((syscall_t)hook->orig)(regs);
+	if (likely(pid <= 0 || !READ_ONCE(pando_locate_moving)) ||
+	    pando_stub_has(pid) || !pando_call_is_unsettled(pid))
+		ret = ((syscall_t)hook->orig)(regs);
 	if (ret == -ESRCH && pando_ns_has_current() &&
 	    pando_locate_may_be_remote(pid)) {
 		ret = open_remote(pid, flags, &here);
@@ -116,43 +172,38 @@ static long pidfd_open(struct pando_hook *hook, const struct pt_regs *regs,
 	return ret;
 }
 
-/* The checks that pidfd_send_signal() makes of a siginfo. */
+/* --- signals ---------------------------------------------------------------------- */
+
+/* With the checks that pidfd_send_signal() makes of a siginfo. */
 static int get_info(struct kernel_siginfo *info, int sig, u64 uinfo)
 {
-	siginfo_t u;
+	int err;
 
 	if (!uinfo) {
 		pando_call_user_info(info, sig, SI_USER);
 		return 0;
 	}
-	if (in_compat_syscall())
-		return -EOPNOTSUPP;
-	if (copy_from_user(&u, u64_to_user_ptr(uinfo), sizeof(u)))
-		return -EFAULT;
-	if (u.si_signo != sig)
+	err = pando_call_get_info(info, uinfo, in_compat_syscall());
+	if (err)
+		return err;
+	if (info->si_signo != sig)
 		return -EINVAL;
-	if (u.si_code >= 0 || u.si_code == SI_TKILL)
-		return -EPERM;
-	clear_siginfo(info);
-	info->si_signo = sig;
-	info->si_code = u.si_code;
-	info->si_errno = u.si_errno;
-	info->si_pid = u.si_pid;
-	info->si_uid = u.si_uid;
-	info->si_ptr = u.si_ptr;
-	return 0;
+	return info->si_code >= 0 || info->si_code == SI_TKILL ? -EPERM : 0;
 }
 
-/* The process has come to this node: the original calls know it. */
-static long signal_local(struct remote_pidfd *p, int sig, u64 uinfo)
+/*
+ * The process has come to this node: the original calls know it (and read a
+ * siginfo as 64-bit programs have it: of a 32-bit one only the number goes).
+ */
+static long signal_local(const struct remote_pidfd *p, int sig, u64 uinfo)
 {
-	if (uinfo)
+	if (uinfo && !in_compat_syscall())
 		return pando_call_original(PANDO_CALL_SIGQUEUE, p->pid, sig,
 					   uinfo, 0);
 	return pando_call_original(PANDO_CALL_KILL, p->pid, sig, 0, 0);
 }
 
-static long signal_remote(struct remote_pidfd *p, int sig, u64 uinfo,
+static long signal_remote(const struct remote_pidfd *p, int sig, u64 uinfo,
 			  unsigned int flags)
 {
 	struct pando_call_out *out;
@@ -180,66 +231,175 @@ static long signal_remote(struct remote_pidfd *p, int sig, u64 uinfo,
 	return ret;
 }
 
+/*
+ * For movers, pando-init and whoever is outside of the cluster a task that has
+ * ended here has ended.
+ */
+static bool is_concerned(void)
+{
+	return pando_ns_has_current() && !pando_ns_is_local(current) &&
+	       !pando_ns_current_is_init();
+}
+
+/* The number of a process that left, or of which there is a stub; or 0. */
+static u32 of_absent(struct pid *pid)
+{
+	u32 nr = pando_watch_left(pid);
+	bool same;
+
+	if (nr || !pando_stub_any())
+		return nr;
+	nr = pid_nr_ns(pid, pando_ns());
+	rcu_read_lock();
+	same = nr && find_pid_ns(nr, pando_ns()) == pid;
+	rcu_read_unlock();
+	return same && pando_stub_stands(nr) ? nr : 0;
+}
+
+/* Whose pidfd it is, if the process lives elsewhere. */
+static bool of_remote(struct file *file, struct remote_pidfd *p)
+{
+	if (file->f_op == &remote_pidfd_fops) {
+		*p = *(struct remote_pidfd *)file->private_data;
+		return true;
+	}
+	*p = (struct remote_pidfd){};
+	if (file->f_op->poll == kernels_poll && is_concerned())
+		p->pid = of_absent(file->private_data);
+	return p->pid;
+}
+
 static long pidfd_signal(struct pando_hook *hook, const struct pt_regs *regs,
 			 int fd, int sig, u64 info, unsigned int flags)
 {
+	struct remote_pidfd p;
 	struct fd f;
 	long ret;
 
 	pando_hook_enter();
-	ret = ((syscall_t)hook->orig)(regs);
-	if (ret == -EBADF) {
-		f = fdget(fd);
-		if (f.file && f.file->f_op == &remote_pidfd_fops)
-			ret = signal_remote(f.file->private_data, sig, info,
-					    flags);
-		fdput(f);
-	}
+	f = fdget(fd);
+	if (f.file && of_remote(f.file, &p))
+		ret = signal_remote(&p, sig, info, flags);
+	else
+		ret = ((syscall_t)hook->orig)(regs);
+	fdput(f);
 	pando_hook_leave();
 	return ret;
 }
 
-static long hook_open64(const struct pt_regs *regs)
+/* --- the end, and what cannot be done ------------------------------------------------ */
+
+static __poll_t hook_pidfd_poll(struct file *file,
+				struct poll_table_struct *table)
 {
-	return pidfd_open(&pando_pidfd_hooks[OPEN64], regs, regs->di, regs->si);
+	__poll_t ret;
+
+	pando_hook_enter();
+	ret = ((poll_t)pando_pidfd_hooks[POLL].orig)(file, table);
+	if (ret && is_concerned() && pando_watch_left(file->private_data))
+		ret = 0;
+	pando_hook_leave();
+	return ret;
 }
 
-PANDO_HOOK_STUB(hook_open64);
+PANDO_HOOK_STUB(hook_pidfd_poll);
 
-static long hook_signal64(const struct pt_regs *regs)
+/* waitid(P_PIDFD): a process that is remote is no child of the caller. */
+static struct pid *hook_pidfd_get_pid(unsigned int fd, unsigned int *flags)
 {
-	return pidfd_signal(&pando_pidfd_hooks[SIGNAL64], regs, regs->di,
-			    regs->si, regs->dx, regs->r10);
+	struct pid *pid;
+
+	pando_hook_enter();
+	pid = ((get_pid_t)pando_pidfd_hooks[GET_PID].orig)(fd, flags);
+	if (unlikely(pid == ERR_PTR(-EBADF)) && is_remote(fd))
+		pid = ERR_PTR(-ECHILD);
+	pando_hook_leave();
+	return pid;
 }
 
-PANDO_HOOK_STUB(hook_signal64);
+PANDO_HOOK_STUB(hook_pidfd_get_pid);
+
+static long refuse(struct pando_hook *hook, const struct pt_regs *regs,
+		   unsigned int fd, unsigned int flags)
+{
+	long ret;
+
+	pando_hook_enter();
+	if (!flags && is_remote(fd))
+		ret = -EREMOTE;
+	else
+		ret = ((syscall_t)hook->orig)(regs);
+	pando_hook_leave();
+	return ret;
+}
+
+#define CALLS(X) \
+	X(OPEN, open, pidfd_open, a[0], a[1]) \
+	X(SIGNAL, signal, pidfd_signal, a[0], a[1], a[2], a[3]) \
+	X(GETFD, getfd, refuse, a[0], a[2]) \
+	X(MADVISE, madvise, refuse, a[0], a[4]) \
+	X(MRELEASE, mrelease, refuse, a[0], a[1])
+
+#define X(tag, name, fn, ...) \
+static long hook_##name(const struct pt_regs *regs) \
+{ \
+	u64 a[PANDO_CALL_ARGS]; \
+\
+	pando_call_args(regs, false, a); \
+	return fn(&pando_pidfd_hooks[tag], regs, __VA_ARGS__); \
+} \
+PANDO_HOOK_STUB(hook_##name);
+
+CALLS(X)
+#undef X
 
 #ifdef CONFIG_IA32_EMULATION
-static long hook_open32(const struct pt_regs *regs)
-{
-	return pidfd_open(&pando_pidfd_hooks[OPEN32], regs, regs->bx, regs->cx);
-}
+#define X(tag, name, fn, ...) \
+static long hook32_##name(const struct pt_regs *regs) \
+{ \
+	u64 a[PANDO_CALL_ARGS]; \
+\
+	pando_call_args(regs, true, a); \
+	return fn(&pando_pidfd_hooks[tag##32], regs, __VA_ARGS__); \
+} \
+PANDO_HOOK_STUB(hook32_##name);
 
-PANDO_HOOK_STUB(hook_open32);
-
-static long hook_signal32(const struct pt_regs *regs)
-{
-	return pidfd_signal(&pando_pidfd_hooks[SIGNAL32], regs, regs->bx,
-			    regs->cx, (u32)regs->dx, regs->si);
-}
-
-PANDO_HOOK_STUB(hook_signal32);
+CALLS(X)
+#undef X
 #endif
 
 struct pando_hook pando_pidfd_hooks[] = {
-	[OPEN64] = { .name = "__x64_sys_pidfd_open", .stub = hook_open64_stub },
-	[SIGNAL64] = { .name = "__x64_sys_pidfd_send_signal",
-		       .stub = hook_signal64_stub },
+	[POLL] = { .name = "pidfd_poll", .stub = hook_pidfd_poll_stub },
+	[GET_PID] = { .name = "pidfd_get_pid",
+		      .stub = hook_pidfd_get_pid_stub },
+	[OPEN] = { .name = "__x64_sys_pidfd_open", .stub = hook_open_stub },
+	[SIGNAL] = { .name = "__x64_sys_pidfd_send_signal",
+		     .stub = hook_signal_stub },
+	[GETFD] = { .name = "__x64_sys_pidfd_getfd", .stub = hook_getfd_stub },
+	[MADVISE] = { .name = "__x64_sys_process_madvise",
+		      .stub = hook_madvise_stub },
+	[MRELEASE] = { .name = "__x64_sys_process_mrelease",
+		       .stub = hook_mrelease_stub },
 #ifdef CONFIG_IA32_EMULATION
-	[OPEN32] = { .name = "__ia32_sys_pidfd_open", .stub = hook_open32_stub },
+	[OPEN32] = { .name = "__ia32_sys_pidfd_open", .stub = hook32_open_stub },
 	[SIGNAL32] = { .name = "__ia32_sys_pidfd_send_signal",
-		       .stub = hook_signal32_stub },
+		       .stub = hook32_signal_stub },
+	[GETFD32] = { .name = "__ia32_sys_pidfd_getfd",
+		      .stub = hook32_getfd_stub },
+	[MADVISE32] = { .name = "__ia32_sys_process_madvise",
+			.stub = hook32_madvise_stub },
+	[MRELEASE32] = { .name = "__ia32_sys_process_mrelease",
+			 .stub = hook32_mrelease_stub },
 #endif
 };
 
 const int pando_pidfd_nhooks = ARRAY_SIZE(pando_pidfd_hooks);
+
+int pando_pidfd_init(void)
+{
+	unsigned long addr;
+	int err = pando_hook_resolve("pidfd_poll", &addr);
+
+	kernels_poll = (poll_t)addr;
+	return err;
+}

@@ -18,6 +18,16 @@
 typedef int (*send_t)(int sig, struct kernel_siginfo *info,
 		      struct task_struct *task, enum pid_type type);
 
+/*
+ * kill(-1) means the processes of the cluster: not the tools around the
+ * namespace on this node, no more than those on others.
+ */
+static bool is_spared(struct task_struct *task, enum pid_type type)
+{
+	return type == PIDTYPE_MAX && in_task() && pando_ns_has_current() &&
+	       pando_ns_is_local(task);
+}
+
 /* Under the receiver's siglock, interrupts off. */
 static int hook_send_signal_locked(int sig, struct kernel_siginfo *info,
 				   struct task_struct *task, enum pid_type type)
@@ -26,7 +36,8 @@ static int hook_send_signal_locked(int sig, struct kernel_siginfo *info,
 	int ret;
 
 	pando_hook_enter();
-	if (pando_stub_any() && pando_stub_signal(sig, info, task, type)) {
+	if (unlikely(is_spared(task, type)) ||
+	    (pando_stub_any() && pando_stub_signal(sig, info, task, type))) {
 		ret = 0;
 		goto out;
 	}

@@ -19,6 +19,7 @@
 #include "recover.h"
 #include "relation.h"
 #include "stub_parts.h"
+#include "watch.h"
 
 static void tidy_fn(struct work_struct *work);
 static DECLARE_DELAYED_WORK(tidy_work, tidy_fn);
@@ -335,11 +336,12 @@ static void tidy_fn(struct work_struct *work)
 		if (!s || pando_relation_unneeded(s->task))
 			continue;
 		pids[gone++] = pids[i];
+		pando_watch_leave(s->pid, s->task, s->where);
 		pando_stub_end(s, 0);
 	}
 	mutex_unlock(&pando_stub_act);
 	for (i = 0; i < gone; i++)
-		pando_kin_hold(pids[i], true);
+		pando_kin_let_go(pids[i]);
 	/* whatever else may free one of the others is looked at again */
 	if (gone < n)
 		queue_delayed_work(system_unbound_wq, &tidy_work, TIDY_AGAIN);

@@ -269,7 +269,7 @@ void pando_stub_drop(struct file *owner)
 		mutex_unlock(&pando_stub_act);
 		pando_alloc_unshare(pid);
 		if (travels)
-			pando_kin_hold(pid, true);
+			pando_kin_let_go(pid);
 	}
 }
 

@@ -323,16 +323,14 @@ struct pando_wire_cred {
 
 /* Calls on a PID. The arguments are those of the system call, its PID apart. */
 enum pando_call {
-	PANDO_CALL_KILL,		/* arg0 sig, arg1 enum pando_kill; data:
-					 * siginfo
-					 */
+	PANDO_CALL_KILL,		/* arg0 sig; data: siginfo */
 	PANDO_CALL_TKILL,		/* arg0 sig; data: siginfo */
 	PANDO_CALL_TGKILL,		/* arg0 sig, arg1 tgid; data: siginfo */
 	PANDO_CALL_SIGQUEUE,		/* as KILL; rt_sigqueueinfo() */
 	PANDO_CALL_TGSIGQUEUE,		/* as TGKILL; rt_tgsigqueueinfo() */
 	PANDO_CALL_GETPGID,
 	PANDO_CALL_GETSID,
-	PANDO_CALL_GETPRIORITY,		/* PRIO_PROCESS */
+	PANDO_CALL_GETPRIORITY,
 	PANDO_CALL_SETPRIORITY,		/* arg0 nice */
 	PANDO_CALL_SCHED_GETAFFINITY,	/* arg0 bytes; reply data: mask */
 	PANDO_CALL_SCHED_SETAFFINITY,	/* arg0 bytes; data: mask */
@@ -341,10 +339,21 @@ enum pando_call {
 					 */
 	PANDO_CALL_SCHED_GETSCHEDULER,
 	PANDO_CALL_SCHED_GETPARAM,	/* reply data: le32 priority */
+	PANDO_CALL_SCHED_SETSCHEDULER,	/* arg0 policy; data: le32 priority */
+	PANDO_CALL_SCHED_SETPARAM,	/* data: le32 priority */
+	PANDO_CALL_SCHED_GETATTR,	/* arg0 bytes; reply data: sched_attr */
+	PANDO_CALL_SCHED_SETATTR,	/* data: sched_attr */
+	PANDO_CALL_SCHED_RR_GET_INTERVAL, /* reply data: le64 s, le64 ns */
+	PANDO_CALL_IOPRIO_GET,
+	PANDO_CALL_IOPRIO_SET,		/* arg0 class and level */
+	PANDO_CALL_CAPGET,		/* arg0 version; reply data: one or two
+					 * of effective, permitted, inheritable,
+					 * le32 each
+					 */
 	PANDO_CALL_SYSCALLS,		/* those above have a system call each */
 	PANDO_CALL_PIDFD_OPEN = PANDO_CALL_SYSCALLS,
-					/* arg0 flags; reply data: u64 start, ns
-					 * of the cluster's clock
+					/* arg0 flags; reply data: struct
+					 * pando_wire_pidfd
 					 */
 	PANDO_CALL_PIDFD_SIGNAL,	/* arg0 sig, arg1 start time; data:
 					 * siginfo or empty
@@ -352,17 +361,26 @@ enum pando_call {
 	__PANDO_CALL_MAX
 };
 
-/* Whom a KILL is for: @pid, the members of the group @pid, or (@pid 0) all. */
-enum pando_kill { PANDO_KILL_ONE, PANDO_KILL_GROUP, PANDO_KILL_ALL };
+/*
+ * Whom a call is about. Others than ONE: KILL, the priorities and IOPRIO; and
+ * then those that run with the receiver, stubs and node-local processes apart.
+ */
+enum pando_whom {
+	PANDO_WHOM_ONE,		/* the process, or thread, @pid */
+	PANDO_WHOM_GROUP,	/* the members of the group @pid */
+	PANDO_WHOM_USER,	/* the user @pid's, an id of the initial namespace */
+	PANDO_WHOM_ALL,		/* KILL */
+};
 
 /**
  * struct pando_wire_call - one by-pid system call
  * @call: enum pando_call
- * @pid: global PID it is about
+ * @pid: global PID it is about, or as @whom says
  * @cred: caller
  * @arg: arguments, sign-extended
  * @sender: global tgid of the caller
  * @datalen: bytes of data behind the groups
+ * @whom: enum pando_whom
  *
  * Followed by ngroups __le32, then datalen bytes.
  */
@@ -373,7 +391,21 @@ struct pando_wire_call {
 	__le64 arg[5];
 	__le32 sender;
 	__le32 datalen;
-	__le64 reserved[5];
+	__le32 whom;
+	__le32 reserved0;
+	__le64 reserved[4];
+};
+
+/**
+ * struct pando_wire_pidfd - about the process of a pidfd
+ * @start: when it started, ns, of the node's CLOCK_BOOTTIME
+ * @node: where it runs, which tells the caller of its end as if that held a stub
+ * @ended: it has ended, and nothing more will be told
+ */
+struct pando_wire_pidfd {
+	__le64 start;
+	__le32 node;
+	__le32 ended;
 };
 
 /** @ret: what the system call returned, negative errno included; data follows */

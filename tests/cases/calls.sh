@@ -28,10 +28,36 @@ for abi in '' -32; do
 		diff "$tmp/local" "$tmp/remote"
 	check "signals${abi:+ of 32 bits} arrive with the same siginfo" \
 		diff <(sort "$tmp/local.got") <(sort "$tmp/remote.got")
-	[ "$(wc -l <"$tmp/remote")" -gt 30 ] || diag "$(cat "$tmp/remote")"
+	[ "$(wc -l <"$tmp/remote")" -gt 90 ] || diag "$(cat "$tmp/remote")"
 	is "$(wc -l <"$tmp/remote")" "$(wc -l <"$tmp/local")" 'all calls were made'
+	in_cluster 1 "$prog/bypid $abi -r $pid" >"$tmp/refused"
+	is "$(grep -vc ' EREMOTE$' "$tmp/refused") $(wc -l <"$tmp/refused")" '1 15' \
+		"those${abi:+ of 32 bits} that look into a process say that it is remote"
 	in_cluster 1 "kill -TERM $pid"
 	check 'SIGTERM ended it' wait_for 20 gone "$pid"
+	# its number is free now: nobody has it, here or there
+	mine=$(in_cluster 1 "echo \$\$")
+	wait_for 20 gone "$mine"
+	check "calls${abi:+ of 32 bits} on nobody fail in the same way" diff \
+		<(in_cluster 1 "$prog/bypid $abi $mine; $prog/bypid $abi -r $mine") \
+		<(in_cluster 1 "$prog/bypid $abi $pid; $prog/bypid $abi -r $pid")
+done
+
+# as_user NODE USER COMMAND: in the cluster there
+as_user() {
+	on "$1" "su $2 -c 'cluster-run -n self -T -- $3'" 2>&1
+}
+
+for abi in '' -32; do
+	watch 1 local
+	as_user 1 alice "$prog/bypid $abi $pid $tid" >"$tmp/local"
+	in_cluster 1 "kill -TERM $pid"
+	watch 2 remote
+	as_user 1 alice "$prog/bypid $abi $pid $tid" >"$tmp/remote"
+	check "a user's calls${abi:+ of 32 bits} on a process of root fail in the same way" \
+		diff "$tmp/local" "$tmp/remote"
+	[ "$(grep -c EPERM "$tmp/remote")" -gt 12 ] || diag "$(cat "$tmp/remote")"
+	in_cluster 1 "kill -TERM $pid"
 done
 
 watch 2 sender
