@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* cluster-run: runs a program in the cluster as if it ran here. */
+#include <string.h>
+
 #include "cli.h"
+#include "nodes.h"
 #include "run.h"
 
 static const char help[] =
@@ -10,6 +13,7 @@ static const char help[] =
 "\n"
 "  -n, --node NODE       where: a name, an id, any (least loaded) or self, which\n"
 "                        is this node and the default\n"
+"      --with PID        where that process runs: for strace, gdb, lsof\n"
 "  -d, --detach          in the background; prints its PID\n"
 "  -t, --tty             give it a terminal; default where stdin and stdout are\n"
 "  -T, --no-tty          do not\n"
@@ -25,16 +29,19 @@ static const char help[] =
 "failed or was called wrongly, 126 if it cannot be executed, 127 if it was not\n"
 "found.\n";
 
+enum { CLI_OPT_WITH = CLI_OPT_FIRST };
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		CLI_OPTIONS,
 		RUN_LONG_OPTIONS,
 		{ "detach", no_argument, NULL, 'd' },
+		{ "with", required_argument, NULL, CLI_OPT_WITH },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct run r = { .node = "self" };
-	int opt;
+	int opt, with = 0;
 
 	cli_failed = cli_misused = RUN_FAILED;
 	cli_start();
@@ -45,6 +52,10 @@ int main(int argc, char **argv)
 			cli_help(help);
 		else if (opt == 'd')
 			r.detach = true;
+		else if (opt == CLI_OPT_WITH && (with = cli_number(optarg)) < 0)
+			cli_misuse("--with takes a PID, not %s", optarg);
+		else if (opt == CLI_OPT_WITH)
+			continue;
 		else if (!run_option(&r, opt, optarg))
 			cli_usage();
 	}
@@ -52,6 +63,10 @@ int main(int argc, char **argv)
 		cli_misuse("which command?");
 	if (r.detach && r.tty == RUN_TTY_ALWAYS)
 		cli_misuse("-t and -d exclude each other: nobody sees the terminal");
+	if (with && strcmp(r.node, "self"))
+		cli_misuse("-n and --with exclude each other");
+	if (with)
+		r.node = nodes_of_process(with);
 	r.argv = argv + optind;
 	r.argc = argc - optind;
 	cli_exit(run(&r));

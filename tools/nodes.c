@@ -55,3 +55,48 @@ const Pando__Node *nodes_find(const Pando__NodesReply *nodes, uint32_t id)
 			return nodes->nodes[i];
 	return NULL;
 }
+
+/* 0: there is no such process. */
+static uint32_t ask_process(uint32_t pid)
+{
+	Pando__PsRequest request = PANDO__PS_REQUEST__INIT;
+	Pando__Frame frame = PANDO__FRAME__INIT;
+	int sock = daemon_connect();
+	uint32_t node = 0;
+	bool more = true;
+
+	request.pids = &pid;
+	request.n_pids = 1;
+	frame.id = 1;
+	frame.body_case = PANDO__FRAME__BODY_PS_REQUEST;
+	frame.ps_request = &request;
+	daemon_send(sock, &frame, NULL, 0);
+	while (more) {
+		Pando__Frame *reply = daemon_recv(sock);
+
+		if (reply->body_case == PANDO__FRAME__BODY_ERROR)
+			cli_die("%s", daemon_error(reply->error));
+		if (reply->body_case != PANDO__FRAME__BODY_PS_REPLY)
+			daemon_confused();
+		for (size_t i = 0; i < reply->ps_reply->n_processes; i++)
+			if (reply->ps_reply->processes[i]->pid == pid)
+				node = reply->ps_reply->processes[i]->node;
+		more = reply->ps_reply->more;
+		pando_frame_free(reply);
+	}
+	close(sock);
+	return node;
+}
+
+const char *nodes_of_process(uint32_t pid)
+{
+	uint32_t id = ask_process(pid);
+	const Pando__Node *node;
+
+	if (!id)
+		cli_die("there is no process %u", pid);
+	node = nodes_find(nodes_get(), id);
+	if (node)
+		return node->name;
+	cli_die("process %u runs on node %u, which left the cluster", pid, id);
+}

@@ -11,6 +11,8 @@ void nodes_ask(int sock, uint32_t id);
 Pando__NodesReply *nodes_take(Pando__Frame *frame);
 /* Both, over a connection of its own. */
 Pando__NodesReply *nodes_get(void);
+/* Name of the node where a process runs; there is one, or the command ends. */
+const char *nodes_of_process(uint32_t pid);
 const Pando__Node *nodes_find(const Pando__NodesReply *nodes, uint32_t id);
 
 #endif

@@ -83,6 +83,20 @@ has "$(keys nodes <<<"$nodes")" id name state transport processes guests load1 \
 pid=$(start "$RIG_NODES" sleep 1000)
 has "$(on 1 'cluster-ps --json' | keys processes)" pid ppid pgid sid node home user \
 	state rss_kib cpu_ms comm args 'a process of cluster-ps --json'
+subject=$(start 2 sleep 1000)
+is "$(on 1 "cluster-run --with $subject -T -- hostname")" node2 'with a process'
+on 1 "rm -f /shared/strace; cluster-run -d --with $subject -- strace -qq -o /shared/strace -p $subject" >/dev/null
+traced() { in_cluster 1 "grep -q 'TracerPid:[[:space:]]*[1-9]' /proc/$subject/status"; }
+check 'strace looks into it there' wait_for 20 traced
+in_cluster 1 "kill -TERM $subject"
+check 'and sees its end' wait_for 20 on 1 "grep -q 'killed by SIGTERM' /shared/strace"
+subject=$(start 2 sleep 1000)
+is "$(on 1 "cluster-run -n self -T -- strace -p $subject 2>&1" | grep -c 'Object is remote')" 1 \
+	'and says elsewhere why it does not'
+is "$(on 1 "cluster-run -n self -T -- gdb -batch -p $subject 2>&1" | grep -c 'Object is remote')" 1 \
+	'so does gdb'
+in_cluster 1 "kill -KILL $subject"
+
 is "$(on 1 'cluster-run -d --json -- true' | keys)" 'node pid' 'cluster-run -d --json'
 is "$(on 1 'cluster-run -T --json -- true 2>&1' | keys)" 'exit_status node pid signal' \
 	'cluster-run --json'

@@ -426,6 +426,18 @@ try 125 cluster-run && err_has 'which command'
 ok $? "no command is 125"
 try 125 cluster-run -d -t true
 ok $? "-d and -t exclude each other"
+try 125 cluster-run -n node1 --with 2001 true && err_has 'exclude each other'
+ok $? "cluster-run: a node and a process"
+try 125 cluster-run --with x true && err_has 'takes a PID'
+ok $? "cluster-run: with what is no process"
+try 125 cluster-run --with 4711 true && err_has 'no process 4711'
+ok $? "cluster-run: with a process that is not there"
+for pid in 2000:node1 2001:node2; do
+	try 0 cluster-run --with ${pid%:*} --json true && python3 -c '
+import json, sys
+sys.exit(json.load(open(sys.argv[1]))["node"] != sys.argv[2])' "$tmp/err" "${pid#*:}"
+	ok $? "cluster-run: with a process on ${pid#*:}"
+done
 try 125 cluster-run -e A true && err_has NAME=VALUE
 ok $? "-e without a value"
 cluster-run -n node2 echo fine <&- >"$tmp/out" && out_is <<<fine
@@ -495,6 +507,8 @@ complete_words() {
 ok $? "completion: nodes"
 [ "$(complete_words cluster-mv 200)" = "2000 2001 2002 2003" ]
 ok $? "completion: PIDs"
+[ "$(complete_words cluster-run --with 200)" = "2000 2001 2002 2003" ]
+ok $? "completion: PIDs for cluster-run"
 [ "$(complete_words cluster-ps -o pid,no)" = pid,node ]
 ok $? "completion: the last of a list"
 [ "$(complete_words cluster-mv --fa)" = --fabric ]
