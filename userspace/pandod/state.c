@@ -24,6 +24,12 @@ static struct member *attached(struct state *s, uint16_t id)
 	return m && m->attached ? m : NULL;
 }
 
+static void drop_condemned(struct state *s)
+{
+	while (s->ncondemned)
+		s->condemned_at[s->condemned[--s->ncondemned].id] = 0;
+}
+
 /* The view is over; the next one starts from nothing but the SYNCs. */
 static void new_round(struct state *s)
 {
@@ -34,42 +40,38 @@ static void new_round(struct state *s)
 		m->acked = 0;
 	}
 	s->quorate = false;
-	s->effective = 0;
+	s->effective = s->behind = 0;
 	memset(&s->best, 0, sizeof(s->best));
 	s->best_from = 0;
 	s->zero_from = 0;
 	s->highest = 0;
 	s->refused = false;
 	s->version = 0;
-	s->ncondemned = 0;
+	drop_condemned(s);
 	memset(s->over, 0, sizeof(s->over));
 }
 
 unsigned int state_config(struct state *s, const uint16_t *ids, size_t n)
 {
 	struct member old[STATE_MEMBERS_MAX];
-	unsigned int nold = s->nmembers;
+	bool here[PANDO_NODE_MAX + 1] = { false };
 
-	memcpy(old, s->member, sizeof(old));
+	memcpy(old, s->member, s->nmembers * sizeof(*old));
 	s->nmembers = 0;
-	for (size_t i = 0; i < n && s->nmembers < STATE_MEMBERS_MAX; i++) {
-		unsigned int at;
+	for (size_t i = 0; i < n; i++)
+		if (ids[i] <= PANDO_NODE_MAX)
+			here[ids[i]] = true;
+	for (uint16_t id = 1; id <= PANDO_NODE_MAX; id++) {
+		unsigned int was = s->at[id];
 
-		if (!ids[i] || ids[i] > PANDO_NODE_MAX)
+		s->at[id] = 0;
+		if (!here[id] || s->nmembers == STATE_MEMBERS_MAX)
 			continue;
-		at = s->nmembers++;
-		for (; at && s->member[at - 1].id > ids[i]; at--)
-			s->member[at] = s->member[at - 1];
-		memset(&s->member[at], 0, sizeof(s->member[at]));
-		s->member[at].id = ids[i];
 		/* names and addresses serve until the SYNC is there */
-		for (unsigned int o = 0; o < nold; o++)
-			if (old[o].id == ids[i])
-				s->member[at] = old[o];
+		s->member[s->nmembers] = was ? old[was - 1] :
+					       (struct member){ .id = id };
+		s->at[id] = ++s->nmembers;
 	}
-	memset(s->at, 0, sizeof(s->at));
-	for (unsigned int i = 0; i < s->nmembers; i++)
-		s->at[s->member[i].id] = i + 1;
 	new_round(s);
 	s->phase = PHASE_CONFIG;
 	return s->nmembers && s->member[0].id == s->self ? DO_STOP | DO_BEGIN :
@@ -421,17 +423,17 @@ static void note_condemned(struct state *s, const struct lineage *l)
 {
 	for (uint32_t i = 0; i < l->nhosts; i++) {
 		const struct host *h = &l->host[i];
-		struct host *c = s->condemned, *end = c + s->ncondemned;
+		uint16_t *at = &s->condemned_at[h->id];
 
 		if (!h->condemned)
 			continue;
-		while (c < end && (c->id != h->id ||
-				   c->incarnation != h->incarnation))
-			c++;
-		if (c < end)
-			c->off |= h->off;
-		else if (s->ncondemned < STATE_HOSTS_MAX)
+		/* in lineages of one epoch a node has one incarnation */
+		if (*at) {
+			s->condemned[*at - 1].off |= h->off;
+		} else {
 			s->condemned[s->ncondemned++] = *h;
+			*at = s->ncondemned;
+		}
 	}
 }
 
@@ -455,7 +457,7 @@ unsigned int state_sync(struct state *s, uint16_t from, const struct sync *in)
 		s->version = in->lineage.lease_version;
 	/* an old word of one who did not see what came of it does not count */
 	if (in->lineage.epoch > s->best.epoch)
-		s->ncondemned = 0;
+		drop_condemned(s);
 	if (in->lineage.epoch >= s->best.epoch)
 		note_condemned(s, &in->lineage);
 	if (!s->best_from || newer(&in->lineage, &s->best) ||
@@ -520,8 +522,8 @@ unsigned int state_ack(struct state *s, uint16_t from, uint64_t epoch,
 		       uint32_t noted, bool quorate)
 {
 	struct member *m = state_member(s, from);
-	unsigned int all = 0, todo = 0;
 	uint32_t least = UINT32_MAX;
+	unsigned int all = 0, todo = 0;
 
 	if (!m || epoch != s->epoch ||
 	    (s->phase != PHASE_ADOPTED && s->phase != PHASE_ACTIVE &&
@@ -530,13 +532,19 @@ unsigned int state_ack(struct state *s, uint16_t from, uint64_t epoch,
 	if (noted > m->acked)
 		m->acked = noted;
 	m->quorate = quorate;
+	if (s->phase == PHASE_SYNCED)
+		return 0;
+	while (s->behind < s->nmembers &&
+	       s->member[s->behind].acked > s->effective)
+		s->behind++;
+	if (s->behind < s->nmembers)
+		return 0;
+	s->behind = 0;
 	for (unsigned int i = 0; i < s->nmembers; i++) {
 		if (s->member[i].acked < least)
 			least = s->member[i].acked;
 		all += s->member[i].quorate;
 	}
-	if (!least || least <= s->effective || s->phase == PHASE_SYNCED)
-		return 0;
 	s->effective = least;
 	if (s->phase == PHASE_ADOPTED) {
 		if (all && all < s->nmembers)

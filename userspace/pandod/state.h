@@ -143,6 +143,7 @@ struct state {
 	uint64_t seen;		/* highest epoch promised: to be kept on disk */
 	uint64_t epoch;		/* of the round's view, from PHASE_SYNCED on */
 	uint32_t effective;	/* messages that all members have noted */
+	unsigned int behind;	/* members before this one have noted more */
 	unsigned int nmembers;
 	struct member member[STATE_MEMBERS_MAX];	/* ascending by id */
 	uint16_t at[PANDO_NODE_MAX + 1];	/* by id: place in it plus 1 */
@@ -160,6 +161,7 @@ struct state {
 	uint16_t over[PANDO_NODE_MAX + 1];	/* members without patience, by node */
 	uint32_t ncondemned;
 	struct host condemned[STATE_HOSTS_MAX];	/* by any member */
+	uint16_t condemned_at[PANDO_NODE_MAX + 1];	/* by id: place plus 1 */
 };
 
 /* What the caller is to do after an input; a set of bits. */
