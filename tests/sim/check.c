@@ -335,31 +335,46 @@ void check_lookup(struct node *n, const struct lookup *l, u16 where, int err)
 static bool node_settled(const struct node *n)
 {
 	const struct state *s = &n->d.state, *first = &w.node[1].d.state;
-	unsigned int i;
 
 	if (!n->up || n->paused || !n->d.up || !n->d.attached ||
 	    s->phase != PHASE_ACTIVE || !s->quorate || s->epoch != first->epoch ||
 	    s->nmembers != w.nodes || n->k.epoch.number != s->epoch ||
 	    n->k.epoch.phase != PANDO_EPOCH_RUNNING || n->k.calls ||
-	    n->k.ngone || n->d.round_timer)
+	    n->k.ngone || n->k.ndying || n->d.round_timer)
 		return false;
+	return true;
+}
+
+static bool members_settled(const struct node *n)
+{
+	const struct state *s = &n->d.state;
+	unsigned int i;
+
 	for (i = 0; i < s->nmembers; i++)
 		if (!s->member[i].ready || !s->member[i].attached)
-			return false;
-	for (i = 0; i < n->k.nbodies; i++)
-		if (n->k.body[i]->state == DYING)
 			return false;
 	return true;
 }
 
+/* Asked after each step: who was not last time is asked first. */
 bool check_settled(void)
 {
+	static unsigned int last = 1;
 	const struct node *n;
 
-	for_each_node(n)
+	if (last <= w.nodes && !node_settled(&w.node[last]))
+		return false;
+	for_each_node(n) {
+		last = n->id;
 		if (!node_settled(n))
 			return false;
-	return group_idle();
+	}
+	if (!group_idle())
+		return false;
+	for_each_node(n)
+		if (!members_settled(n))
+			return false;
+	return true;
 }
 
 static void end_leases(const struct node *n)
@@ -384,27 +399,48 @@ static void end_leases(const struct node *n)
 			 s->line.nmoves);
 }
 
+/* All have the same map by now, so that one may be asked for all. */
+static void end_map(const struct node *n)
+{
+	const struct node *first = &w.node[1];
+	u32 b;
+
+	for (b = 1; b < PANDO_BLOCKS; b++)
+		if (n->k.space.owner[b] != first->k.space.owner[b])
+			violated("nodes 1 and %u: their kernels differ about block %u",
+				 n->id, b);
+}
+
+/* Guests of each home, and those that it does not know. */
+static u32 guests_of[NODES_MAX + 1], wrong_of[NODES_MAX + 1];
+
+static void end_guests(const struct node *o)
+{
+	const struct pando_dir_entry *e;
+	size_t i;
+
+	for (i = 0; i < o->k.nbodies; i++) {
+		u32 pid = o->k.body[i]->proc->pid;
+		u16 home = kernel_home(o, pid);
+
+		if (home == o->id)
+			continue;
+		guests_of[home]++;
+		e = pando_dir_find(&w.node[home].k.dir, pid, PANDO_DIR_AWAY);
+		wrong_of[home] += !e || e->node != o->id;
+	}
+}
+
 /* Exactly the guests, and nobody else's. */
 static void end_directory(struct node *n)
 {
-	struct node *o;
-	u32 guests = 0, arrived = 0, wrong = 0;
+	u32 guests = guests_of[n->id], wrong = wrong_of[n->id], arrived = 0;
 	size_t i;
 
-	for_each_node(o)
-		for (i = 0; i < o->k.nbodies; i++) {
-			u32 pid = o->k.body[i]->proc->pid;
-			const struct pando_dir_entry *e;
-
-			if (o == n)
-				arrived += !!pando_dir_find(&n->k.dir, pid,
-							    PANDO_DIR_ARRIVED);
-			if (o == n || kernel_home(n, pid) != n->id)
-				continue;
-			guests++;
-			e = pando_dir_find(&n->k.dir, pid, PANDO_DIR_AWAY);
-			wrong += !e || e->node != o->id;
-		}
+	for (i = 0; i < n->k.nbodies; i++)
+		arrived += !!pando_dir_find(&n->k.dir,
+					    n->k.body[i]->proc->pid,
+					    PANDO_DIR_ARRIVED);
 	if (wrong)
 		violated("node %u: %u of its %u guests elsewhere are not known",
 			 n->id, wrong, guests);
@@ -418,6 +454,20 @@ static void end_directory(struct node *n)
 			 n->id, arrived, n->k.dir.count[PANDO_DIR_ARRIVED],
 			 n->k.dir.count[PANDO_DIR_LEAVING],
 			 n->k.dir.count[PANDO_DIR_RESERVED]);
+}
+
+/* Numbers that some directory says something of. */
+static u8 noted[PANDO_PID_MAX / 8];
+
+static void note_all(const struct node *n)
+{
+	const struct pando_directory *d = &n->k.dir;
+	const struct pando_dir_entry *e;
+	u32 i;
+
+	for (i = 0; d->bits && i < 1u << d->bits; i++)
+		for (e = d->bucket[i]; e; e = e->next)
+			noted[e->pid / 8] |= 1 << e->pid % 8;
 }
 
 /* Whoever asks finds it, in at most two hops. */
@@ -447,16 +497,29 @@ void check_end(void)
 	struct node *n, *o;
 	size_t i;
 
+	memset(guests_of, 0, sizeof(guests_of));
+	memset(wrong_of, 0, sizeof(wrong_of));
+	memset(noted, 0, sizeof(noted));
+	for_each_node(n) {
+		note_all(n);
+		end_map(n);
+		end_guests(n);
+	}
 	for_each_node(n) {
 		end_leases(n);
 		end_directory(n);
 		for (i = 0; i < n->k.nbodies; i++) {
 			const struct body *b = n->k.body[i];
+			u32 pid = b->proc->pid;
 
 			if (b->state != RUNNING || b->proc->alive != 1)
 				violated("PID %u on node %u is in state %u of %u bodies",
-					 b->proc->pid, n->id, b->state,
+					 pid, n->id, b->state,
 					 b->proc->alive);
+			/* of the rest all know the same: its home */
+			if (w.nodes > MANY && !(noted[pid / 8] & 1 << pid % 8) &&
+			    kernel_home(n, pid) == n->id)
+				continue;
 			for_each_node(o)
 				end_lookup(o, b);
 		}

@@ -183,14 +183,16 @@ static void strike(struct node *unused, struct msg *m, u64 a, u64 b)
 		expel_somebody(&w.node[1 + rnd(w.nodes)]);
 		break;
 	default:
-		befall(&w.node[1 + rnd(w.nodes)]);
+		/* of many nodes a rack at once, perhaps */
+		for (a = 1 + rnd(1 + w.nodes / 32); a; a--)
+			befall(&w.node[1 + rnd(w.nodes)]);
 	}
 }
 
 static void on_fault(struct node *n, struct msg *m, u64 a, u64 b)
 {
 	if (!w.calm)
-		event_at(delay(w.fault_every), WORLD, NULL, on_fault, NULL, 0, 0);
+		event_at(delay(w.fault_every) * w.slow, WORLD, NULL, on_fault, NULL, 0, 0);
 	strike(n, m, a, b);
 }
 
@@ -225,13 +227,14 @@ static void on_audit(struct node *n, struct msg *m, u64 a, u64 b)
 	(void)b;
 	check_audit();
 	if (!w.calm)
-		event_at(100 * MS, WORLD, n, on_audit, NULL, 0, 0);
+		event_at(100 * MS * w.slow, WORLD, n, on_audit, NULL, 0,
+			 0);
 }
 
 void faults_start(void)
 {
 	memset(deaf, 0, sizeof(deaf));
-	event_at(3 * SECOND, WORLD, NULL, on_fault, NULL, 0, 0);
+	event_at(3 * SECOND * w.slow, WORLD, NULL, on_fault, NULL, 0, 0);
 	event_at(100 * MS, WORLD, NULL, on_audit, NULL, 0, 0);
 }
 

@@ -25,9 +25,15 @@ struct ring {
 
 static struct ring *rings;
 static u64 last_ring;
+static bool reforming;
 
 void entries_push(struct entries *e, struct entry x)
 {
+	if (e->n == e->cap && e->head > e->n / 2) {
+		e->n -= e->head;
+		memmove(e->v, e->v + e->head, e->n * sizeof(*e->v));
+		e->head = 0;
+	}
 	if (e->n == e->cap) {
 		e->cap = e->cap ? 2 * e->cap : 16;
 		e->v = realloc(e->v, e->cap * sizeof(*e->v));
@@ -63,12 +69,27 @@ void entries_clear(struct entries *e)
 
 static struct daemon_id *in_group(struct corosync *cs, u16 node)
 {
-	unsigned int i;
+	return cs->at[node] ? &cs->group[cs->at[node] - 1] : NULL;
+}
 
-	for (i = 0; i < cs->ngroup; i++)
-		if (cs->group[i].node == node)
-			return &cs->group[i];
-	return NULL;
+static void group_add(struct corosync *cs, struct daemon_id d)
+{
+	cs->group[cs->ngroup++] = d;
+	cs->at[d.node] = cs->ngroup;
+}
+
+static void group_clear(struct corosync *cs)
+{
+	cs->ngroup = 0;
+	memset(cs->at, 0, sizeof(cs->at));
+}
+
+static void group_remove(struct corosync *cs, struct daemon_id *d)
+{
+	cs->at[d->node] = 0;
+	*d = cs->group[--cs->ngroup];
+	if (d != &cs->group[cs->ngroup])
+		cs->at[d->node] = d - cs->group + 1;
 }
 
 /* Is this node's own daemon of today a member? */
@@ -107,14 +128,14 @@ static void deliver(struct node *n, const struct entry *x)
 	case ENTRY_LEAVE:
 		if (!d || d->gen != x->from.gen)
 			break;
-		*d = cs->group[--cs->ngroup];
+		group_remove(cs, d);
 		tell_config(n);
 		break;
 	case ENTRY_JOIN:
 		if (d)
 			*d = x->from;
 		else
-			cs->group[cs->ngroup++] = x->from;
+			group_add(cs, x->from);
 		tell_config(n);
 		break;
 	default:
@@ -128,14 +149,37 @@ static void receive_upto(struct node *n, size_t upto)
 		deliver(n, &n->cs.ring->log.v[n->cs.received++]);
 }
 
-static void on_receive(struct node *n, struct msg *m, u64 ring, u64 upto)
+static void expect(struct node *n);
+
+/* All that is there, or a part of it; the rest in a moment. */
+static void on_receive(struct node *n, struct msg *m, u64 ring, u64 b)
 {
 	struct ring *r = n->cs.ring;
+	size_t upto;
 
 	(void)m;
-	if (r && r->id == ring && upto > n->cs.received &&
-	    connected(n, &w.node[r->log.v[upto - 1].from.node]))
-		receive_upto(n, upto);
+	(void)b;
+	if (!r || r->id != ring)
+		return;
+	n->cs.receiving = false;
+	if (n->cs.received == r->log.n)
+		return;
+	upto = r->log.n;
+	if (chance(50))
+		upto = n->cs.received + 1 + rnd(upto - n->cs.received);
+	if (!connected(n, &w.node[r->log.v[upto - 1].from.node]))
+		return;
+	receive_upto(n, upto);
+	if (upto < r->log.n)
+		expect(n);
+}
+
+static void expect(struct node *n)
+{
+	if (n->cs.receiving)
+		return;
+	n->cs.receiving = true;
+	event_at(delay(10 * MS), HOST, n, on_receive, NULL, n->cs.ring->id, 0);
 }
 
 /* The token goes round: as soon as one does not hear, nobody sends. */
@@ -167,8 +211,7 @@ static void on_token(struct node *n, struct msg *m, u64 a, u64 b)
 	}
 	entries_push(&r->log, x);
 	for (i = 0; i < r->n; i++)
-		event_at(delay(10 * MS), HOST, r->member[i], on_receive, NULL,
-			 r->id, r->log.n);
+		expect(r->member[i]);
 	event_at(delay(2 * MS), HOST, n, on_token, NULL, 0, 0);
 }
 
@@ -205,23 +248,22 @@ static void on_quorum(struct node *n, struct msg *m, u64 ring, u64 quorate)
  */
 static void finish(struct ring *r, struct node **part, unsigned int n)
 {
+	bool in[NODES_MAX + 1] = { false };
 	size_t upto = 0, i;
-	unsigned int p, s;
+	unsigned int p;
 
 	for (p = 0; p < n; p++)
 		if (part[p]->cs.ring == r && part[p]->cs.received > upto)
 			upto = part[p]->cs.received;
 	for (p = 0; p < n; p++)
-		if (part[p]->cs.ring == r)
+		if (part[p]->cs.ring == r) {
+			in[part[p]->id] = true;
 			receive_upto(part[p], upto);
+		}
 	for (i = upto; i < r->log.n; i++) {
 		const struct entry *x = &r->log.v[i];
-		bool ours = false;
 
-		for (s = 0; s < n; s++)
-			ours |= part[s]->cs.ring == r &&
-				part[s]->id == x->from.node;
-		for (p = 0; p < n && ours; p++)
+		for (p = 0; p < n && in[x->from.node]; p++)
 			if (part[p]->cs.ring == r)
 				deliver(part[p], x);
 	}
@@ -253,11 +295,11 @@ static void drop_unused(void)
  */
 static void regroup(struct node *n, const struct ring *r, struct ring **old)
 {
-	struct daemon_id now[NODES_MAX];
+	struct daemon_id now[NODES_MAX], was[NODES_MAX];
+	u32 with_us[NODES_MAX + 1] = { 0 };	/* generations */
 	struct corosync *cs = &n->cs;
-	unsigned int i, j, nnow = 0, kept = 0;
+	unsigned int i, nnow = 0, nwas = cs->ngroup;
 	struct ring *mine = NULL;
-	bool left = false;
 
 	for (i = 0; i < r->n; i++) {
 		if (joined(r->member[i]))
@@ -266,26 +308,22 @@ static void regroup(struct node *n, const struct ring *r, struct ring **old)
 		if (r->member[i] == n)
 			mine = old[i];
 	}
-	for (i = 0; i < cs->ngroup; i++) {
-		bool stays = false;
-
-		for (j = 0; j < r->n; j++)
-			stays |= r->member[j]->id == cs->group[i].node &&
-				 joined(r->member[j]) &&
-				 r->member[j]->d.gen == cs->group[i].gen &&
-				 (r->member[j] == n || (mine && old[j] == mine));
-		if (stays)
-			cs->group[kept++] = cs->group[i];
-		else
-			left = true;
-	}
-	cs->ngroup = kept;
-	if (left)
+	for (i = 0; i < r->n; i++)
+		if (joined(r->member[i]) &&
+		    (r->member[i] == n || (mine && old[i] == mine)))
+			with_us[r->member[i]->id] = r->member[i]->d.gen;
+	memcpy(was, cs->group, sizeof(was));
+	group_clear(cs);
+	for (i = 0; i < nwas; i++)
+		if (with_us[was[i].node] == was[i].gen)
+			group_add(cs, was[i]);
+	if (cs->ngroup < nwas)
 		tell_config(n);
-	if (kept == nnow)
+	if (cs->ngroup == nnow)
 		return;
-	memcpy(cs->group, now, sizeof(now));
-	cs->ngroup = nnow;
+	group_clear(cs);
+	for (i = 0; i < nnow; i++)
+		group_add(cs, now[i]);
 	tell_config(n);
 }
 
@@ -311,6 +349,7 @@ static void new_ring(struct node **part, unsigned int n)
 		old[i] = part[i]->cs.ring;
 		part[i]->cs.ring = r;
 		part[i]->cs.received = 0;
+		part[i]->cs.receiving = false;
 		if (part[i]->d.up)
 			daemon_inbox(part[i], (struct entry){
 				.kind = ENTRY_RING, .ring = r->id });
@@ -333,6 +372,7 @@ static void on_reform(struct node *unused, struct msg *m, u64 a, u64 b)
 	(void)m;
 	(void)a;
 	(void)b;
+	reforming = false;
 	for_each_node(n) {
 		struct node *part[NODES_MAX];
 		unsigned int count = 0;
@@ -359,17 +399,23 @@ static void on_reform(struct node *unused, struct msg *m, u64 a, u64 b)
 		}
 		/* nobody noticed: what was lost is sent again */
 		while (count--) {
-			event_at(delay(10 * MS), HOST, part[count], on_receive,
-				 NULL, n->cs.ring->id, n->cs.ring->log.n);
+			expect(part[count]);
 			kick(part[count]);
 		}
 	}
 	drop_unused();
 }
 
+/* Many gather for longer, and whatever happens meanwhile makes one ring. */
 void group_topology(void)
 {
-	event_at(50 * MS + rnd(400 * MS), WORLD, NULL, on_reform, NULL, 0, 0);
+	u64 most = 400 * MS * (1 + w.nodes / MANY);
+
+	if (w.nodes > MANY && reforming)
+		return;
+	reforming = true;
+	event_at(50 * MS + rnd(min(most, 4 * SECOND)), WORLD, NULL, on_reform,
+		 NULL, 0, 0);
 }
 
 void group_start(struct node *n)
@@ -414,4 +460,5 @@ void group_free(void)
 	}
 	drop_unused();
 	last_ring = 0;
+	reforming = false;
 }

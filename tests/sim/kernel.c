@@ -54,6 +54,7 @@ static struct body *new_body(struct node *n, struct proc *p,
 	b->next = holder[p->pid];
 	holder[p->pid] = b;
 	p->alive++;
+	k->guests_of[kernel_home(n, p->pid)]++;
 	return b;
 }
 
@@ -65,6 +66,8 @@ static void unlink_body(struct body *b)
 	while (*p != b)
 		p = &(*p)->next;
 	*p = b->next;
+	k->ndying -= b->state == DYING;
+	k->guests_of[kernel_home(b->node, b->proc->pid)]--;
 	k->body[b->at] = k->body[--k->nbodies];
 	k->body[b->at]->at = b->at;
 	free(b);
@@ -103,6 +106,7 @@ static bool is_strange(struct pando_dir_entry *e, void *node)
 int kernel_leases(struct node *n, u64 version, u16 *map)
 {
 	struct kernel *k = &n->k;
+	size_t i;
 
 	if (k->mapped && version < k->space.version)
 		return -ESTALE;
@@ -111,6 +115,9 @@ int kernel_leases(struct node *n, u64 version, u16 *map)
 	if (pando_pidspace_set(&k->space, n->id, version, map))
 		return -EINVAL;
 	check_map(n);
+	memset(k->guests_of, 0, sizeof(k->guests_of));
+	for (i = 0; i < k->nbodies; i++)
+		k->guests_of[kernel_home(n, k->body[i]->proc->pid)]++;
 	/* whose home is another now, is that one's to know */
 	if (w.bug != BUG_STALE_HOME)
 		pando_dir_purge(&k->dir, PANDO_DIR_AWAY, is_strange, n);
@@ -365,12 +372,9 @@ int kernel_reserve(struct node *n, u64 move, const u32 *pids, u32 count)
 
 struct peer *kernel_peer(struct node *n, u16 id)
 {
-	unsigned int i;
+	u16 at = n->k.peer_at[id];
 
-	for (i = 0; i < n->k.npeers; i++)
-		if (n->k.peer[i].id == id)
-			return &n->k.peer[i];
-	return NULL;
+	return at ? &n->k.peer[at - 1] : NULL;
 }
 
 /* As pando_nodes_incarnation_of(): 0 when it is not a member. */
@@ -439,27 +443,30 @@ int kernel_members(struct node *n, u64 epoch, bool complete,
 		   const struct member *m, unsigned int count)
 {
 	struct kernel *k = &n->k;
-	unsigned int i, o, nold = k->npeers;
-	struct peer old[NODES_MAX];
+	u64 done[NODES_MAX + 1] = { 0 }, was[NODES_MAX + 1] = { 0 };
+	unsigned int i;
 
 	if (pando_epoch_members(&k->epoch, epoch))
 		return -ESTALE;
-	memcpy(old, k->peer, sizeof(old));
+	for (i = 0; i < k->npeers; i++) {
+		was[k->peer[i].id] = k->peer[i].incarnation;
+		done[k->peer[i].id] = k->peer[i].done;
+	}
 	k->complete = complete;
 	k->npeers = 0;
+	memset(k->peer_at, 0, sizeof(k->peer_at));
 	for (i = 0; i < count; i++) {
 		struct peer *p = &k->peer[k->npeers];
 
 		if (!m[i].attached || m[i].id == n->id)
 			continue;
-		k->npeers++;
+		k->peer_at[m[i].id] = ++k->npeers;
 		*p = (struct peer){ .id = m[i].id,
 				    .incarnation = m[i].incarnation };
-		for (o = 0; o < nold; o++)
-			if (old[o].id == p->id &&
-			    old[o].incarnation == p->incarnation)
-				p->done = old[o].done;
+		if (was[p->id] == p->incarnation)
+			p->done = done[p->id];
 	}
+	k->unheard = k->npeers;
 	pando_dir_purge(&k->dir, PANDO_DIR_HINT, NULL, NULL);
 	if (w.bug == BUG_HASTY_GRIEF)
 		pando_dir_purge(&k->dir, PANDO_DIR_AWAY, is_of_the_dead, n);
@@ -486,6 +493,8 @@ static u32 collect(struct node *n, u16 home, u32 *from, u32 *out)
 	static u32 all[1 << 16];
 	u32 count = 0, i;
 
+	if (!n->k.guests_of[home])
+		return 0;
 	for (i = 0; i < n->k.nbodies && count < ARRAY_SIZE(all); i++) {
 		u32 pid = n->k.body[i]->proc->pid;
 
@@ -554,18 +563,16 @@ static bool is_unconfirmed_by(struct pando_dir_entry *e, void *node)
  */
 static void purge_unconfirmed(struct node *n, u16 from)
 {
+	struct peer *p = kernel_peer(n, from);
 	struct kernel *k = &n->k;
-	unsigned int i;
 
 	if (w.bug == BUG_EARLY_PURGE) {
 		pando_dir_purge(&k->dir, PANDO_DIR_AWAY, is_unconfirmed_by, &from);
 		return;
 	}
-	kernel_peer(n, from)->reported = true;
-	for (i = 0; i < k->npeers; i++)
-		if (!k->peer[i].reported)
-			return;
-	if (!n->k.complete && w.bug != BUG_BLIND_PURGE)
+	k->unheard -= !p->reported;
+	p->reported = true;
+	if (k->unheard || (!k->complete && w.bug != BUG_BLIND_PURGE))
 		return;
 	pando_dir_purge(&k->dir, PANDO_DIR_AWAY, is_unconfirmed, n);
 }
@@ -581,7 +588,10 @@ static int handle_guests(struct node *n, const struct kernel_msg *m)
 	if (m->collected != n->k.epoch.number && w.bug != BUG_OLD_REPORT)
 		return -EAGAIN;
 	if (!m->seq) {
-		kernel_peer(n, m->from)->reported = false;
+		struct peer *p = kernel_peer(n, m->from);
+
+		n->k.unheard += p->reported;
+		p->reported = false;
 		pando_dir_mark_all(d, PANDO_DIR_AWAY, m->from, 0);
 	}
 	for (i = 0; i < m->count; i++) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The simulator's command line: seeds, one world each. See sim.h. */
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,10 +66,11 @@ static void usage(FILE *to)
 
 static bool settle(bool moves_too)
 {
-	u64 until = w.now + SETTLE_TIME;
+	u64 until = w.now + SETTLE_TIME, n = 0;
 
 	while (!w.broken && w.now < until && event_run_one())
-		if (check_settled() && (!moves_too || !moves_active()))
+		if (!(++n % (1 + w.nodes / MANY)) && !(moves_too && w.move) &&
+		    check_settled())
 			return true;
 	return false;
 }
@@ -105,7 +107,7 @@ static void run_to_the_end(void)
 static void run_seed(u64 seed, const struct options *o)
 {
 	struct node *n;
-	u64 i, steps;
+	u64 i, steps, most = UINT64_MAX;
 
 	memset(&w, 0, sizeof(w));
 	event_init(seed);
@@ -131,7 +133,10 @@ static void run_seed(u64 seed, const struct options *o)
 	steps = o->steps;
 	/* each node sends to all others, whatever happens */
 	if (w.nodes > 8)
-		steps = steps * w.nodes / 8 * w.nodes / 8 + 4 * o->procs;
+		steps = steps * w.nodes / 8 * (1 + w.nodes / 64) + 4 * o->procs;
+	w.slow = 1 + w.nodes / 128;
+	if (w.nodes > MANY)
+		most = (20 + 6 * w.slow) * SECOND;
 	w.loss = rnd(3) * rnd(15);
 	w.expel_after = rnd(3) * 4 * SECOND;
 	w.fault_every = (6 + rnd(2) * rnd(60)) * SECOND;
@@ -145,7 +150,7 @@ static void run_seed(u64 seed, const struct options *o)
 	for_each_node(n)
 		node_power_on(n);
 	faults_start();
-	while (w.events < steps && !w.broken && event_run_one())
+	while (w.events < steps && w.now < most && !w.broken && event_run_one())
 		;
 	if (!w.broken)
 		run_to_the_end();
@@ -160,7 +165,7 @@ static void end_seed(void)
 	for_each_node(n) {
 		kernel_free(n);
 		daemon_forget(n);
-		msg_put(n->saved);
+		free(n->saved);
 	}
 	group_free();
 	event_exit();
@@ -399,6 +404,9 @@ int main(int argc, char **argv)
 	struct options o = { .from = 1, .to = 1, .steps = STEPS };
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	/* what large worlds free they need again soon */
+	mallopt(M_MMAP_THRESHOLD, 1 << 30);
+	mallopt(M_TRIM_THRESHOLD, 1 << 30);
 	if (!parse(argc, argv, &o)) {
 		usage(stderr);
 		return 2;

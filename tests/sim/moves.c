@@ -11,16 +11,18 @@
 
 #define MOVE_TIMEOUT	(5 * SECOND)
 
+#define BUCKETS		1024
+
 static u64 last_id;
+static struct move *bucket[BUCKETS];	/* by id */
 
 static struct move *find(u64 id)
 {
-	struct move *m;
+	struct move *m = bucket[id % BUCKETS];
 
-	for (m = w.move; m; m = m->next)
-		if (m->id == id)
-			return m;
-	return NULL;
+	while (m && m->id != id)
+		m = m->same;
+	return m;
 }
 
 /* A word from daemon to daemon: lost when they do not hear each other. */
@@ -43,6 +45,9 @@ static void forget_if_over(struct move *m)
 	while (*p != m)
 		p = &(*p)->next;
 	*p = m->next;
+	for (p = &bucket[m->id % BUCKETS]; *p != m;)
+		p = &(*p)->same;
+	*p = m->same;
 	free(m);
 }
 
@@ -71,6 +76,7 @@ static void kill_body(struct body *b)
 	struct node *n = b->node;
 
 	b->state = DYING;
+	n->k.ndying++;
 	b->proc->alive--;
 	/* in a namespace that was declared dead it died with that */
 	b->proc->struck |= check_is_dead(n);
@@ -281,6 +287,8 @@ bool move_start(struct node *n, struct node *to)
 	}
 	m->next = w.move;
 	w.move = m;
+	m->same = bucket[m->id % BUCKETS];
+	bucket[m->id % BUCKETS] = m;
 	if (!m->n) {
 		forget_if_over(m);
 		return false;
@@ -553,6 +561,7 @@ void moves_free(void)
 		w.move = m->next;
 		free(m);
 	}
+	memset(bucket, 0, sizeof(bucket));
 	last_id = 0;
 }
 

@@ -37,6 +37,7 @@
 #define MS		1000ull		/* virtual time is in microseconds */
 #define SECOND		(1000 * MS)
 #define NODES_MAX	1023
+#define MANY		16	/* from here on things are done in batches */
 #define MOVE_TASKS	4
 #define PIDS_A_MESSAGE	24		/* few, so that reports take several */
 
@@ -127,11 +128,12 @@ struct corosync {
 	struct ring *ring;
 	size_t received;	/* of the ring's log */
 	struct entries outbox;
-	bool sending;
+	bool sending, receiving;
 	u64 quorum_ring;
 	bool quorate;
 	struct daemon_id group[NODES_MAX];
 	unsigned int ngroup;
+	u16 at[NODES_MAX + 1];	/* by node: place in it plus 1 */
 };
 
 void group_start(struct node *n);
@@ -218,7 +220,8 @@ struct kernel {
 	u64 low_at;
 	bool complete;		/* as MEMBERS said */
 	struct peer peer[NODES_MAX];
-	unsigned int npeers;
+	unsigned int npeers, unheard;
+	u16 peer_at[NODES_MAX + 1];	/* by id: place plus 1 */
 	struct call *calls;
 	u64 next_id;
 	struct entries parked;
@@ -232,6 +235,8 @@ struct kernel {
 	bool gone_busy;
 	struct body **body;
 	size_t nbodies, bodies_cap;
+	unsigned int ndying;
+	u16 guests_of[NODES_MAX + 1];	/* bodies by home, by the map of now */
 	/* the guard, as it is in pando-init */
 	u64 until;		/* of the node's clock */
 	bool frozen;
@@ -283,7 +288,7 @@ enum source_phase { S_NONE, S_ASKING, S_MOVING, S_COMMITTING, S_DECIDED };
 enum target_phase { T_NONE, T_RESERVED, T_READY, T_DECIDED };
 
 struct move {
-	struct move *next;
+	struct move *next, *same;	/* in its bucket */
 	u64 id;
 	struct node *from, *to;
 	u32 n, pid[MOVE_TASKS];
@@ -380,7 +385,8 @@ struct node {
 	u64 clock_zero;
 	s64 permille;		/* by how much its clock is wrong */
 	u64 dead;		/* incarnation that was declared dead by a view */
-	struct msg *saved;	/* on disk */
+	struct lineage *saved;	/* on disk, with the highest epoch promised */
+	u64 saved_seen;
 };
 
 /* What happens by chance, numbered as it comes; some are left out. */
@@ -404,6 +410,7 @@ struct world {
 	bool verbose, quiet;
 	u64 expel_after;	/* 0: never by itself */
 	u64 fault_every, away;	/* at most */
+	unsigned int slow;	/* many nodes: all takes so much longer */
 	u64 events, messages, forks, moves, views, lookups, crashes, freezes, expelled;
 	unsigned int hops_max;
 	struct move *move;

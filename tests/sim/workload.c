@@ -50,6 +50,18 @@ static void look_up(struct node *n)
 		kernel_lookup(n, b->proc->pid);
 }
 
+/* All hear of all blocks and moves: no more of that than there is of a few. */
+static u64 rest(void)
+{
+	return delay(100 * MS) * (1 + w.nodes / MANY);
+}
+
+/* Every commit is acknowledged by all to all. */
+static bool may_move(void)
+{
+	return w.nodes <= MANY || rnd(w.nodes) < MANY;
+}
+
 static void on_work(struct node *n, struct msg *m, u64 a, u64 b)
 {
 	struct node *to = another(n);
@@ -60,11 +72,11 @@ static void on_work(struct node *n, struct msg *m, u64 a, u64 b)
 	if (w.calm)
 		return;
 	if (n->k.frozen) {
-		event_at(delay(100 * MS), HOST, n, on_work, NULL, 0, 0);
+		event_at(rest(), HOST, n, on_work, NULL, 0, 0);
 		return;
 	}
 	if (act_left_out(&w.work)) {
-		event_at(delay(100 * MS), HOST, n, on_work, NULL, 0, 0);
+		event_at(rest(), HOST, n, on_work, NULL, 0, 0);
 		return;
 	}
 	switch (rnd(10)) {
@@ -78,7 +90,7 @@ static void on_work(struct node *n, struct msg *m, u64 a, u64 b)
 		look_up(n);
 		break;
 	case 6 ... 7:
-		if (to && n->d.up)
+		if (to && n->d.up && may_move())
 			move_start(n, to);
 		break;
 	default:
@@ -86,7 +98,7 @@ static void on_work(struct node *n, struct msg *m, u64 a, u64 b)
 	}
 	while (n->k.nbodies > w.population && chance(90))
 		end_one(n);
-	event_at(delay(100 * MS), HOST, n, on_work, NULL, 0, 0);
+	event_at(rest(), HOST, n, on_work, NULL, 0, 0);
 }
 
 /* Many at once, or it would take for ever until there are as many. */
