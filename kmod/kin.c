@@ -390,23 +390,28 @@ static int handle_event(struct pando_rpc_req *req)
 
 /* --- who holds ------------------------------------------------------------------- */
 
-int pando_kin_hold(u32 pid, bool drop)
+int pando_kin_hold(u32 pid, bool drop, u16 *where)
 {
 	struct pando_wire_kin_hold msg = {
 		.pid = cpu_to_le32(pid),
 		.flags = cpu_to_le32(drop ? PANDO_KIN_DROP : 0),
 	};
+	struct pando_wire_kin_hold_reply reply = {};
 	bool here;
+	int err;
 
-	return pando_locate_call(pid, PANDO_MSG_KIN_HOLD,
-				 &(struct kvec){ &msg, sizeof(msg) }, 1,
-				 NULL, 0, NULL, &here);
+	err = pando_locate_call(pid, PANDO_MSG_KIN_HOLD,
+				&(struct kvec){ &msg, sizeof(msg) }, 1,
+				&reply, sizeof(reply), NULL, &here);
+	if (where)
+		*where = le16_to_cpu(reply.node);
+	return err;
 }
 
 void pando_kin_let_go(u32 pid)
 {
 	if (!pando_watch_has(pid))
-		pando_kin_hold(pid, true);
+		pando_kin_hold(pid, true, NULL);
 }
 
 static void drop_holder(u32 pid, u16 node)
@@ -441,8 +446,13 @@ int pando_kin_tell(u32 pid, u16 node)
 static int handle_hold(struct pando_rpc_req *req)
 {
 	const struct pando_wire_kin_hold *msg = req->data;
+	struct pando_wire_kin_hold_reply *reply = req->reply;
 	u32 pid = le32_to_cpu(msg->pid);
 
+	*reply = (struct pando_wire_kin_hold_reply){
+		.node = cpu_to_le16(pando_nodes_self()),
+	};
+	req->reply_len = sizeof(*reply);
 	if (le32_to_cpu(msg->flags) & PANDO_KIN_DROP) {
 		drop_holder(pid, req->node);
 		return 0;
@@ -639,16 +649,30 @@ void pando_kin_group(struct pid *pgrp, int sig)
 
 /* --- nodes that were lost -------------------------------------------------------------- */
 
-/** struct condemned - a process that counts as dead, should its node come back */
+#define CONDEMNED_AGAIN		HZ
+/* Its home hears of a process from all nodes, but not from all at once. */
+#define CONDEMNED_MISSES	5
+
+/**
+ * struct condemned - a process that counts as dead, should its node come back
+ * @list: of all of them
+ * @pid: its number
+ * @node: where it was
+ * @incarnation: of that node; 0: not known
+ * @misses: how often the node was there, and nobody had the process
+ */
 struct condemned {
 	struct list_head list;
 	u32 pid;
 	u16 node;
 	u64 incarnation;
+	unsigned int misses;
 };
 
 static LIST_HEAD(condemned);	/* condemned_mutex */
 static DEFINE_MUTEX(condemned_mutex);
+static void condemned_fn(struct work_struct *work);
+static DECLARE_DELAYED_WORK(condemned_work, condemned_fn);
 
 void pando_kin_condemn(u32 pid, u16 node, u64 incarnation)
 {
@@ -657,27 +681,69 @@ void pando_kin_condemn(u32 pid, u16 node, u64 incarnation)
 	c->pid = pid;
 	c->node = node;
 	c->incarnation = incarnation;
+	c->misses = 0;
 	mutex_lock(&condemned_mutex);
 	list_add(&c->list, &condemned);
 	mutex_unlock(&condemned_mutex);
 }
 
-static void execute_condemned(void)
+static int kill_condemned(u32 pid)
+{
+	struct pando_wire_kin_signal msg = {
+		.pid = cpu_to_le32(pid),
+		.signo = cpu_to_le32(SIGKILL),
+	};
+	bool here;
+	int err;
+
+	err = pando_locate_call(pid, PANDO_MSG_KIN_SIGNAL,
+				&(struct kvec){ &msg, sizeof(msg) }, 1, NULL, 0,
+				NULL, &here);
+	if (here)
+		signal_local(pid, SIGKILL);
+	return here ? 0 : err;
+}
+
+/* Was it killed, or is there nothing to kill? */
+static bool is_executed(struct condemned *c, bool *again)
+{
+	u64 now = pando_nodes_incarnation_of(c->node);
+	int err;
+
+	if (!now)
+		return false;
+	if (c->incarnation && now != c->incarnation)
+		return true;
+	err = kill_condemned(c->pid);
+	if (!err || err == -ENOTCONN ||
+	    (err == -ESRCH && ++c->misses == CONDEMNED_MISSES))
+		return true;
+	*again = true;
+	return false;
+}
+
+/* What is told in vain is told again: somebody has been told that it died. */
+static void condemned_fn(struct work_struct *work)
 {
 	struct condemned *c, *next;
-	u64 now;
+	bool again = false;
+	LIST_HEAD(all);
 
 	mutex_lock(&condemned_mutex);
-	list_for_each_entry_safe(c, next, &condemned, list) {
-		now = pando_nodes_incarnation_of(c->node);
-		if (!now)
+	list_splice_init(&condemned, &all);
+	mutex_unlock(&condemned_mutex);
+	list_for_each_entry_safe(c, next, &all, list) {
+		if (!is_executed(c, &again))
 			continue;
-		if (now == c->incarnation)
-			send_out(c->pid, SIGKILL, false);
 		list_del(&c->list);
 		kfree(c);
 	}
+	mutex_lock(&condemned_mutex);
+	list_splice(&all, &condemned);
 	mutex_unlock(&condemned_mutex);
+	if (again)
+		queue_delayed_work(system_unbound_wq, &condemned_work,
+				   CONDEMNED_AGAIN);
 }
 
 void pando_kin_members(void)
@@ -690,7 +756,7 @@ void pando_kin_members(void)
 		if (k->ending)
 			tell(k);
 	spin_unlock_irq(&lock);
-	execute_condemned();
+	mod_delayed_work(system_unbound_wq, &condemned_work, 0);
 }
 
 /* --- life ---------------------------------------------------------------------------------- */
@@ -704,6 +770,7 @@ void pando_kin_reset(void)
 	int i;
 
 	flush_work(&out_work);
+	cancel_delayed_work_sync(&condemned_work);
 	spin_lock_irq(&lock);
 	hash_for_each_safe(table, i, next, k, node)
 		forget(k);

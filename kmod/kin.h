@@ -37,9 +37,10 @@ bool pando_kin_is_ending(u32 pid);
 int pando_kin_tell(u32 pid, u16 node);
 /*
  * This node holds, or holds no more, @pid: there is a stub of it, or somebody
- * watches it (watch.h). Process context, waits.
+ * watches it (watch.h). @where, if it is not NULL: out, the node that answered.
+ * Process context, waits.
  */
-int pando_kin_hold(u32 pid, bool drop);
+int pando_kin_hold(u32 pid, bool drop, u16 *where);
 /* There is no stub of it any more. */
 void pando_kin_let_go(u32 pid);
 /*

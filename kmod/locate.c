@@ -470,22 +470,61 @@ bool pando_locate_may_be_remote(u32 pid)
 }
 EXPORT_SYMBOL_GPL(pando_locate_may_be_remote);
 
+/* Its home says that it is nowhere when all have said what they have. */
+static bool may_be_found(u32 pid)
+{
+	return pando_locate_home(pid) == pando_nodes_self() &&
+	       !pando_recover_heard_all();
+}
+
 /**
  * pando_locate_miss - answer for a PID that does not live here
  * @pid: what was asked for
  *
  * Return: -EREMCHG when this node knows where it went; -EBUSY when it is about
- * to arrive, and may have left already where it comes from; else -ESRCH.
+ * to arrive, and may have left already where it comes from, or when another
+ * may yet say that it is there; else -ESRCH.
  */
 int pando_locate_miss(u32 pid)
 {
+	const struct pando_dir_entry *e;
+	u16 node = 0;
+	u64 now;
+	int err;
+
 	/* here, and so is for a moment a stub of it */
 	if (pando_stub_is_copy(pid))
 		return -EBUSY;
-	if (is_kind(pid, PANDO_DIR_AWAY) || is_kind(pid, PANDO_DIR_LEAVING) ||
-	    pando_stub_has(pid))
-		return -EREMCHG;
-	return is_kind(pid, PANDO_DIR_RESERVED) ? -EBUSY : -ESRCH;
+	spin_lock_irq(&pando_locate_lock);
+	e = pando_dir_find(&pando_locate_dir, pid, PANDO_DIR_AWAY);
+	if (!e)
+		e = pando_dir_find(&pando_locate_dir, pid, PANDO_DIR_LEAVING);
+	if (e)
+		node = e->node;
+	else if (pando_stub_has(pid))
+		node = pando_stub_where(pid);
+	/* where it went with is lost, or is beyond a partition: not there */
+	now = pando_recover_incarnation(node);
+	if (now && (!e || !e->tag || e->tag == now))
+		err = -EREMCHG;
+	else if (pando_dir_find(&pando_locate_dir, pid, PANDO_DIR_RESERVED) ||
+		 may_be_found(pid))
+		err = -EBUSY;
+	else
+		err = -ESRCH;
+	spin_unlock_irq(&pando_locate_lock);
+	return err;
+}
+
+/* It is not where its home, this node, has it. */
+static int lost_sight(u32 pid)
+{
+	int err;
+
+	spin_lock_irq(&pando_locate_lock);
+	err = may_be_found(pid) ? -EBUSY : -ESRCH;
+	spin_unlock_irq(&pando_locate_lock);
+	return err;
 }
 EXPORT_SYMBOL_GPL(pando_locate_miss);
 
@@ -544,7 +583,7 @@ static int walk(u32 pid, enum pando_msg type, const struct kvec *vec, int nvec,
 			*here = pando_ns_has_pid(pid);
 			return !*here && (is_kind(pid, PANDO_DIR_RESERVED) ||
 					  pando_stub_is_copy(pid)) ?
-			       -EBUSY : -ESRCH;
+			       -EBUSY : lost_sight(pid);
 		}
 		err = pando_rpc_call(node, type, vec, nvec, reply, reply_cap,
 				     reply_len);
@@ -562,7 +601,7 @@ static int walk(u32 pid, enum pando_msg type, const struct kvec *vec, int nvec,
 			/* a hint was wrong: back to who must know */
 			set_hint(pid, 0);
 			if (home == self)
-				return -ESRCH;
+				return lost_sight(pid);
 			node = home;
 		} else {
 			return err == -EHOSTDOWN ? -ESRCH : err;
@@ -583,8 +622,8 @@ static int walk(u32 pid, enum pando_msg type, const struct kvec *vec, int nvec,
  * @here: out: it turned out to live on this node, nothing was asked
  *
  * Context: process, may sleep, killable.
- * Return: the handler's status, -ESRCH when nobody has it, or an error of
- * pando_rpc_call().
+ * Return: the handler's status, -ESRCH when nobody has it, -ETIMEDOUT when that
+ * did not become clear in time, or an error of pando_rpc_call().
  */
 int pando_locate_call(u32 pid, enum pando_msg type,
 		      const struct kvec *vec, int nvec,
@@ -603,7 +642,7 @@ int pando_locate_call(u32 pid, enum pando_msg type,
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		if (time_after(jiffies, deadline))
-			return -ESRCH;
+			return -ETIMEDOUT;
 		usleep_range(500, 2000);
 	}
 }

@@ -44,6 +44,11 @@ u64 pando_recover_incarnation(u16 node)
 	return view.incarnation[node];
 }
 
+bool pando_recover_heard_all(void)
+{
+	return bitmap_empty(view.unheard, PANDO_NODE_MAX + 1);
+}
+
 /*
  * All members have spoken, and nobody else is left: where none of them has it,
  * it died with a node that came back empty or was declared dead.
@@ -63,7 +68,7 @@ static void forget_unconfirmed(void)
 {
 	u32 n;
 
-	if (!view.complete || !bitmap_empty(view.unheard, PANDO_NODE_MAX + 1))
+	if (!view.complete || !pando_recover_heard_all())
 		return;
 	n = pando_dir_purge(&pando_locate_dir, PANDO_DIR_AWAY, is_unconfirmed,
 			    NULL);

@@ -27,6 +27,12 @@ void pando_recover_members(u64 epoch, const struct pando_member *list, int n,
 /* Of the member @node, 0 if it is none; under pando_locate_lock. */
 u64 pando_recover_incarnation(u16 node);
 
+/*
+ * Have all members said what they have of ours? Then what is not known is not
+ * with any of them. Under pando_locate_lock.
+ */
+bool pando_recover_heard_all(void);
+
 /* The guest @pid has ended here: its home will be told. Any context. */
 void pando_recover_gone(u32 pid);
 

@@ -92,9 +92,12 @@ void pando_stub_stop(u32 pid, int sig);
 void pando_stub_cont(u32 pid);
 /* It moved on. Any context. */
 void pando_stub_moved(u32 pid, u16 where);
-/* A new MEMBERS list is in force: what ran on a node that is lost has ended. */
+/* A new MEMBERS list is in force. */
 void pando_stub_members(bool quorate);
-/* The view stands: every stub is made known to its process. Any context. */
+/*
+ * The view stands: every stub is made known to its process, and what was lost
+ * with its node has ended. Any context.
+ */
 void pando_stub_announce(void);
 /* Some may be nobody's relation any more: they go in a moment. Any context. */
 void pando_stub_tidy(void);

@@ -216,65 +216,75 @@ void pando_stub_moved(u32 pid, u16 where)
 		mod_delayed_work(system_unbound_wq, &announce_work, 0);
 }
 
-static bool is_lost(const struct pando_stub *s, bool quorate)
+static bool in_majority;	/* of the last MEMBERS */
+
+void pando_stub_members(bool quorate)
+{
+	WRITE_ONCE(in_majority, quorate);
+}
+
+/* 0: the node was no member when we heard that the process is there. */
+static bool is_lost(const struct pando_stub *s)
 {
 	u64 now = pando_nodes_incarnation_of(s->where);
 
-	return now ? now != s->incarnation : quorate;
+	return !now || (s->incarnation && now != s->incarnation);
 }
 
 /*
- * The node is gone and its processes with it. (Should it only be cut off, what
- * ran there is killed before it may run again: a node without quorum is
- * frozen, and the stub's end is announced as a signal when it is back.)
+ * The node is gone and the process with it. Should it only be cut off, what ran
+ * there is killed when it is back; until then it is frozen, having no quorum.
  */
-void pando_stub_members(bool quorate)
+static void grieve(struct pando_stub *s)
 {
-	struct pando_stub **all;
-	u32 n, i;
-
-	mutex_lock(&pando_stub_act);
-	all = pando_stub_collect(&n);
-	for (i = 0; i < n; i++) {
-		if (!is_lost(all[i], quorate))
-			continue;
-		pr_info("pando: process %u was lost with node %u\n",
-			all[i]->pid, all[i]->where);
-		pando_kin_condemn(all[i]->pid, all[i]->where,
-				  all[i]->incarnation);
-		pando_stub_end(all[i], SIGKILL);
-	}
-	kvfree(all);
-	mutex_unlock(&pando_stub_act);
+	pr_info("pando: process %u was lost with node %u\n", s->pid, s->where);
+	if (!pando_nodes_incarnation_of(s->where))
+		pando_kin_condemn(s->pid, s->where, s->incarnation);
+	pando_stub_end(s, SIGKILL);
 }
 
-/* Nobody has it, so it ended, and we were not told: its node was lost. */
+/*
+ * Nobody has it: its home says so, which has heard of all that are here. What
+ * we know of its place may be old, so that alone says nothing. And a minority
+ * knows nothing at all: those that it cannot ask may have it.
+ */
 static bool missed(u32 pid)
 {
 	struct pando_wire_kin_event killed = {
 		.what = cpu_to_le32(PANDO_KIN_EXIT),
 		.status = cpu_to_le32(SIGKILL),
 	};
+	bool again = false, ended = false;
 	struct pando_stub *s;
-	bool again;
 
 	mutex_lock(&pando_stub_act);
-	s = standing(pid);
-	again = s && ++s->misses < MISSES_MAX;
+	s = READ_ONCE(in_majority) ? standing(pid) : NULL;
+	if (s && is_lost(s)) {
+		grieve(s);
+	} else if (s) {
+		/* it ended, and we were not told? */
+		again = ++s->misses < MISSES_MAX;
+		ended = !again;
+	}
 	mutex_unlock(&pando_stub_act);
-	if (s && !again)
+	if (ended)
 		pando_stub_exit(pid, &killed);
 	return again;
 }
 
-static void found(u32 pid)
+static void found(u32 pid, u16 where)
 {
+	u64 incarnation = pando_nodes_incarnation_of(where);
 	struct pando_stub *s;
 
 	mutex_lock(&pando_stub_act);
-	s = standing(pid);
-	if (s)
+	spin_lock_irq(&pando_stub_lock);
+	s = pando_stub_find(pid);
+	if (s && s->state == PANDO_STUB_STANDS) {
 		s->misses = 0;
+		pando_stub_set_where(s, where, incarnation);
+	}
+	spin_unlock_irq(&pando_stub_lock);
 	mutex_unlock(&pando_stub_act);
 }
 
@@ -301,13 +311,14 @@ static void announce_fn(struct work_struct *work)
 {
 	bool again = false;
 	u32 *pids, n, i;
+	u16 where;
 	int err;
 
 	pids = all_pids(&n);
 	for (i = 0; i < n; i++) {
-		err = pando_kin_hold(pids[i], false);
+		err = pando_kin_hold(pids[i], false, &where);
 		if (!err)
-			found(pids[i]);
+			found(pids[i], where);
 		else if (err != -ESRCH || missed(pids[i]))
 			again = true;
 	}

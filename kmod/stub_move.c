@@ -81,7 +81,7 @@ int pando_stub_claim(struct file *owner, u32 pid, bool travels)
 	mutex_unlock(&pando_stub_act);
 	/* from now on we hear of its end, whoever hears of it as well */
 	if (!ret && travels) {
-		ret = pando_kin_hold(pid, false);
+		ret = pando_kin_hold(pid, false, NULL);
 		if (ret)
 			unclaim(owner, pid);
 	}

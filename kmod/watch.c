@@ -101,10 +101,10 @@ static void part_fn(struct work_struct *work)
 	struct parting *p = container_of(work, struct parting, work);
 
 	if (!pando_watch_has(p->pid) && !pando_stub_has(p->pid)) {
-		pando_kin_hold(p->pid, true);
+		pando_kin_hold(p->pid, true, NULL);
 		/* who has come since was perhaps overtaken by that */
 		if (pando_watch_has(p->pid))
-			pando_kin_hold(p->pid, false);
+			pando_kin_hold(p->pid, false, NULL);
 	}
 	kfree(p);
 }
@@ -352,7 +352,7 @@ static bool announce(u32 pid)
 			pando_watch_end(pid);
 		return false;
 	}
-	err = pando_kin_hold(pid, false);
+	err = pando_kin_hold(pid, false, NULL);
 	if (!err)
 		found(pid);
 	return err && (err != -ESRCH || missed(pid));

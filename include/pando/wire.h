@@ -56,7 +56,7 @@
 	X(LOCATE,	10, 4, 4, 4, 4, PANDO_MSGF_IDEM) \
 	X(KIN_EVENT,	11, 160, 160, 4, 4, 0) \
 	X(KIN_SIGNAL,	12, 16, 16, 0, 0, 0) \
-	X(KIN_HOLD,	13, 8, 8, 0, 0, PANDO_MSGF_IDEM) \
+	X(KIN_HOLD,	13, 8, 8, 4, 4, PANDO_MSGF_IDEM) \
 	X(KIN_LEFT,	14, 8, 8, 0, 0, 0) \
 	X(CALL,		16, 152, PANDO_WIRE_PAYLOAD, 8, PANDO_WIRE_PAYLOAD, \
 	  PANDO_MSGF_SERVE) \
@@ -290,6 +290,12 @@ struct pando_wire_kin_signal {
 struct pando_wire_kin_hold {
 	__le32 pid;
 	__le32 flags;
+};
+
+/** @node: the one that answers, where the process lives */
+struct pando_wire_kin_hold_reply {
+	__le16 node;
+	__le16 reserved;
 };
 
 /**
