@@ -340,7 +340,7 @@ static bool node_settled(const struct node *n)
 	    s->phase != PHASE_ACTIVE || !s->quorate || s->epoch != first->epoch ||
 	    s->nmembers != w.nodes || n->k.epoch.number != s->epoch ||
 	    n->k.epoch.phase != PANDO_EPOCH_RUNNING || n->k.calls ||
-	    n->k.ngone || n->k.ndying || n->d.round_timer)
+	    n->k.ngone || n->k.ndying || n->d.round_timer || !kin_settled(n))
 		return false;
 	return true;
 }
@@ -492,10 +492,41 @@ static void end_lookup(struct node *n, const struct body *b)
 			 b->node->id, n->id);
 }
 
+static bool is_here(u64 incarnation)
+{
+	const struct node *n;
+
+	for_each_node(n)
+		if (n->k.incarnation == incarnation)
+			return true;
+	return false;
+}
+
+/* Each parent that lives has been told what became of its children. */
+static void end_statuses(void)
+{
+	const struct chunk *c;
+	unsigned int i;
+
+	for (c = chunks; c; c = c->next)
+		for (i = 0; i < c->used; i++) {
+			const struct proc *p = &c->proc[i], *q = p->parent;
+
+			if (p->alive && p->given_up && is_here(p->given_up))
+				violated("PID %u lives, though its parent was told that it was lost",
+					 p->pid);
+			if (!p->alive && q && q->alive && !q->ended && !p->told)
+				violated("PID %u has ended, and its parent was not told",
+					 p->pid);
+		}
+}
+
 void check_end(void)
 {
 	struct node *n, *o;
 	size_t i;
+
+	end_statuses();
 
 	memset(guests_of, 0, sizeof(guests_of));
 	memset(wrong_of, 0, sizeof(wrong_of));

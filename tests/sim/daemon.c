@@ -259,8 +259,9 @@ static void prepare(struct node *n)
 	daemon_judged(n);
 	if (known(n)) {
 		stop_kernel(n, s->epoch);
-		kernel_members(n, s->epoch, quorate && state_complete(s),
-			       s->member, s->nmembers);
+		kernel_members(n, s->epoch, quorate,
+			       quorate && state_complete(s), s->member,
+			       s->nmembers);
 		if (quorate)
 			send_leases(n);
 	}
@@ -609,7 +610,7 @@ void daemon_stop(struct node *n)
 
 	if (n->d.attached) {
 		stop_kernel(n, epoch);
-		kernel_members(n, epoch, false, &self, 1);
+		kernel_members(n, epoch, false, false, &self, 1);
 		kernel_start(n, epoch);
 	}
 	daemon_kill(n);

@@ -86,7 +86,7 @@ u16 kernel_home(const struct node *n, u32 pid)
 bool kernel_settled(struct node *n, u32 pid)
 {
 	return !is_kind(n, pid, PANDO_DIR_RESERVED) &&
-	       !is_kind(n, pid, PANDO_DIR_LEAVING);
+	       !is_kind(n, pid, PANDO_DIR_LEAVING) && !kin_stub_where(n, pid);
 }
 
 bool kernel_has_pid(struct node *n, u32 pid)
@@ -173,7 +173,7 @@ bool kernel_fork(struct node *n, struct proc **proc)
 		nr = next_number(n, &tries);
 		if (!nr)
 			return false;
-	} while (kernel_body(n, nr));
+	} while (kernel_body(n, nr) || kin_stub_where(n, nr));
 	p = check_proc(nr);
 	b = new_body(n, p, RUNNING);
 	check_born(b);
@@ -245,6 +245,8 @@ static void on_gone_work(struct node *n, struct msg *m, u64 a, u64 b)
 	gone_work(n);
 }
 
+static void tell_gone(struct node *n, u32 gone);
+
 static void freed(struct node *n, u32 pid)
 {
 	struct kernel *k = &n->k;
@@ -272,7 +274,17 @@ static void freed(struct node *n, u32 pid)
 		if (pando_dir_clear(&k->dir, pid, PANDO_DIR_LEAVING))
 			flags = GONE_LEFT;
 		pando_dir_clear(&k->dir, pid, PANDO_DIR_ARRIVED);
+		/* its home is told when its parent has been */
+		if (kin_is_ending(n, pid))
+			return;
 	}
+	tell_gone(n, pid | flags);
+}
+
+static void tell_gone(struct node *n, u32 gone)
+{
+	struct kernel *k = &n->k;
+
 	if (k->ngone == k->gone_cap) {
 		k->gone_cap = k->gone_cap ? 2 * k->gone_cap : 64;
 		k->gone = realloc(k->gone, k->gone_cap * sizeof(*k->gone));
@@ -281,7 +293,7 @@ static void freed(struct node *n, u32 pid)
 			exit(2);
 		}
 	}
-	k->gone[k->ngone++] = pid | flags;
+	k->gone[k->ngone++] = gone;
 	event_at(delay(5 * MS), HOST, n, on_gone_work, NULL, 0, 0);
 }
 
@@ -304,18 +316,60 @@ void kernel_free_body(struct body *b, bool crash)
 void kernel_exit(struct body *b)
 {
 	b->proc->ended = true;
+	kin_ended(b);
+	kin_parent_ended(b);
 	kernel_free_body(b, false);
+}
+
+int kernel_kill(struct node *n, u32 pid)
+{
+	struct body *b = kernel_body(n, pid);
+
+	if (b->state != RUNNING || b->proc->moving)
+		return -EBUSY;
+	kernel_exit(b);
+	return 0;
+}
+
+void kernel_pin(struct node *n, u32 pid)
+{
+	if (kernel_home(n, pid) == n->id)
+		pando_dir_set(&n->k.dir, pid, PANDO_DIR_AWAY, n->id, 0);
+}
+
+void kernel_ended(struct node *n, u32 pid)
+{
+	const struct pando_dir_entry *e;
+
+	if (kernel_home(n, pid) != n->id) {
+		tell_gone(n, pid);
+		return;
+	}
+	e = pando_dir_find(&n->k.dir, pid, PANDO_DIR_AWAY);
+	if (e && e->node == n->id)
+		pando_dir_clear(&n->k.dir, pid, PANDO_DIR_AWAY);
+}
+
+/* The original that has left may still be here: then that is what is freed. */
+void kernel_number_free(struct node *n, u32 pid)
+{
+	if (!kernel_body(n, pid) && kernel_home(n, pid) != n->id)
+		tell_gone(n, pid);
+}
+
+static void handle_left(struct node *n, const struct kernel_msg *m)
+{
+	if (kernel_home(n, m->pid[0]) != n->id)
+		return;
+	pando_dir_set(&n->k.dir, m->pid[0], PANDO_DIR_AWAY, m->from,
+		      kernel_incarnation(n, m->from));
+	pando_dir_mark(&n->k.dir, m->pid[0], PANDO_DIR_AWAY, 1);
 }
 
 static void handle_gone(struct node *n, const struct kernel_msg *m)
 {
-	struct peer *p = kernel_peer(n, m->from);
 	u32 i;
 
-	/* the number may have a new life by the time the word comes again */
-	if (m->id <= p->done && w.bug != BUG_GONE_TWICE)
-		return;
-	p->done = m->id;
 	for (i = 0; i < m->count; i++) {
 		const struct pando_dir_entry *e;
 
@@ -377,8 +431,8 @@ struct peer *kernel_peer(struct node *n, u16 id)
 	return at ? &n->k.peer[at - 1] : NULL;
 }
 
-/* As pando_nodes_incarnation_of(): 0 when it is not a member. */
-static u64 incarnation_of(struct node *n, u16 id)
+/* As pando_nodes_kernel_incarnation(): 0 when it is not a member. */
+u64 kernel_incarnation(struct node *n, u16 id)
 {
 	struct peer *p = kernel_peer(n, id);
 
@@ -397,6 +451,7 @@ void kernel_moved(struct node *n, const u32 *pids, u32 count, u16 from, u16 to)
 
 		trace_pid(pid, "  node %llu: %llu moved %llu to %llu, home %llu",
 			  n->id, pid, from, to, kernel_home(n, pid));
+		kin_moved(n, pid, to);
 		pando_dir_clear(d, pid, PANDO_DIR_HINT);
 		if (to == n->id) {
 			pando_dir_clear(d, pid, PANDO_DIR_RESERVED);
@@ -407,10 +462,13 @@ void kernel_moved(struct node *n, const u32 *pids, u32 count, u16 from, u16 to)
 		}
 		if (kernel_home(n, pid) == n->id)
 			pando_dir_set(d, pid, PANDO_DIR_AWAY, to,
-				      incarnation_of(n, to));
+				      kernel_incarnation(n, to));
 		pando_dir_mark(d, pid, PANDO_DIR_AWAY, 1);
-		if (from == n->id)
+		if (from == n->id) {
 			pando_dir_set(d, pid, PANDO_DIR_LEAVING, to, 0);
+			if (kernel_body(n, pid))
+				kin_left(kernel_body(n, pid), to);
+		}
 	}
 }
 
@@ -418,20 +476,20 @@ void kernel_moved(struct node *n, const u32 *pids, u32 count, u16 from, u16 to)
 
 static bool is_of_the_dead(struct pando_dir_entry *e, void *node)
 {
-	u64 now = incarnation_of(node, e->node);
+	u64 now = kernel_incarnation(node, e->node);
 
 	return now && e->tag && now != e->tag;
 }
 
 static bool is_not_here(struct pando_dir_entry *e, void *node)
 {
-	return !incarnation_of(node, e->node);
+	return !kernel_incarnation(node, e->node);
 }
 
 /* Of a member that does not have it, or of a node that was declared dead. */
 static bool is_unconfirmed(struct pando_dir_entry *e, void *node)
 {
-	return !incarnation_of(node, e->node) || !e->mark;
+	return !kernel_incarnation(node, e->node) || !e->mark;
 }
 
 int kernel_stop(struct node *n, u64 epoch)
@@ -439,18 +497,19 @@ int kernel_stop(struct node *n, u64 epoch)
 	return pando_epoch_stop(&n->k.epoch, epoch);
 }
 
-int kernel_members(struct node *n, u64 epoch, bool complete,
+int kernel_members(struct node *n, u64 epoch, bool quorate, bool complete,
 		   const struct member *m, unsigned int count)
 {
 	struct kernel *k = &n->k;
-	u64 done[NODES_MAX + 1] = { 0 }, was[NODES_MAX + 1] = { 0 };
+	struct channel *channel[NODES_MAX + 1] = { NULL };
+	u64 was[NODES_MAX + 1] = { 0 };
 	unsigned int i;
 
 	if (pando_epoch_members(&k->epoch, epoch))
 		return -ESTALE;
 	for (i = 0; i < k->npeers; i++) {
 		was[k->peer[i].id] = k->peer[i].incarnation;
-		done[k->peer[i].id] = k->peer[i].done;
+		channel[k->peer[i].id] = k->peer[i].channel;
 	}
 	k->complete = complete;
 	k->npeers = 0;
@@ -463,9 +522,15 @@ int kernel_members(struct node *n, u64 epoch, bool complete,
 		k->peer_at[m[i].id] = ++k->npeers;
 		*p = (struct peer){ .id = m[i].id,
 				    .incarnation = m[i].incarnation };
-		if (was[p->id] == p->incarnation)
-			p->done = done[p->id];
+		if (was[p->id] == p->incarnation) {
+			p->channel = channel[p->id];
+			channel[p->id] = NULL;
+		}
 	}
+	rpc_members(n);
+	for (i = 1; i <= w.nodes; i++)
+		rpc_drop(channel[i]);
+	k->quorate = quorate;
 	k->unheard = k->npeers;
 	pando_dir_purge(&k->dir, PANDO_DIR_HINT, NULL, NULL);
 	if (w.bug == BUG_HASTY_GRIEF)
@@ -475,7 +540,8 @@ int kernel_members(struct node *n, u64 epoch, bool complete,
 	/* alone, there is nobody to wait for */
 	if (complete && !k->npeers)
 		pando_dir_purge(&k->dir, PANDO_DIR_AWAY, is_unconfirmed, n);
-	rpc_members(n);
+	if (w.bug == BUG_EARLY_GRIEF)
+		kin_grieve_early(n);
 	rpc_unpark(n);
 	return 0;
 }
@@ -519,6 +585,7 @@ static void report_next(struct node *n, u64 epoch)
 		if (pando_epoch_done(&k->epoch, epoch))
 			return;
 		trace("node %llu: epoch %llu is in force", n->id, epoch);
+		kin_announce(n);
 		daemon_kernel_done(n, epoch);
 		return;
 	}
@@ -546,6 +613,8 @@ int kernel_start(struct node *n, u64 epoch)
 		return -ESTALE;
 	/* a recovery that was overtaken ends first: its request still goes out */
 	rpc_open(n);
+	/* the moves that the view decides are known by now, and who is lost */
+	kin_start(n);
 	if (!rpc_waits(n, CALL_GUESTS))
 		event_at(delay(20 * MS), HOST, n, on_report, NULL, epoch, 0);
 	return 0;
@@ -601,7 +670,7 @@ static int handle_guests(struct node *n, const struct kernel_msg *m)
 		if (kernel_home(n, m->pid[i]) != n->id)
 			continue;
 		pando_dir_set(d, m->pid[i], PANDO_DIR_AWAY, m->from,
-			      incarnation_of(n, m->from));
+			      kernel_incarnation(n, m->from));
 		pando_dir_mark(d, m->pid[i], PANDO_DIR_AWAY, 1);
 	}
 	if (!m->count)
@@ -620,7 +689,9 @@ u16 kernel_believed(struct node *n, u32 pid, u16 home)
 		e = pando_dir_find(&n->k.dir, pid, PANDO_DIR_LEAVING);
 	if (!e)
 		e = pando_dir_find(&n->k.dir, pid, PANDO_DIR_HINT);
-	return e ? e->node : home;
+	if (e)
+		return e->node;
+	return kin_stub_where(n, pid) ?: home;
 }
 
 int kernel_handle(struct node *n, const struct kernel_msg *m, u16 *where)
@@ -631,6 +702,14 @@ int kernel_handle(struct node *n, const struct kernel_msg *m, u16 *where)
 	case CALL_GONE:
 		handle_gone(n, m);
 		break;
+	case CALL_LEFT:
+		handle_left(n, m);
+		break;
+	case CALL_EXIT:
+		return kin_handle_exit(n, m, where);
+	case CALL_HOLD:
+	case CALL_KILL:
+		return kin_handle_walk(n, m, where);
 	case CALL_LOCATE:
 		*where = kernel_has_pid(n, m->pid[0]) ?
 			 n->id : kernel_believed(n, m->pid[0], 0);
@@ -648,6 +727,12 @@ void kernel_answered(struct node *n, const struct call *c, int status, u16 where
 		/* not told: the next recovery's report does */
 		k->gone_busy = false;
 		gone_work(n);
+		break;
+	case CALL_EXIT:
+	case CALL_LEFT:
+	case CALL_HOLD:
+	case CALL_KILL:
+		kin_answered(n, c, status, where);
 		break;
 	case CALL_LOCATE:
 		lookup_answered(n, c->m.id, status, where);
@@ -694,6 +779,7 @@ int kernel_attach(struct node *n, u64 incarnation)
 void kernel_free(struct node *n)
 {
 	struct kernel *k = &n->k;
+	unsigned int i;
 
 	while (k->nbodies) {
 		struct proc *p = k->body[k->nbodies - 1]->proc;
@@ -702,7 +788,10 @@ void kernel_free(struct node *n)
 		check_lost(p);
 	}
 	check_unmap(n);
+	kin_free(n);
 	rpc_free(n);
+	for (i = 0; i < k->npeers; i++)
+		rpc_drop(k->peer[i].channel);
 	lookup_free(n);
 	pando_dir_destroy(&k->dir);
 	free(k->gone);

@@ -35,6 +35,11 @@ static const char *const bug_names[BUGS] = {
 	[BUG_IMPATIENT] = "impatient",
 	[BUG_BLIND_THAW] = "blind_thaw",
 	[BUG_REVENANT] = "revenant",
+	[BUG_STATUS_LOST] = "status_lost",
+	[BUG_TOLD_TWICE] = "told_twice",
+	[BUG_RASH_GRIEF] = "rash_grief",
+	[BUG_EARLY_GRIEF] = "early_grief",
+	[BUG_MERCY] = "mercy",
 };
 
 struct options {
@@ -83,6 +88,8 @@ static void say_why(void)
 		trace("node %llu: up %llu, daemon in phase %llu, kernel %llu, epoch %llu",
 		      n->id, n->up * 10 + n->d.up, n->d.state.phase,
 		      n->k.epoch.phase, n->k.epoch.number);
+	for_each_node(n)
+		kin_say_why(n);
 }
 
 /* Once all is well, another view: what was left to the next report is told. */
@@ -238,13 +245,14 @@ static bool one(u64 seed, u64 number, const struct options *o)
 		if (o->tap)
 			printf("%sok %llu - ", bad ? "not " : "",
 			       (unsigned long long)number);
-		printf("seed %llu%s: %s (%u nodes, %.0f s, %llu events, %llu forks, %llu moves, %llu views, %llu lookups, %llu crashes, %llu freezes, %llu expelled, hops %u)\n",
+		printf("seed %llu%s: %s (%u nodes, %.0f s, %llu events, %llu forks, %llu moves, %llu views, %llu lookups, %llu statuses, %llu crashes, %llu freezes, %llu expelled, hops %u)\n",
 		       (unsigned long long)seed, o->bug ? " with a bug" : "",
 		       w.broken ? o->bug ? "found" : "FAILED" : o->bug ?
 		       "NOT FOUND" : "ok", w.nodes, w.now / 1e6,
 		       (unsigned long long)w.events, (unsigned long long)w.forks,
 		       (unsigned long long)w.moves, (unsigned long long)w.views,
 		       (unsigned long long)w.lookups,
+		       (unsigned long long)w.statuses,
 		       (unsigned long long)w.crashes,
 		       (unsigned long long)w.freezes,
 		       (unsigned long long)w.expelled, w.hops_max);

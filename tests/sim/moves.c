@@ -193,8 +193,12 @@ static void on_frozen(struct node *n, struct msg *u, u64 id, u64 b)
 	(void)b;
 	if (!m || m->from != n || m->source != S_MOVING)
 		return;
-	for (i = 0; i < m->n; i++)
-		body_of(n, m, i)->state = FROZEN;
+	for (i = 0; i < m->n; i++) {
+		struct body *x = body_of(n, m, i);
+
+		x->state = FROZEN;
+		m->holder[i] = kin_holder(x);
+	}
 	m->source_ready = true;
 	say(n, m->to, on_image, id);
 	maybe_commit(m);
@@ -279,7 +283,8 @@ bool move_start(struct node *n, struct node *to)
 	for (tries = 0; tries < 8 && m->n < want; tries++) {
 		struct body *b = n->k.body[rnd(n->k.nbodies)];
 
-		if (b->state != RUNNING || b->proc->moving)
+		/* parents that wait stay where they are: see kin.c */
+		if (b->state != RUNNING || b->proc->moving || b->proc->children)
 			continue;
 		b->proc->moving = true;
 		m->proc[m->n] = b->proc;
@@ -317,6 +322,7 @@ static void on_resume(struct node *n, struct msg *u, u64 id, u64 b)
 
 		if (!x || x->state != HELD)
 			continue;
+		kin_arrived(x, m->holder[i]);
 		x->state = RUNNING;
 		x->proc->settled = w.now;
 		check_runs(x);

@@ -12,6 +12,23 @@
 #define RESEND_US	(30 * MS)
 #define PARKED_MAX	1024
 
+/*
+ * Between two nodes: requests that must not be executed twice. The others have
+ * numbers of the whole node.
+ */
+struct incoming {
+	struct pando_dup dup;
+	struct incoming *next;	/* of those whose answer comes later */
+	int status;
+	u16 where;
+};
+
+struct channel {
+	struct pando_reqtab out;
+	struct pando_duptab in;
+	struct incoming *late;
+};
+
 static u64 last_arrival[NODES_MAX + 1][NODES_MAX + 1];
 
 static void on_arrival(struct node *n, struct msg *bytes, u64 a, u64 b);
@@ -32,25 +49,48 @@ static void transmit(struct node *n, const struct kernel_msg *m)
 	event_at(when - w.now, HOST, to, on_arrival, bytes, 0, 0);
 }
 
-static struct call *find(struct node *n, u64 id)
+static bool is_once(enum call_type type)
+{
+	return type == CALL_GONE || type == CALL_EXIT || type == CALL_LEFT ||
+	       type == CALL_KILL;
+}
+
+static struct channel *channel_of(struct peer *p)
+{
+	if (p->channel)
+		return p->channel;
+	p->channel = calloc(1, sizeof(*p->channel));
+	if (!p->channel)
+		abort();
+	pando_reqtab_init(&p->channel->out);
+	/* above those of an earlier stay in the list: see kmod/node.c */
+	p->channel->out.seq = w.now;
+	pando_duptab_init(&p->channel->in);
+	return p->channel;
+}
+
+/* What @m answers, or is. */
+static struct call *find(struct node *n, const struct kernel_msg *m, u16 to)
 {
 	struct call *c;
 
 	for (c = n->k.calls; c; c = c->next)
-		if (c->m.id == id)
+		if (c->m.id == m->id && c->m.to == to &&
+		    is_once(c->m.type) == is_once(m->type))
 			return c;
 	return NULL;
 }
 
-static void end(struct node *n, u64 id, int status, u16 where)
+static void end(struct node *n, struct call *c, int status, u16 where)
 {
-	struct call **p = &n->k.calls, *c;
+	struct peer *peer = kernel_peer(n, c->m.to);
+	struct call **p = &n->k.calls;
 
-	while ((c = *p) && c->m.id != id)
-		p = &c->next;
-	if (!c)
-		return;
+	while (*p != c)
+		p = &(*p)->next;
 	*p = c->next;
+	if (peer && peer->channel && peer->incarnation == c->m.to_inc)
+		pando_reqtab_cancel(&peer->channel->out, &c->req);
 	kernel_answered(n, c, status, where);
 	free(c);
 }
@@ -67,25 +107,30 @@ static void send(struct node *n, struct call *c)
 	if (!pando_epoch_open(&n->k.epoch))
 		return;
 	c->m.epoch = n->k.epoch.number;
+	if (is_once(c->m.type) && alive(n, c))
+		c->m.acked = pando_reqtab_acked(
+				&kernel_peer(n, c->m.to)->channel->out);
 	transmit(n, &c->m);
 }
 
-static void on_timer(struct node *n, struct msg *m, u64 id, u64 b)
+static void on_timer(struct node *n, struct msg *m, u64 serial, u64 b)
 {
-	struct call *c = find(n, id);
+	struct call *c;
 
 	(void)m;
 	(void)b;
+	for (c = n->k.calls; c && c->serial != serial; c = c->next)
+		;
 	if (!c)
 		return;
 	if (!alive(n, c) && w.bug != BUG_LONG_WAIT) {
-		end(n, id, -EHOSTDOWN, 0);
+		end(n, c, -EHOSTDOWN, 0);
 	} else if (w.now >= c->deadline && w.bug != BUG_LONG_WAIT) {
-		end(n, id, -ETIMEDOUT, 0);
+		end(n, c, -ETIMEDOUT, 0);
 	} else {
 		send(n, c);
 		event_at(RESEND_US + rnd(RESEND_US), HOST, n, on_timer, NULL,
-			 id, 0);
+			 serial, 0);
 	}
 }
 
@@ -97,7 +142,13 @@ u64 rpc_call(struct node *n, u16 to, struct kernel_msg *m, u64 timeout, u64 tag)
 	if (!c)
 		abort();
 	c->m = *m;
-	c->m.id = ++n->k.next_id;
+	c->serial = ++n->k.next_id;
+	c->m.id = c->serial;
+	if (p && is_once(m->type)) {
+		if (pando_reqtab_add(&channel_of(p)->out, &c->req, true))
+			abort();
+		c->m.id = c->req.id;
+	}
 	c->m.from = n->id;
 	c->m.to = to;
 	c->m.from_inc = n->k.incarnation;
@@ -109,7 +160,7 @@ u64 rpc_call(struct node *n, u16 to, struct kernel_msg *m, u64 timeout, u64 tag)
 	if (p)
 		send(n, c);
 	event_at(p ? RESEND_US + rnd(RESEND_US) : 1, HOST, n, on_timer, NULL,
-		 c->m.id, 0);
+		 c->serial, 0);
 	return c->m.id;
 }
 
@@ -123,7 +174,7 @@ void rpc_members(struct node *n)
 			c = c->next;
 			continue;
 		}
-		end(n, c->m.id, -EHOSTDOWN, 0);
+		end(n, c, -EHOSTDOWN, 0);
 		c = n->k.calls;		/* others may have come or gone */
 	}
 }
@@ -162,16 +213,113 @@ static void answer(struct node *n, const struct kernel_msg *m, int status,
 	transmit(n, &r);
 }
 
-static void judge(struct node *n, struct msg *bytes)
+static void free_chain(struct pando_dup *d)
 {
-	const struct kernel_msg *m = (const void *)bytes->data;
+	while (d) {
+		struct incoming *in = (void *)d;
+
+		d = d->next;
+		free(in);
+	}
+}
+
+void rpc_drop(struct channel *ch)
+{
+	struct incoming *in;
+	struct pando_dup *d;
+
+	if (!ch)
+		return;
+	while ((d = pando_duptab_pop(&ch->in))) {
+		d->next = NULL;
+		free_chain(d);
+	}
+	while ((in = ch->late)) {
+		ch->late = in->next;
+		free(in);
+	}
+	free(ch);
+}
+
+static void finish(struct node *n, struct channel *ch, struct incoming *in,
+		   const struct kernel_msg *m, int status, u16 where)
+{
+	in->status = status;
+	in->where = where;
+	if (!pando_duptab_finish(&ch->in, &in->dup, true))
+		free(in);
+	answer(n, m, status, where);
+}
+
+void rpc_finish(struct node *n, const struct kernel_msg *m, int status, u16 where)
+{
+	struct peer *p = kernel_peer(n, m->from);
+	struct incoming **at, *in;
+
+	if (w.bug == BUG_GONE_TWICE || w.bug == BUG_TOLD_TWICE)
+		answer(n, m, status, where);
+	if (!p || p->incarnation != m->from_inc || !p->channel)
+		return;
+	for (at = &p->channel->late; (in = *at); at = &in->next)
+		if (in->dup.id == m->id)
+			break;
+	if (!in)
+		return;
+	*at = in->next;
+	finish(n, p->channel, in, m, status, where);
+}
+
+/* At most once, as kmod/rpc_server.c sees to it. */
+static void execute(struct node *n, const struct kernel_msg *m)
+{
+	struct channel *ch;
+	struct incoming *in;
+	struct pando_dup *old;
 	u16 where = 0;
 	int status;
 
+	if (!is_once(m->type) || w.bug == BUG_GONE_TWICE ||
+	    w.bug == BUG_TOLD_TWICE) {
+		status = kernel_handle(n, m, &where);
+		if (status != -EINPROGRESS)
+			answer(n, m, status, where);
+		return;
+	}
+	ch = channel_of(kernel_peer(n, m->from));
+	free_chain(pando_duptab_ack(&ch->in, m->acked));
+	in = calloc(1, sizeof(*in));
+	if (!in)
+		abort();
+	switch (pando_duptab_begin(&ch->in, &in->dup, m->id, true, &old)) {
+	case PANDO_DUP_NEW:
+		status = kernel_handle(n, m, &where);
+		if (status == -EINPROGRESS) {
+			in->next = ch->late;
+			ch->late = in;
+		} else {
+			finish(n, ch, in, m, status, where);
+		}
+		return;
+	case PANDO_DUP_DONE:
+		answer(n, m, ((struct incoming *)old)->status,
+		       ((struct incoming *)old)->where);
+		break;
+	case PANDO_DUP_FULL:
+		answer(n, m, -EAGAIN, 0);
+		break;
+	default:
+		break;
+	}
+	free(in);
+}
+
+static void judge(struct node *n, struct msg *bytes)
+{
+	const struct kernel_msg *m = (const void *)bytes->data;
+
 	switch (pando_epoch_check(&n->k.epoch, m->epoch)) {
 	case PANDO_EPOCH_ACCEPT:
-		status = kernel_handle(n, m, &where);
-		answer(n, m, status, where);
+		execute(n, m);
 		break;
 	case PANDO_EPOCH_STALE:
 		answer(n, m, -ESTALE, 0);
@@ -201,10 +349,14 @@ static void on_arrival(struct node *n, struct msg *bytes, u64 a, u64 b)
 	(void)b;
 	if (!welcome(n, m))
 		return;
-	if (!m->reply)
+	if (!m->reply) {
 		judge(n, bytes);
-	else if (m->status != -ESTALE)	/* else again, in the next epoch */
-		end(n, m->id, m->status, m->node);
+	} else if (m->status != -ESTALE) {	/* else again, in the next epoch */
+		struct call *c = find(n, m, m->from);
+
+		if (c)
+			end(n, c, m->status, m->node);
+	}
 }
 
 void rpc_unpark(struct node *n)

@@ -28,10 +28,12 @@
 #include <stdint.h>
 
 #include "directory.h"
+#include "duptab.h"
 #include "epoch.h"
 #include "lease.h"
 #include "message.h"
 #include "pidspace.h"
+#include "reqtab.h"
 #include "state.h"
 
 #define MS		1000ull		/* virtual time is in microseconds */
@@ -67,6 +69,12 @@ enum bug {
 	BUG_IMPATIENT,		/* who is not here is dead */
 	BUG_BLIND_THAW,		/* quorum is enough, whoever is in the view */
 	BUG_REVENANT,		/* who was declared dead is taken in all the same */
+	/* against those of exit statuses */
+	BUG_STATUS_LOST,	/* who is away when it is to be told never is */
+	BUG_TOLD_TWICE,		/* what comes again is executed again */
+	BUG_RASH_GRIEF,		/* a minority takes those for dead whom it does not hear of */
+	BUG_EARLY_GRIEF,	/* who is lost is looked up before a view's moves */
+	BUG_MERCY,		/* who counts as dead may come back and live */
 	BUGS
 };
 
@@ -157,6 +165,11 @@ struct proc {
 	bool struck;		/* a crash took a body of it */
 	bool ended;		/* by itself */
 	bool moving;
+	bool told;		/* its parent has been told that it ended */
+	bool counted;		/* its parent waits for it no more */
+	u32 children;		/* that this one waits for */
+	struct proc *parent;
+	u64 given_up;		/* it was told that for a loss, by this namespace */
 	u64 settled;		/* when it last moved */
 };
 
@@ -170,7 +183,8 @@ struct body {
 
 /* --- kernel.c, rpc.c ----------------------------------------------------------------------- */
 
-enum call_type { CALL_GUESTS, CALL_GONE, CALL_LOCATE };
+enum call_type { CALL_GUESTS, CALL_GONE, CALL_LOCATE, CALL_EXIT, CALL_LEFT,
+		 CALL_HOLD, CALL_KILL };
 
 struct kernel_msg {
 	bool reply;
@@ -178,17 +192,20 @@ struct kernel_msg {
 	int status;
 	u16 from, to;
 	u64 from_inc, to_inc;
-	u64 epoch, id;
+	u64 epoch, id, acked;
 	u64 collected;		/* GUESTS: in which epoch */
 	u32 seq, count;
 	u32 pid[PIDS_A_MESSAGE];
-	u16 node;		/* LOCATE's answer */
+	u16 node;		/* an answer: LOCATE's; whether EXIT's remains are kept */
+	bool drop;		/* HOLD */
+	struct proc *proc;	/* EXIT: whose, for the checks */
 };
 
 struct call {
 	struct call *next;
+	struct pando_req req;
 	struct kernel_msg m;
-	u64 deadline;
+	u64 serial, deadline;
 	u64 tag;		/* of who waits */
 };
 
@@ -196,7 +213,7 @@ struct peer {
 	u16 id;
 	u64 incarnation;
 	bool reported;		/* its GUESTS of this epoch are complete */
-	u64 done;		/* the last GONE of it that was executed */
+	struct channel *channel;	/* rpc.c's; NULL: not needed yet */
 };
 
 struct lookup {
@@ -218,7 +235,7 @@ struct kernel {
 	struct pando_directory dir;
 	u32 cursor, used;
 	u64 low_at;
-	bool complete;		/* as MEMBERS said */
+	bool complete, quorate;	/* as MEMBERS said */
 	struct peer peer[NODES_MAX];
 	unsigned int npeers, unheard;
 	u16 peer_at[NODES_MAX + 1];	/* by id: place plus 1 */
@@ -226,6 +243,11 @@ struct kernel {
 	u64 next_id;
 	struct entries parked;
 	struct lookup *lookups;
+	/* kin.c's */
+	struct stub *stubs;
+	struct kin *kins;
+	struct condemned *condemned;
+	struct walk *walks;
 	/* recovery */
 	unsigned int report_peer;
 	u32 report_from, report_seq;
@@ -247,7 +269,7 @@ struct kernel {
 void kernel_free(struct node *n);
 int kernel_attach(struct node *n, u64 incarnation);
 int kernel_stop(struct node *n, u64 epoch);
-int kernel_members(struct node *n, u64 epoch, bool complete,
+int kernel_members(struct node *n, u64 epoch, bool quorate, bool complete,
 		   const struct member *m, unsigned int count);
 int kernel_leases(struct node *n, u64 version, u16 *map);
 int kernel_start(struct node *n, u64 epoch);
@@ -267,6 +289,11 @@ void lookup_free(struct node *n);
 struct body *kernel_with_number(u32 pid);
 u16 kernel_believed(struct node *n, u32 pid, u16 home);
 bool kernel_has_pid(struct node *n, u32 pid);
+u64 kernel_incarnation(struct node *n, u16 id);	/* 0: it is no member */
+int kernel_kill(struct node *n, u32 pid);	/* -EBUSY: it moves just now */
+void kernel_pin(struct node *n, u32 pid);	/* not to be given out again yet */
+void kernel_ended(struct node *n, u32 pid);	/* all know of the end */
+void kernel_number_free(struct node *n, u32 pid);	/* of a stub */
 
 #define RPC_TIMEOUT	(4 * SECOND)
 
@@ -277,10 +304,34 @@ bool rpc_waits(struct node *n, enum call_type type);
 void rpc_open(struct node *n);		/* requests may leave again */
 void rpc_free(struct node *n);
 void rpc_reset(void);
+void rpc_drop(struct channel *ch);	/* its peer has gone, or is another */
+/* The answer to a request whose handler said -EINPROGRESS. */
+void rpc_finish(struct node *n, const struct kernel_msg *m, int status, u16 where);
 /* kernel.c: a handler, and what waited for a reply */
 int kernel_handle(struct node *n, const struct kernel_msg *m, u16 *where);
 void kernel_answered(struct node *n, const struct call *c, int status, u16 where);
 struct peer *kernel_peer(struct node *n, u16 id);
+
+/* --- kin.c ------------------------------------------------------------------------------------- */
+
+void kin_born(struct body *child, struct body *parent);
+void kin_ended(struct body *b);
+void kin_parent_ended(struct body *b);
+u16 kin_holder(const struct body *b);
+void kin_left(struct body *b, u16 to);
+void kin_moved(struct node *n, u32 pid, u16 to);
+void kin_arrived(struct body *b, u16 holder);
+void kin_start(struct node *n);
+void kin_grieve_early(struct node *n);
+void kin_announce(struct node *n);
+int kin_handle_exit(struct node *n, const struct kernel_msg *m, u16 *keeps);
+int kin_handle_walk(struct node *n, const struct kernel_msg *m, u16 *where);
+void kin_answered(struct node *n, const struct call *c, int status, u16 where);
+u16 kin_stub_where(struct node *n, u32 pid);	/* 0: there is none */
+bool kin_is_ending(struct node *n, u32 pid);
+bool kin_settled(const struct node *n);
+void kin_say_why(const struct node *n);
+void kin_free(struct node *n);
 
 /* --- moves.c --------------------------------------------------------------------------------- */
 
@@ -293,6 +344,7 @@ struct move {
 	struct node *from, *to;
 	u32 n, pid[MOVE_TASKS];
 	struct proc *proc[MOVE_TASKS];
+	u16 holder[MOVE_TASKS];	/* of a stub; 0: none */
 	enum source_phase source;
 	enum target_phase target;
 	bool source_ready, target_ready, committed;
@@ -411,6 +463,7 @@ struct world {
 	u64 expel_after;	/* 0: never by itself */
 	u64 fault_every, away;	/* at most */
 	unsigned int slow;	/* many nodes: all takes so much longer */
+	u64 statuses;		/* told to parents */
 	u64 events, messages, forks, moves, views, lookups, crashes, freezes, expelled;
 	unsigned int hops_max;
 	struct move *move;

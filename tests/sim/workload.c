@@ -17,12 +17,22 @@ static void end_one(struct node *n)
 		kernel_exit(b);
 }
 
+/* Somebody may wait for it. */
+static void find_parent(struct node *n, struct proc *p)
+{
+	struct body *parent = anyone(n);
+
+	if (chance(30) && parent->state == RUNNING && !parent->proc->moving &&
+	    parent->proc != p)
+		kin_born(kernel_body(n, p->pid), parent);
+}
+
 static void fork_some(struct node *n, u64 count)
 {
 	struct proc *p;
 
 	while (count-- && kernel_fork(n, &p))
-		;
+		find_parent(n, p);
 }
 
 static void short_lives(struct node *n)
