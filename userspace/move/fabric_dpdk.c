@@ -465,6 +465,7 @@ static int dpdk_connect(struct fabric *f, const char *addr, uint16_t port,
 {
 	struct dpdk *d = dpdk_of(f);
 	uint64_t end = now_us() + timeout_ms * 1000ull;
+	struct fabric_event ev;
 	struct hello h;
 	int err;
 
@@ -489,6 +490,9 @@ static int dpdk_connect(struct fabric *f, const char *addr, uint16_t port,
 	if (err)
 		return err;
 	say_hello(d, READY);
+	/* it goes out now: the other side says nothing before it has it */
+	if (d->tcp->ops->poll(d->tcp, &ev) || ev.type == FABRIC_CLOSED)
+		return lost(d);
 	return start(d, timeout_ms);
 }
 
