@@ -104,12 +104,14 @@ static bool alive(struct node *n, const struct call *c)
 
 static void send(struct node *n, struct call *c)
 {
+	struct peer *p = kernel_peer(n, c->m.to);
+
 	if (!pando_epoch_open(&n->k.epoch))
 		return;
 	c->m.epoch = n->k.epoch.number;
-	if (is_once(c->m.type) && alive(n, c))
-		c->m.acked = pando_reqtab_acked(
-				&kernel_peer(n, c->m.to)->channel->out);
+	/* with long_wait a call outlives its channel */
+	if (is_once(c->m.type) && alive(n, c) && p->channel)
+		c->m.acked = pando_reqtab_acked(&p->channel->out);
 	transmit(n, &c->m);
 }
 
