@@ -71,6 +71,8 @@ static pid_t nested_next(struct pid_namespace *ns)
 	return nr;
 }
 
+static void hook_free_pid(struct pid *pid);
+
 /* The original, allowed to choose numbers whoever the caller is. */
 static struct pid *alloc_as_kernel(struct pid_namespace *ns, pid_t *tids,
 				   size_t n)
@@ -243,6 +245,47 @@ void pando_alloc_unshare(u32 nr)
 		pando_tasklist_run(free_unused, sh->pid);
 		kfree(sh);
 	}
+}
+
+int pando_alloc_number(u32 nr, struct pid **made)
+{
+	pid_t tid = nr;
+	struct pid *pid;
+
+	*made = NULL;
+	if (pando_ns_has_number(nr))
+		return 0;
+	pid = alloc_as_kernel(pando_ns(), &tid, 1);
+	if (pid == ERR_PTR(-EEXIST))
+		return 0;
+	if (IS_ERR(pid))
+		return PTR_ERR(pid);
+	pando_locate_taken(nr);
+	*made = get_pid(pid);
+	return 0;
+}
+
+/* Under tasklist_lock: nobody joins it, or leaves it, meanwhile. */
+static int give_back(void *arg)
+{
+	struct pid *pid = arg;
+	enum pid_type type;
+
+	/* its members may have come and gone again, and it with them */
+	if (find_pid_ns(pid_nr_ns(pid, pando_ns()), pando_ns()) != pid)
+		return 0;
+	for (type = 0; type < PIDTYPE_MAX; type++)
+		if (!hlist_empty(&pid->tasks[type]))
+			return 0;
+	hook_free_pid(pid);
+	return 0;
+}
+
+void pando_alloc_number_done(struct pid *made)
+{
+	if (made)
+		pando_tasklist_run(give_back, made);
+	put_pid(made);
 }
 
 static struct pid *cluster_alloc(struct pid_namespace *ns,

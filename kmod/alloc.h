@@ -15,4 +15,14 @@ void pando_alloc_unshare(u32 nr);
 int pando_alloc_init(void);	/* before the hooks are installed */
 void pando_alloc_exit(void);
 
+struct pid;
+/*
+ * A group's or session's number may be needed where neither its leader nor a
+ * member is. Makes one, without a task, if there is none; when its member has
+ * come, or not, that is said, and it goes if nobody has it. 0, or what
+ * alloc_pid() says. Process context.
+ */
+int pando_alloc_number(u32 nr, struct pid **made);
+void pando_alloc_number_done(struct pid *made);
+
 #endif

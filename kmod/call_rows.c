@@ -682,8 +682,9 @@ const struct pando_call_row pando_call_rows[__PANDO_CALL_MAX] = {
 	    .merge = pando_call_merge_all),
 	ROW(CAPGET, 0, pack_capget, unpack_capget, exec_capget,
 	    .target = capget_target),
-	/* no hooks of their own in calls.c: pidfd.c sends these */
+	/* no hooks of their own in calls.c: pidfd.c and kin_group.c send these */
 	ROW(PIDFD_OPEN, 0, NULL, NULL, exec_pidfd_open),
+	ROW(SETPGID, 0, NULL, NULL, pando_kin_exec_setpgid),
 	ROW(PIDFD_SIGNAL, 0, NULL, NULL, exec_pidfd_signal),
 };
 

@@ -26,6 +26,7 @@ static struct {
 	{ pando_tasklist_hooks, &pando_tasklist_nhooks },
 	{ pando_kin_hooks, &pando_kin_nhooks },
 	{ pando_remap_hooks, &pando_remap_nhooks },
+	{ pando_group_hooks, &pando_group_nhooks },
 };
 
 /* kprobes know the address of a symbol; the probe does not stay. */

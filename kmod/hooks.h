@@ -87,6 +87,9 @@ int pando_pidfd_init(void);
 /* signal.c */
 extern struct pando_hook pando_signal_hooks[];
 extern const int pando_signal_nhooks;
+/* kin_group.c */
+extern struct pando_hook pando_group_hooks[];
+extern const int pando_group_nhooks;
 /* tasklist.c */
 extern struct pando_hook pando_tasklist_hooks[];
 extern const int pando_tasklist_nhooks;

@@ -50,11 +50,12 @@ struct kin {
 	struct work_struct work;
 };
 
-/** struct event - stopped or continued; @what and @status as on the wire */
+/** struct event - other than its end; the members as on the wire */
 struct event {
 	struct llist_node node;
 	u32 what;
 	u32 status;
+	u32 session;
 };
 
 /* Taken with interrupts off, below tasklist_lock and siglock. */
@@ -210,6 +211,7 @@ static void tell_change(struct kin *k, const struct event *e)
 		.pid = cpu_to_le32(k->pid),
 		.what = cpu_to_le32(e->what),
 		.status = cpu_to_le32(e->status),
+		.session = cpu_to_le32(e->session),
 	};
 	DECLARE_BITMAP(holders, NODES);
 	int id;
@@ -273,7 +275,8 @@ static void tell_fn(struct work_struct *work)
 	kref_put(&k->ref, kin_free);
 }
 
-void pando_kin_stopped(u32 pid, int code, int status)
+void pando_kin_change(u32 pid, enum pando_kin_event what, u32 status,
+		      u32 session)
 {
 	struct event *e = kmalloc(sizeof(*e), GFP_ATOMIC);
 	unsigned long flags;
@@ -281,8 +284,9 @@ void pando_kin_stopped(u32 pid, int code, int status)
 
 	if (!e)
 		return;
-	e->what = code == CLD_STOPPED ? PANDO_KIN_STOP : PANDO_KIN_CONT;
+	e->what = what;
 	e->status = status;
+	e->session = session;
 	spin_lock_irqsave(&lock, flags);
 	k = find(pid);
 	if (k && !k->ending) {
@@ -379,6 +383,9 @@ static int handle_event(struct pando_rpc_req *req)
 		break;
 	case PANDO_KIN_CONT:
 		pando_stub_cont(pid);
+		break;
+	case PANDO_KIN_REGROUP:
+		pando_stub_regroup(pid, status, le32_to_cpu(ev->session));
 		break;
 	default:
 		return -EPROTO;
@@ -543,6 +550,11 @@ void pando_kin_signal(u32 pid, int sig)
 	send_out(pid, sig, false);
 }
 
+void pando_kin_signal_group(u32 pgid, int sig)
+{
+	send_out(pgid, sig, true);
+}
+
 static int handle_signal(struct pando_rpc_req *req)
 {
 	const struct pando_wire_kin_signal *msg = req->data;
@@ -564,87 +576,6 @@ static int handle_signal(struct pando_rpc_req *req)
 		pando_kin_kill_pgrp(p, sig);
 	put_pid(p);
 	return 0;
-}
-
-/* --- groups ------------------------------------------------------------------------- */
-
-/** struct group - a process group that has members on other nodes too */
-struct group {
-	struct hlist_node node;
-	u32 pgid;
-};
-
-static DEFINE_HASHTABLE(groups, 6);	/* lock */
-static atomic_t ngroups;
-
-static struct group *find_group(u32 pgid)
-{
-	struct group *g;
-
-	hash_for_each_possible(groups, g, node, pgid)
-		if (g->pgid == pgid)
-			return g;
-	return NULL;
-}
-
-bool pando_kin_is_spread(u32 pgid)
-{
-	unsigned long flags;
-	bool found;
-
-	if (likely(!atomic_read(&ngroups)))
-		return false;
-	spin_lock_irqsave(&lock, flags);
-	found = find_group(pgid);
-	spin_unlock_irqrestore(&lock, flags);
-	return found;
-}
-
-void pando_kin_spread(u32 pgid)
-{
-	struct group *new = kmalloc(sizeof(*new), GFP_KERNEL);
-
-	if (!new || pgid < PANDO_LOCAL_PIDS)
-		goto out;
-	new->pgid = pgid;
-	spin_lock_irq(&lock);
-	if (!find_group(pgid)) {
-		hash_add(groups, &new->node, pgid);
-		atomic_inc(&ngroups);
-		new = NULL;
-	}
-	spin_unlock_irq(&lock);
-out:
-	kfree(new);
-}
-
-void pando_kin_freed(u32 nr)
-{
-	unsigned long flags;
-	struct group *g;
-
-	if (likely(!atomic_read(&ngroups)))
-		return;
-	spin_lock_irqsave(&lock, flags);
-	g = find_group(nr);
-	if (g) {
-		hash_del(&g->node);
-		atomic_dec(&ngroups);
-		kfree(g);
-	}
-	spin_unlock_irqrestore(&lock, flags);
-}
-
-void pando_kin_group(struct pid *pgrp, int sig)
-{
-	struct pid_namespace *ns = pando_ns();
-	u32 pgid;
-
-	if (likely(!atomic_read(&ngroups)) || !ns || !sig)
-		return;
-	pgid = pid_nr_ns(pgrp, ns);
-	if (pgid && pando_kin_is_spread(pgid))
-		send_out(pgid, sig, true);
 }
 
 /* --- nodes that were lost -------------------------------------------------------------- */
@@ -765,7 +696,6 @@ void pando_kin_reset(void)
 {
 	struct condemned *c, *cnext;
 	struct hlist_node *next;
-	struct group *g;
 	struct kin *k;
 	int i;
 
@@ -774,12 +704,8 @@ void pando_kin_reset(void)
 	spin_lock_irq(&lock);
 	hash_for_each_safe(table, i, next, k, node)
 		forget(k);
-	hash_for_each_safe(groups, i, next, g, node) {
-		hash_del(&g->node);
-		atomic_dec(&ngroups);
-		kfree(g);
-	}
 	spin_unlock_irq(&lock);
+	pando_kin_groups_reset();
 	mutex_lock(&condemned_mutex);
 	list_for_each_entry_safe(c, cnext, &condemned, list) {
 		list_del(&c->list);

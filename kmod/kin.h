@@ -8,6 +8,7 @@
 
 #include <linux/signal_types.h>
 #include <linux/types.h>
+#include <pando/wire.h>
 #include <uapi/linux/pando.h>
 
 struct task_struct;
@@ -21,8 +22,19 @@ int pando_kin_add(u32 pid, const u64 *holders);
 
 /* A signal of the kernel met a stub here. */
 void pando_kin_signal(u32 pid, int sig);
-/* A process that runs here, child of a stub, was stopped or goes on (CLD_*). */
-void pando_kin_stopped(u32 pid, int code, int status);
+/* A signal for the members of a group on all other nodes. */
+void pando_kin_signal_group(u32 pgid, int sig);
+/* Something befell a process that runs here, other than its end. */
+void pando_kin_change(u32 pid, enum pando_kin_event what, u32 status,
+		      u32 session);
+/*
+ * A process that runs here is in another group, or session: its holders know
+ * when this returns, or will be told. Process context, waits.
+ */
+void pando_kin_regrouped(u32 pid);
+struct pando_call_in;
+/* The call SETPGID, at the owner. */
+long pando_kin_exec_setpgid(struct pando_call_in *in);
 /* A process is dead; under tasklist_lock. */
 void pando_kin_died(struct task_struct *task);
 /*
@@ -54,6 +66,7 @@ void pando_kin_condemn(u32 pid, u16 node, u64 incarnation);
 /* Has, from now on. Process context. */
 void pando_kin_spread(u32 pgid);
 bool pando_kin_is_spread(u32 pgid);	/* any context */
+void pando_kin_groups_reset(void);
 void pando_kin_freed(u32 nr);		/* nobody here has the number; any context */
 
 /* A process was moved: @to is its node now. Process context. */

@@ -61,6 +61,8 @@ static long ask(struct pando_kin __user *user)
 		kin.flags = PANDO_KIN_STUB;
 		kin.where = pando_stub_where(kin.pid);
 	}
+	if (!(task->flags & PF_FORKNOEXEC))
+		kin.flags |= PANDO_KIN_EXECED;
 	kin.start_ns = task->start_boottime + boot_offset();
 	kin.utime_ns = task->signal->utime;
 	kin.stime_ns = task->signal->stime;
@@ -81,6 +83,9 @@ static void carry_over(struct task_struct *task, const struct pando_kin *kin)
 	struct signal_struct *sig = task->signal;
 	s64 delta = kin->start_ns - boot_offset() - task->start_boottime;
 
+	/* setpgid() asks for that; it is held, and changes no flag of its own */
+	if (kin->flags & PANDO_KIN_EXECED)
+		task->flags &= ~PF_FORKNOEXEC;
 	if (!kin->start_ns)
 		return;
 	task->start_boottime += delta;

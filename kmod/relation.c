@@ -224,6 +224,50 @@ int pando_relation_place(const struct pando_relation *r)
 	return pando_tasklist_run(place, (void *)r);
 }
 
+/* The rules of setpgid() that hold where the child is. */
+static int may_regroup(const struct pando_regroup *r)
+{
+	struct pid_namespace *ns = pando_ns();
+	struct task_struct *task = r->task;
+
+	if (task_tgid_nr_ns(parent_of(task), ns) != r->ppid)
+		return -ESRCH;
+	if (task_session_nr_ns(task, ns) != r->sid)
+		return -EPERM;
+	if (!(task->flags & PF_FORKNOEXEC))
+		return -EACCES;
+	return task->signal->leader ? -EPERM : 0;
+}
+
+static int regroup(void *arg)
+{
+	const struct pando_regroup *r = arg;
+	struct pid *pgrp = find_pid_ns(r->pgid, pando_ns()), *session;
+	struct task_struct *task = r->task;
+	int err;
+
+	if (is_dead(task) || !pgrp)
+		return -ESRCH;
+	err = r->ppid ? may_regroup(r) : 0;
+	if (err)
+		return err;
+	session = r->sid ? find_pid_ns(r->sid, pando_ns()) : NULL;
+	if (session && session != task_session(task)) {
+		/* only its leader does that, and leaves its terminal */
+		tty_kref_put(set_terminal(task, NULL));
+		task->signal->leader = session == task_tgid(task);
+		pando_tasklist_change_pid(task, PIDTYPE_SID, session);
+	}
+	if (pgrp != task_pgrp(task))
+		pando_tasklist_change_pid(task, PIDTYPE_PGID, pgrp);
+	return 0;
+}
+
+int pando_relation_regroup(const struct pando_regroup *r)
+{
+	return pando_tasklist_run(regroup, (void *)r);
+}
+
 static int unneeded(void *arg)
 {
 	struct task_struct *stub = arg;

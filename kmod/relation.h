@@ -52,6 +52,25 @@ struct pando_relation {
  */
 int pando_relation_place(const struct pando_relation *r);
 
+/**
+ * struct pando_regroup - setpgid(), or what it and setsid() did elsewhere
+ * @task: leader of a process, or a stub
+ * @pgid: its new process group; there is a number
+ * @sid: its new session; 0: as it is
+ * @ppid: who asks: the parent in whose session @sid it has to be already; 0:
+ *	nobody, it was decided elsewhere
+ */
+struct pando_regroup {
+	struct task_struct *task;
+	u32 pgid, sid, ppid;
+};
+
+/*
+ * 0, or with @ppid what setpgid() says; -ESRCH: it has ended, or the number is
+ * gone. Sleeps.
+ */
+int pando_relation_regroup(const struct pando_regroup *r);
+
 /*
  * Gives a stub to pando-init when nobody needs it as parent or as child:
  * -EBUSY while somebody does. Sleeps.

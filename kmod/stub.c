@@ -224,10 +224,11 @@ static void divert(struct pando_stub *s, int sig, struct kernel_siginfo *info,
 
 	/* a child of its was stopped or goes on: of interest to its process */
 	if (sig == SIGCHLD && !special && info->si_code > 0) {
-		if (info->si_code == CLD_STOPPED ||
-		    info->si_code == CLD_CONTINUED)
-			pando_kin_stopped(info->si_pid, info->si_code,
-					  info->si_status);
+		if (info->si_code == CLD_STOPPED)
+			pando_kin_change(info->si_pid, PANDO_KIN_STOP,
+					 info->si_status, 0);
+		else if (info->si_code == CLD_CONTINUED)
+			pando_kin_change(info->si_pid, PANDO_KIN_CONT, 0, 0);
 		return;
 	}
 	/* who signals a group, or everybody, asks the other nodes too */

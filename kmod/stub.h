@@ -90,6 +90,8 @@ bool pando_stub_stands(u32 pid);
 bool pando_stub_exit(u32 pid, const struct pando_wire_kin_event *ev);
 void pando_stub_stop(u32 pid, int sig);
 void pando_stub_cont(u32 pid);
+/* It is in another group, or session. */
+void pando_stub_regroup(u32 pid, u32 pgid, u32 sid);
 /* It moved on. Any context. */
 void pando_stub_moved(u32 pid, u16 where);
 /* A new MEMBERS list is in force. */

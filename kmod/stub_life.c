@@ -13,6 +13,7 @@
 
 #include <uapi/linux/pando.h>
 
+#include "alloc.h"
 #include "kin.h"
 #include "node.h"
 #include "ns.h"
@@ -194,6 +195,30 @@ void pando_stub_cont(u32 pid)
 	if (s)
 		send_own(s, SIGCONT);
 	mutex_unlock(&pando_stub_act);
+}
+
+void pando_stub_regroup(u32 pid, u32 pgid, u32 sid)
+{
+	struct pando_regroup r = { .pgid = pgid, .sid = sid };
+	struct pid *group = NULL, *session = NULL;
+	struct pando_stub *s;
+
+	/* node-local ones mean somebody else here */
+	if (pgid < PANDO_LOCAL_PIDS || sid < PANDO_LOCAL_PIDS)
+		return;
+	if (pando_alloc_number(pgid, &group) ||
+	    pando_alloc_number(sid, &session))
+		goto out;
+	mutex_lock(&pando_stub_act);
+	s = standing(pid);
+	r.task = s ? s->task : NULL;
+	if (r.task)
+		pando_relation_regroup(&r);
+	mutex_unlock(&pando_stub_act);
+	pando_kin_spread(pgid);
+out:
+	pando_alloc_number_done(group);
+	pando_alloc_number_done(session);
 }
 
 /* --- all of them --------------------------------------------------------------- */

@@ -48,6 +48,12 @@ static void hook_change_pid(struct task_struct *task, enum pid_type type,
 
 PANDO_HOOK_STUB(hook_change_pid);
 
+void pando_tasklist_change_pid(struct task_struct *task, enum pid_type type,
+			       struct pid *pid)
+{
+	((change_pid_t)pando_tasklist_hooks[0].orig)(task, type, pid);
+}
+
 struct pando_hook pando_tasklist_hooks[] = {
 	{ .name = "change_pid", .stub = hook_change_pid_stub },
 };

@@ -18,4 +18,9 @@ int pando_tasklist_run(int (*fn)(void *arg), void *arg);
 int pando_tasklist_init(void);	/* before the hooks are installed */
 void pando_tasklist_exit(void);
 
+/* The kernel's change_pid(), for jobs: what nobody uses any more is freed. */
+struct pid;
+void pando_tasklist_change_pid(struct task_struct *task, enum pid_type type,
+			       struct pid *pid);
+
 #endif

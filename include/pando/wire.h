@@ -240,6 +240,7 @@ enum pando_kin_event {
 	PANDO_KIN_EXIT = 1,	/* status: as wait4() has it */
 	PANDO_KIN_STOP,		/* status: the signal that stopped it */
 	PANDO_KIN_CONT,		/* it goes on */
+	PANDO_KIN_REGROUP,	/* status: its process group now; session */
 };
 
 /**
@@ -247,13 +248,14 @@ enum pando_kin_event {
  * @pid: that lives with the sender and has a stub with the receiver
  * @what: enum pando_kin_event
  * @status: as above
+ * @session: PANDO_KIN_REGROUP: its session now
  * @self, @children: PANDO_KIN_EXIT: what wait4() reports, RUSAGE_BOTH apart
  */
 struct pando_wire_kin_event {
 	__le32 pid;
 	__le32 what;
 	__le32 status;
-	__le32 reserved;
+	__le32 session;
 	struct pando_wire_rusage self;
 	struct pando_wire_rusage children;
 };
@@ -360,6 +362,9 @@ enum pando_call {
 	PANDO_CALL_PIDFD_OPEN = PANDO_CALL_SYSCALLS,
 					/* arg0 flags; reply data: struct
 					 * pando_wire_pidfd
+					 */
+	PANDO_CALL_SETPGID,		/* arg0 group, arg1 session of the
+					 * sender, who is the parent
 					 */
 	PANDO_CALL_PIDFD_SIGNAL,	/* arg0 sig, arg1 start time; data:
 					 * siginfo or empty

@@ -207,7 +207,7 @@ struct wire_head {
 
 struct wire_task {
 	uint32_t pid, pgid, sid;
-	uint16_t stub, where;
+	uint16_t flags, where;	/* PANDO_KIN_* */
 	uint64_t start_ns, utime_ns, stime_ns;
 	uint64_t holders[PANDO_NODE_WORDS];
 };
@@ -239,7 +239,8 @@ uint8_t *kin_pack(const struct kin *k, size_t *len)
 		t->pid = htole32(s->pid);
 		t->pgid = htole32(s->pgid);
 		t->sid = htole32(s->sid);
-		t->stub = htole16(s->stub);
+		t->flags = htole16((s->kin.flags & ~PANDO_KIN_STUB) |
+				   (s->stub ? PANDO_KIN_STUB : 0));
 		t->where = htole16(s->kin.where);
 		t->start_ns = htole64(s->kin.start_ns);
 		t->utime_ns = htole64(s->kin.utime_ns);
@@ -291,7 +292,8 @@ int kin_unpack(struct move *m, struct kin *k, const uint8_t *data, size_t len)
 		d->pid = d->kin.pid = le32toh(t->pid);
 		d->pgid = le32toh(t->pgid);
 		d->sid = le32toh(t->sid);
-		d->stub = le16toh(t->stub);
+		d->kin.flags = le16toh(t->flags);
+		d->stub = d->kin.flags & PANDO_KIN_STUB;
 		d->kin.where = le16toh(t->where);
 		d->kin.start_ns = le64toh(t->start_ns);
 		d->kin.utime_ns = le64toh(t->utime_ns);

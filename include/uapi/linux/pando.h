@@ -200,7 +200,8 @@ struct pando_serve {
 /**
  * struct pando_kin - what a move must know of a process that runs here
  * @pid: which
- * @flags: out: PANDO_KIN_STUB: this number's process runs on node @where
+ * @flags: out: PANDO_KIN_STUB: this number's process runs on node @where;
+ *	PANDO_KIN_EXECED: it has executed a program since it was forked
  * @where: out: the node where it runs
  * @start_ns: out: when it was started, ns of the namespace's CLOCK_BOOTTIME
  * @utime_ns, @stime_ns: out: CPU time used so far
@@ -217,6 +218,7 @@ struct pando_kin {
 };
 
 #define PANDO_KIN_STUB		0x1
+#define PANDO_KIN_EXECED	0x2
 
 /**
  * struct pando_place - where a process that was restored here belongs

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Process groups with members on several nodes (kin.h); and setpgid() and
+ * setsid() where relations are spread over nodes. The kernel does it here; what
+ * is left to do is that the other side sees it, too:
+ *
+ * - of a process that runs here the nodes with a stub of it are told;
+ * - a child that runs elsewhere has a stub here, and the kernel let the parent
+ *   change that. The child's node has the last word (it knows whether the child
+ *   has executed another program), and does it to the child; else the stub goes
+ *   back into the group it was in.
+ */
+#include <linux/hashtable.h>
+#include <linux/module.h>
+#include <linux/pid_namespace.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+
+#include <uapi/linux/pando.h>
+
+#include "alloc.h"
+#include "calls.h"
+#include "hooks.h"
+#include "kin.h"
+#include "ns.h"
+#include "relation.h"
+#include "rpc.h"
+#include "stub.h"
+
+/* Taken with interrupts off, below tasklist_lock and siglock. */
+static DEFINE_SPINLOCK(lock);
+
+/** struct group - a process group that has members on other nodes too */
+struct group {
+	struct hlist_node node;
+	u32 pgid;
+};
+
+static DEFINE_HASHTABLE(groups, 6);	/* lock */
+static atomic_t ngroups;
+
+static struct group *find_group(u32 pgid)
+{
+	struct group *g;
+
+	hash_for_each_possible(groups, g, node, pgid)
+		if (g->pgid == pgid)
+			return g;
+	return NULL;
+}
+
+bool pando_kin_is_spread(u32 pgid)
+{
+	unsigned long flags;
+	bool found;
+
+	if (likely(!atomic_read(&ngroups)))
+		return false;
+	spin_lock_irqsave(&lock, flags);
+	found = find_group(pgid);
+	spin_unlock_irqrestore(&lock, flags);
+	return found;
+}
+
+void pando_kin_spread(u32 pgid)
+{
+	struct group *new = kmalloc(sizeof(*new), GFP_KERNEL);
+
+	if (!new || pgid < PANDO_LOCAL_PIDS)
+		goto out;
+	new->pgid = pgid;
+	spin_lock_irq(&lock);
+	if (!find_group(pgid)) {
+		hash_add(groups, &new->node, pgid);
+		atomic_inc(&ngroups);
+		new = NULL;
+	}
+	spin_unlock_irq(&lock);
+out:
+	kfree(new);
+}
+
+void pando_kin_freed(u32 nr)
+{
+	unsigned long flags;
+	struct group *g;
+
+	if (likely(!atomic_read(&ngroups)))
+		return;
+	spin_lock_irqsave(&lock, flags);
+	g = find_group(nr);
+	if (g) {
+		hash_del(&g->node);
+		atomic_dec(&ngroups);
+		kfree(g);
+	}
+	spin_unlock_irqrestore(&lock, flags);
+}
+
+void pando_kin_group(struct pid *pgrp, int sig)
+{
+	struct pid_namespace *ns = pando_ns();
+	u32 pgid;
+
+	if (likely(!atomic_read(&ngroups)) || !ns || !sig)
+		return;
+	pgid = pid_nr_ns(pgrp, ns);
+	if (pgid && pando_kin_is_spread(pgid))
+		pando_kin_signal_group(pgid, sig);
+}
+
+void pando_kin_groups_reset(void)
+{
+	struct hlist_node *next;
+	struct group *g;
+	int i;
+
+	spin_lock_irq(&lock);
+	hash_for_each_safe(groups, i, next, g, node) {
+		hash_del(&g->node);
+		atomic_dec(&ngroups);
+		kfree(g);
+	}
+	spin_unlock_irq(&lock);
+}
+
+/* --- setpgid() and setsid() ----------------------------------------------------- */
+
+typedef long (*syscall_t)(const struct pt_regs *regs);
+
+/* Are there relations over nodes that a process of the cluster may change? */
+static bool may_matter(void)
+{
+	return pando_stub_any() && pando_ns_has_current() &&
+	       !pando_ns_is_local(current);
+}
+
+/* 0: there is no such process. */
+static u32 group_of(u32 pid, u32 *sid)
+{
+	struct task_struct *task;
+	struct pid *p;
+	u32 pgid = 0;
+
+	rcu_read_lock();
+	p = find_pid_ns(pid, pando_ns());
+	task = p ? pid_task(p, PIDTYPE_TGID) : NULL;
+	if (task) {
+		pgid = task_pgrp_nr_ns(task, pando_ns());
+		*sid = task_session_nr_ns(task, pando_ns());
+	}
+	rcu_read_unlock();
+	return pgid;
+}
+
+static int tell(u16 node, u32 pid, u32 pgid, u32 sid)
+{
+	struct pando_wire_kin_event_reply reply;
+	struct pando_wire_kin_event ev = {
+		.pid = cpu_to_le32(pid),
+		.what = cpu_to_le32(PANDO_KIN_REGROUP),
+		.status = cpu_to_le32(pgid),
+		.session = cpu_to_le32(sid),
+	};
+
+	return pando_rpc_call(node, PANDO_MSG_KIN_EVENT,
+			      &(struct kvec){ &ev, sizeof(ev) }, 1, &reply,
+			      sizeof(reply), NULL);
+}
+
+/*
+ * By who is in setpgid() or setsid(), and who waits for that: a holder that does
+ * not answer in time is told by a worker, as of all else.
+ */
+void pando_kin_regrouped(u32 pid)
+{
+	u64 holders[PANDO_NODE_WORDS] = {};
+	bool any = false, late = false;
+	u32 pgid, sid = 0;
+	int id, err;
+
+	pando_kin_holders(pid, holders);
+	pgid = group_of(pid, &sid);
+	if (!pgid)
+		return;
+	for (id = 1; id <= PANDO_NODE_MAX; id++) {
+		if (!(holders[id / 64] & BIT_ULL(id % 64)))
+			continue;
+		any = true;
+		err = tell(id, pid, pgid, sid);
+		late |= err == -ETIMEDOUT || err == -EAGAIN || err == -EINTR;
+	}
+	if (any)
+		pando_kin_spread(pgid);
+	if (late)
+		pando_kin_change(pid, PANDO_KIN_REGROUP, pgid, sid);
+}
+
+static long ask_owner(u32 pid, u32 pgid)
+{
+	struct pando_call_out *out = kzalloc(sizeof(*out), GFP_KERNEL);
+	u32 sid = task_session_nr_ns(current, pando_ns());
+	bool here;
+	long ret;
+
+	if (!out)
+		return -ENOMEM;
+	out->msg.arg[0] = cpu_to_le64(pgid);
+	out->msg.arg[1] = cpu_to_le64(sid);
+	ret = pando_call_send(out, PANDO_CALL_SETPGID, pid, &here);
+	kfree(out);
+	return ret;
+}
+
+/* The child's stub is in @pgid now, and was in @old. */
+static long follow(u32 pid, u32 pgid, u32 old, u32 sid)
+{
+	long ret = ask_owner(pid, pgid);
+
+	if (ret)
+		pando_stub_regroup(pid, old, sid);
+	else
+		pando_kin_spread(pgid);
+	return ret;
+}
+
+/* At the child's node; the group was looked for at the parent's. */
+long pando_kin_exec_setpgid(struct pando_call_in *in)
+{
+	struct pando_regroup r = {
+		.pgid = le64_to_cpu(in->msg->arg[0]),
+		.sid = le64_to_cpu(in->msg->arg[1]),
+		.ppid = le32_to_cpu(in->msg->sender),
+	};
+	u32 nr = le32_to_cpu(in->msg->pid);
+	struct pid *pid, *made;
+	long ret;
+
+	if (r.pgid < PANDO_LOCAL_PIDS || r.pgid >= PANDO_PID_MAX)
+		return -EPERM;
+	rcu_read_lock();
+	pid = find_pid_ns(nr, pando_ns());
+	r.task = pid ? get_pid_task(pid, PIDTYPE_TGID) : NULL;
+	rcu_read_unlock();
+	if (!r.task)
+		return -ESRCH;
+	ret = pando_alloc_number(r.pgid, &made);
+	if (!ret)
+		ret = pando_relation_regroup(&r);
+	pando_alloc_number_done(made);
+	put_task_struct(r.task);
+	if (!ret)
+		pando_kin_regrouped(nr);
+	return ret;
+}
+
+static long set_group(struct pando_hook *hook, const struct pt_regs *regs,
+		      u32 pid, u32 pgid)
+{
+	u32 old, sid = 0;
+	bool away;
+	long ret;
+
+	if (!pid)
+		pid = task_tgid_nr_ns(current, pando_ns());
+	if (!pgid)
+		pgid = pid;
+	away = pando_stub_stands(pid);
+	old = away ? group_of(pid, &sid) : 0;
+	ret = ((syscall_t)hook->orig)(regs);
+	if (!ret && away)
+		ret = follow(pid, pgid, old, sid);
+	else if (!ret)
+		pando_kin_regrouped(pid);
+	return ret;
+}
+
+static long regroup(struct pando_hook *hook, const struct pt_regs *regs,
+		    u32 pid, u32 pgid)
+{
+	long ret;
+
+	pando_hook_enter();
+	if (unlikely(may_matter()))
+		ret = set_group(hook, regs, pid, pgid);
+	else
+		ret = ((syscall_t)hook->orig)(regs);
+	pando_hook_leave();
+	return ret;
+}
+
+enum { SETSID, SETPGID, SETPGID32 };
+
+static long hook_setpgid(const struct pt_regs *regs)
+{
+	return regroup(&pando_group_hooks[SETPGID], regs, regs->di, regs->si);
+}
+
+PANDO_HOOK_STUB(hook_setpgid);
+
+#ifdef CONFIG_IA32_EMULATION
+static long hook32_setpgid(const struct pt_regs *regs)
+{
+	return regroup(&pando_group_hooks[SETPGID32], regs, regs->bx,
+		       regs->cx);
+}
+
+PANDO_HOOK_STUB(hook32_setpgid);
+#endif
+
+/* One for both ABIs: it has no arguments. */
+static long hook_setsid(const struct pt_regs *regs)
+{
+	long ret;
+
+	pando_hook_enter();
+	ret = ((syscall_t)pando_group_hooks[SETSID].orig)(regs);
+	if (ret > 0 && unlikely(may_matter()))
+		pando_kin_regrouped(ret);
+	pando_hook_leave();
+	return ret;
+}
+
+PANDO_HOOK_STUB(hook_setsid);
+
+struct pando_hook pando_group_hooks[] = {
+	[SETSID] = { .name = "__do_sys_setsid", .stub = hook_setsid_stub },
+	[SETPGID] = { .name = "__x64_sys_setpgid", .stub = hook_setpgid_stub },
+#ifdef CONFIG_IA32_EMULATION
+	[SETPGID32] = { .name = "__ia32_sys_setpgid",
+			.stub = hook32_setpgid_stub },
+#endif
+};
+
+const int pando_group_nhooks = ARRAY_SIZE(pando_group_hooks);
