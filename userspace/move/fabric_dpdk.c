@@ -103,10 +103,11 @@ extern const struct dpdk_port pando_dpdk_port __attribute__((weak));
 
 static const struct dpdk_port *find_port(void)
 {
+	const struct dpdk_port *own = &pando_dpdk_port;
 	void *object;
 
-	if (&pando_dpdk_port)
-		return &pando_dpdk_port;
+	if (own)
+		return own;
 	object = dlopen(PANDO_LIBEXEC "/" DPDK_PORT_FILE, RTLD_NOW);
 	return object ? dlsym(object, "pando_dpdk_port") : NULL;
 }
