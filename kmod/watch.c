@@ -267,28 +267,12 @@ void pando_watch_moved(u32 pid, u16 to)
 	pando_watch_announce();
 }
 
-static bool is_lost(u16 where, u64 incarnation, bool quorate)
-{
-	u64 now;
-
-	if (!where || where == pando_nodes_self())
-		return false;
-	now = pando_nodes_incarnation_of(where);
-	return now ? now != incarnation : quorate;
-}
-
-/** struct copy - of a watch, for who must not hold the lock */
-struct copy {
-	u32 pid;
-	u16 where;
-	u64 incarnation;
-};
-
-static struct copy *copy_all(u32 *n)
+/* The numbers, for who must not hold the lock. */
+static u32 *copy_all(u32 *n)
 {
 	u32 room = READ_ONCE(count), i;
 	struct pando_watch *w;
-	struct copy *all;
+	u32 *all;
 
 	*n = 0;
 	all = room ? kvmalloc_array(room, sizeof(*all), GFP_KERNEL) : NULL;
@@ -297,53 +281,73 @@ static struct copy *copy_all(u32 *n)
 	spin_lock_irq(&lock);
 	hash_for_each(table, i, w, node)
 		if (*n < room)
-			all[(*n)++] = (struct copy){ w->pid, w->where,
-						     w->incarnation };
+			all[(*n)++] = w->pid;
 	spin_unlock_irq(&lock);
 	return all;
 }
 
+static bool in_majority;	/* of the last MEMBERS */
+
 void pando_watch_members(bool quorate)
 {
-	struct copy *all;
-	u32 n, i;
-
-	all = copy_all(&n);
-	for (i = 0; i < n; i++)
-		if (is_lost(all[i].where, all[i].incarnation, quorate))
-			pando_watch_end(all[i].pid);
-	kvfree(all);
+	WRITE_ONCE(in_majority, quorate);
 }
 
-/* Nobody has it. Perhaps not yet: ask again? */
+/* 0: the node was no member when we heard that the process is there. */
+static bool is_lost(u16 where, u64 incarnation)
+{
+	u64 now = where ? pando_nodes_incarnation_of(where) : 0;
+
+	return where && (!now || (incarnation && now != incarnation));
+}
+
+/*
+ * Nobody has it, says its home. If it was on a node that is lost, that is its
+ * end; if not, perhaps not yet: ask again? A minority knows nothing at all, as
+ * with stubs (stub_life.c).
+ */
 static bool missed(u32 pid)
 {
+	u64 incarnation = 0;
 	struct pando_watch *w;
-	bool again;
+	bool again = false, ended;
+	u16 where = 0;
 
+	if (!READ_ONCE(in_majority))
+		return false;
 	spin_lock_irq(&lock);
 	w = find(pid);
-	again = w && ++w->misses < MISSES_MAX;
+	if (w) {
+		where = w->where;
+		incarnation = w->incarnation;
+		again = ++w->misses < MISSES_MAX;
+	}
 	spin_unlock_irq(&lock);
-	if (!again)
+	ended = !again || is_lost(where, incarnation);
+	if (ended)
 		pando_watch_end(pid);
-	return again;
+	return !ended;
 }
 
-static void found(u32 pid)
+static void found(u32 pid, u16 where)
 {
+	u64 incarnation = pando_nodes_incarnation_of(where);
 	struct pando_watch *w;
 
 	spin_lock_irq(&lock);
 	w = find(pid);
-	if (w)
+	if (w) {
 		w->misses = 0;
+		w->where = where;
+		w->incarnation = incarnation;
+	}
 	spin_unlock_irq(&lock);
 }
 
 /* Tells the process's node that we wait for its end. Once more? */
 static bool announce(u32 pid)
 {
+	u16 where;
 	int err;
 
 	if (pando_ns_has_pid(pid)) {
@@ -352,9 +356,9 @@ static bool announce(u32 pid)
 			pando_watch_end(pid);
 		return false;
 	}
-	err = pando_kin_hold(pid, false, NULL);
+	err = pando_kin_hold(pid, false, &where);
 	if (!err)
-		found(pid);
+		found(pid, where);
 	return err && (err != -ESRCH || missed(pid));
 }
 
@@ -375,13 +379,12 @@ static void prune(void)
 static void announce_fn(struct work_struct *work)
 {
 	bool again = false;
-	struct copy *all;
-	u32 n, i;
+	u32 *all, n, i;
 
 	prune();
 	all = copy_all(&n);
 	for (i = 0; i < n; i++)
-		again |= announce(all[i].pid);
+		again |= announce(all[i]);
 	kvfree(all);
 	if (again || READ_ONCE(nlefts))
 		queue_delayed_work(wq, &announce_work,
@@ -465,13 +468,12 @@ u32 pando_watch_left(struct pid *pid)
 
 void pando_watch_reset(void)
 {
-	struct copy *all;
-	u32 n, i;
+	u32 *all, n, i;
 
 	cancel_delayed_work_sync(&announce_work);
 	all = copy_all(&n);
 	for (i = 0; i < n; i++)
-		pando_watch_end(all[i].pid);
+		pando_watch_end(all[i]);
 	kvfree(all);
 }
 
