@@ -49,7 +49,10 @@ is $bad 0 'twenty commands at once'
 wait $slow
 is "$(cat "$tmp/slow")" 2000000 'beside one whose output nobody read'
 
-tty=$(script -qec "'$RIG' exec 1 -- tty" /dev/null | tr -d '\r0-9')
+# whose keyboard is silent: of one that ends script types its idea of ^D
+mkfifo "$tmp/keyboard"
+tty=$(script -qec "'$RIG' exec 1 -- tty" /dev/null <>"$tmp/keyboard" |
+	tr -d '\r0-9')
 is "$tty" /dev/pts/ 'a terminal here is a terminal there'
 
 # --- files ---------------------------------------------------------------------
