@@ -48,11 +48,9 @@ static unsigned int heard_by(const struct qlease *q, uint64_t pulse)
 	return have;
 }
 
-/* The newest pulse that enough have heard. */
-static void renew(struct qlease *q)
+/* The newest pulse that enough have heard, @pulse or one before it. */
+static void renew(struct qlease *q, uint64_t pulse)
 {
-	uint64_t pulse = q->pulse;
-
 	if (!q->votes.total)
 		return;
 	/* one that is older than what is remembered extends nothing */
@@ -70,7 +68,7 @@ uint64_t qlease_send(struct qlease *q, uint64_t now)
 {
 	q->pulse++;
 	q->sent[q->pulse % LEASE_KEPT] = now;
-	renew(q);
+	renew(q, q->pulse);
 	return q->pulse;
 }
 
@@ -84,9 +82,10 @@ void qlease_hear(struct qlease *q, uint16_t from, uint64_t pulse,
 			continue;
 		p->heard = pulse;
 		/* what was never sent is of somebody's former life */
-		if (ours > p->confirmed && ours <= q->pulse)
+		if (ours > p->confirmed && ours <= q->pulse) {
 			p->confirmed = ours;
-		renew(q);
+			renew(q, ours);
+		}
 		return;
 	}
 }
