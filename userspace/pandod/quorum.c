@@ -149,8 +149,12 @@ static void count(struct state *s, struct votes *v, unsigned int *have)
 	*have = 0;
 	for (unsigned int i = 0; i < s->nmembers; i++)
 		*have += membership_node_votes(s->member[i].id);
-	if (state_only_left(s))
-		*v = (struct votes){ *have, *have / 2 + 1 };
+	/*
+	 * Who was off may be back, with any one of those who are left: together
+	 * they may have quorum without the rest.
+	 */
+	if (state_only_left(s) && !votes_quorate(v, *have))
+		*v = (struct votes){ *have, 1 };
 }
 
 void quorum_lost(void)
