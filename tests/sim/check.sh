@@ -9,8 +9,10 @@ seeds=${SIM_SEEDS:-200}
 # In blocks, so that a slow machine shows that it is alive.
 block=50
 bugs='skip_ack heir_allocates forget_away double_commit early_purge
-	blind_purge early_unreserve late_gone hasty_grief
-	long_wait late_freeze unheard_pulse impatient blind_thaw revenant'
+	blind_purge early_unreserve early_move stale_home late_gone hasty_grief
+	long_wait late_freeze unheard_pulse impatient blind_thaw revenant
+	lie no_wait small_quorum
+	status_lost told_twice rash_grief early_grief mercy'
 number=0 bad=0
 
 [ -x "$sim" ] || make -s -C "$top/tests/sim" B="${sim%/sim}" >&2 || exit 1
@@ -58,5 +60,9 @@ echo "$out"
 result $? 'one that fails is shrunk, and fails again by the line it prints'
 "$sim" --seeds 1-1 --nodes 40 --procs 8000 >/dev/null
 result $? 'forty nodes'
+out=$("$sim" --seeds 1-1 --nodes 200 --procs 100000 2>&1)
+status=$?
+echo "# $out"
+result $status 'two hundred nodes with a hundred thousand processes'
 echo "1..$number"
 exit $bad

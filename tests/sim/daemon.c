@@ -20,9 +20,9 @@ static int quorate_now(struct node *n)
 {
 	if (n->d.order_ring != n->cs.quorum_ring)
 		return -EAGAIN;
-	if (!n->cs.quorate)
-		return 0;
-	return 2 * n->d.state.nmembers > w.nodes;
+	if (n->cs.quorate && 2 * n->d.state.nmembers > w.nodes)
+		return 1;
+	return state_only_left(&n->d.state);
 }
 
 void daemon_send(struct node *n, struct message *m)
@@ -453,8 +453,8 @@ static void on_message(struct node *n, u16 from, struct msg *bytes)
 		state_settled(s, from, m->epoch, m->move);
 		break;
 	case MESSAGE_EXPEL:
-		expel_message(n, m);
-		save(n);
+		if (expel_message(n, m))
+			save(n);
 		break;
 	case MESSAGE_PULSE:
 		quorum_pulse(n, from, m);

@@ -180,7 +180,8 @@ static void strike(struct node *unused, struct msg *m, u64 a, u64 b)
 		cut_one_way();
 		break;
 	case 7 ... 9:
-		expel_somebody(&w.node[1 + rnd(w.nodes)]);
+		expel_somebody(&w.node[1 + rnd(w.nodes)],
+			       w.wait_for_all && chance(60));
 		break;
 	default:
 		/* of many nodes a rack at once, perhaps */

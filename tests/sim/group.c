@@ -330,6 +330,7 @@ static void regroup(struct node *n, const struct ring *r, struct ring **old)
 static void new_ring(struct node **part, unsigned int n)
 {
 	struct ring *r = calloc(1, sizeof(*r)), *old[NODES_MAX], *o;
+	bool seen = n == w.nodes;
 	unsigned int i;
 
 	if (!r) {
@@ -345,7 +346,10 @@ static void new_ring(struct node **part, unsigned int n)
 	r->next = rings;
 	rings = r;
 	trace("ring %llu: %llu nodes, first %llu", r->id, n, part[0]->id);
+	for (i = 0; i < n; i++)
+		seen |= part[i]->cs.seen_all;
 	for (i = 0; i < n; i++) {
+		part[i]->cs.seen_all = seen;
 		old[i] = part[i]->cs.ring;
 		part[i]->cs.ring = r;
 		part[i]->cs.received = 0;
@@ -354,7 +358,8 @@ static void new_ring(struct node **part, unsigned int n)
 			daemon_inbox(part[i], (struct entry){
 				.kind = ENTRY_RING, .ring = r->id });
 		event_at(delay(40 * MS), HOST, part[i], on_quorum, NULL, r->id,
-			 2 * n > w.nodes);
+			 2 * n > w.nodes && (seen || !w.wait_for_all ||
+					  w.bug == BUG_NO_WAIT));
 	}
 	for (i = 0; i < n; i++)
 		regroup(part[i], r, old);

@@ -14,7 +14,6 @@
 
 #define MISSES_MAX	5
 #define AGAIN		SECOND
-#define MAX_HOPS	4
 
 /* A child that runs elsewhere, at its parent's node. */
 struct stub {
@@ -46,18 +45,6 @@ struct condemned {
 	u64 incarnation;
 	unsigned int misses;
 	bool asking;
-};
-
-/* From what is known here to where the process is: as pando_locate_call(). */
-struct walk {
-	struct walk *next;
-	u64 serial, id;		/* its own, of the request under way */
-	enum call_type type;	/* CALL_HOLD, CALL_KILL */
-	u32 pid;
-	bool drop;
-	u16 at;
-	unsigned int hops;
-	u64 deadline;
 };
 
 static void *new(size_t size)
@@ -332,10 +319,9 @@ static void grieve(struct node *n, struct stub *s)
 	end_stub(n, s, false);
 }
 
-/* --- walks ----------------------------------------------------------------------- */
+/* --- the lost ---------------------------------------------------------------------- */
 
 static void announce(struct node *n, struct stub *s, u64 us);
-static void on_walk(struct node *n, struct msg *u, u64 serial, u64 b);
 
 /* Nobody has it, so it ended, and we were not told. */
 static void missed(struct node *n, struct stub *s)
@@ -374,19 +360,13 @@ static void executed(struct node *n, u32 pid, int err)
 	free(c);
 }
 
-static void walk_over(struct node *n, struct walk *x, int err)
+void kin_walked(struct node *n, enum call_type type, u32 pid, bool drop, u16 at,
+		int err)
 {
-	struct stub *s = x->type == CALL_HOLD && !x->drop ?
-			 find_stub(n, x->pid) : NULL;
-	struct walk **p = &n->k.walks;
-	u16 at = x->at;
+	struct stub *s = type == CALL_HOLD && !drop ? find_stub(n, pid) : NULL;
 
-	while (*p != x)
-		p = &(*p)->next;
-	*p = x->next;
-	if (x->type == CALL_KILL)
-		executed(n, x->pid, err);
-	free(x);
+	if (type == CALL_KILL)
+		executed(n, pid, err);
 	if (!s || s->ending)
 		return;
 	s->asking = false;
@@ -405,102 +385,6 @@ static void walk_over(struct node *n, struct walk *x, int err)
 		announce(n, s, AGAIN);
 	} else {
 		missed(n, s);
-	}
-}
-
-/* This way it is not found: it is looked for anew, for a while. */
-static void walk_again(struct node *n, struct walk *x)
-{
-	if (w.now < x->deadline)
-		event_at(MS, HOST, n, on_walk, NULL, x->serial, 0);
-	else
-		walk_over(n, x, -ETIMEDOUT);
-}
-
-static bool may_be_found(struct node *n, u32 pid)
-{
-	return kernel_home(n, pid) == n->id && n->k.unheard;
-}
-
-static void walk_on(struct node *n, struct walk *x, u16 to)
-{
-	struct kernel_msg m = { .type = x->type, .count = 1, .drop = x->drop };
-	u16 where = 0;
-	int err;
-
-	m.pid[0] = x->pid;
-	x->at = to;
-	if (x->hops++ == MAX_HOPS) {
-		walk_again(n, x);
-	} else if (to && to != n->id) {
-		x->id = rpc_call(n, to, &m, RPC_TIMEOUT, 0);
-	} else if (!to) {
-		walk_over(n, x, -ESRCH);
-	} else {
-		err = kin_handle_walk(n, &m, &where);
-		/* where it should be we were, or it is beyond a partition */
-		if (err == -EREMCHG)
-			err = may_be_found(n, x->pid) ? -EBUSY : -ESRCH;
-		if (err == -EBUSY)
-			walk_again(n, x);
-		else
-			walk_over(n, x, err);
-	}
-}
-
-static void on_walk(struct node *n, struct msg *u, u64 serial, u64 b)
-{
-	struct walk *x;
-
-	(void)u;
-	(void)b;
-	for (x = n->k.walks; x && x->serial != serial; x = x->next)
-		;
-	if (!x)
-		return;
-	x->hops = 0;
-	walk_on(n, x, kernel_believed(n, x->pid, kernel_home(n, x->pid)));
-}
-
-static void walk(struct node *n, enum call_type type, u32 pid, bool drop)
-{
-	struct walk *x = new(sizeof(*x));
-
-	trace_pid(pid, "  node %llu: walks for %llu, kind %llu", n->id, pid, type);
-	x->type = type;
-	x->pid = pid;
-	x->drop = drop;
-	x->serial = ++n->k.next_id;
-	x->deadline = w.now + RPC_TIMEOUT;
-	x->next = n->k.walks;
-	n->k.walks = x;
-	if (kernel_has_pid(n, pid))
-		walk_on(n, x, n->id);
-	else
-		walk_on(n, x, kernel_believed(n, pid, kernel_home(n, pid)));
-}
-
-static void walk_answered(struct node *n, const struct call *c, int status,
-			  u16 where)
-{
-	u16 home = kernel_home(n, c->m.pid[0]);
-	struct walk *x;
-
-	for (x = n->k.walks; x; x = x->next)
-		if (x->type == c->m.type && x->id == c->m.id && x->at == c->m.to)
-			break;
-	if (!x)
-		return;
-	if (status == -EREMCHG && where != x->at) {
-		walk_on(n, x, where);
-	} else if ((status == -ESRCH || status == -EHOSTDOWN) &&
-		   x->at != home) {
-		pando_dir_clear(&n->k.dir, x->pid, PANDO_DIR_HINT);
-		walk_on(n, x, home);
-	} else if (status == -EBUSY || status == -EREMCHG) {
-		walk_again(n, x);
-	} else {
-		walk_over(n, x, status == -EHOSTDOWN ? -ESRCH : status);
 	}
 }
 
@@ -531,30 +415,6 @@ void kin_announce(struct node *n)
 		announce(n, s, delay(10 * MS));
 }
 
-/*
- * As pando_locate_miss(). Who is to know where all are says that it is nowhere
- * when all who are here have said what they have.
- */
-static int miss(struct node *n, u32 pid)
-{
-	const struct pando_directory *d = &n->k.dir;
-	const struct pando_dir_entry *e;
-	u16 node;
-	u64 now;
-
-	e = pando_dir_find(d, pid, PANDO_DIR_AWAY);
-	if (!e)
-		e = pando_dir_find(d, pid, PANDO_DIR_LEAVING);
-	node = e ? e->node : kin_stub_where(n, pid);
-	now = node ? kernel_incarnation(n, node) : 0;
-	if (now && (!e || !e->tag || e->tag == now))
-		return -EREMCHG;
-	if (pando_dir_find(d, pid, PANDO_DIR_RESERVED) ||
-	    may_be_found(n, pid))
-		return -EBUSY;
-	return -ESRCH;
-}
-
 int kin_handle_walk(struct node *n, const struct kernel_msg *m, u16 *where)
 {
 	u32 pid = m->pid[0];
@@ -569,7 +429,7 @@ int kin_handle_walk(struct node *n, const struct kernel_msg *m, u16 *where)
 	}
 	if (!kernel_has_pid(n, pid)) {
 		*where = kernel_believed(n, pid, 0);
-		return miss(n, pid);
+		return walk_miss(n, pid);
 	}
 	if (m->type == CALL_KILL)
 		return kernel_kill(n, pid);
@@ -763,7 +623,6 @@ void kin_say_why(const struct node *n)
 {
 	const struct condemned *c;
 	const struct stub *s;
-	const struct walk *x;
 	const struct kin *k;
 
 	for (s = n->k.stubs; s; s = s->next)
@@ -774,9 +633,7 @@ void kin_say_why(const struct node *n)
 		if (k->ending)
 			trace("node %llu: the end of %llu is to be told to %llu",
 			      n->id, k->pid, k->holder);
-	for (x = n->k.walks; x; x = x->next)
-		trace("node %llu: looks for %llu on %llu, kind %llu", n->id,
-		      x->pid, x->at, x->type);
+	walk_say_why(n);
 	for (c = n->k.condemned; c; c = c->next)
 		trace("node %llu: %llu is condemned with node %llu", n->id,
 		      c->pid, c->node);
@@ -786,7 +643,6 @@ void kin_say_why(const struct node *n)
 void kin_free(struct node *n)
 {
 	struct condemned *c;
-	struct walk *x;
 	struct stub *s;
 	struct kin *k;
 
@@ -803,8 +659,5 @@ void kin_free(struct node *n)
 		n->k.condemned = c->next;
 		free(c);
 	}
-	while ((x = n->k.walks)) {
-		n->k.walks = x->next;
-		free(x);
-	}
+	walk_free(n);
 }

@@ -34,6 +34,9 @@ static const char *const bug_names[BUGS] = {
 	[BUG_UNHEARD_PULSE] = "unheard_pulse",
 	[BUG_IMPATIENT] = "impatient",
 	[BUG_BLIND_THAW] = "blind_thaw",
+	[BUG_LIE] = "lie",
+	[BUG_SMALL_QUORUM] = "small_quorum",
+	[BUG_NO_WAIT] = "no_wait",
 	[BUG_REVENANT] = "revenant",
 	[BUG_STATUS_LOST] = "status_lost",
 	[BUG_TOLD_TWICE] = "told_twice",
@@ -146,6 +149,7 @@ static void run_seed(u64 seed, const struct options *o)
 		most = (20 + 6 * w.slow) * SECOND;
 	w.loss = rnd(3) * rnd(15);
 	w.expel_after = rnd(3) * 4 * SECOND;
+	w.wait_for_all = chance(40);
 	w.fault_every = (6 + rnd(2) * rnd(60)) * SECOND;
 	w.away = (10 + rnd(2) * rnd(90)) * SECOND;
 	for (i = 1; i <= w.nodes; i++) {
@@ -245,7 +249,7 @@ static bool one(u64 seed, u64 number, const struct options *o)
 		if (o->tap)
 			printf("%sok %llu - ", bad ? "not " : "",
 			       (unsigned long long)number);
-		printf("seed %llu%s: %s (%u nodes, %.0f s, %llu events, %llu forks, %llu moves, %llu views, %llu lookups, %llu statuses, %llu crashes, %llu freezes, %llu expelled, hops %u)\n",
+		printf("seed %llu%s: %s (%u nodes, %.0f s, %llu events, %llu forks, %llu moves, %llu views, %llu lookups, %llu statuses, %llu crashes, %llu freezes, %llu expelled, %llu off, hops %u)\n",
 		       (unsigned long long)seed, o->bug ? " with a bug" : "",
 		       w.broken ? o->bug ? "found" : "FAILED" : o->bug ?
 		       "NOT FOUND" : "ok", w.nodes, w.now / 1e6,
@@ -255,7 +259,8 @@ static bool one(u64 seed, u64 number, const struct options *o)
 		       (unsigned long long)w.statuses,
 		       (unsigned long long)w.crashes,
 		       (unsigned long long)w.freezes,
-		       (unsigned long long)w.expelled, w.hops_max);
+		       (unsigned long long)w.expelled,
+		       (unsigned long long)w.off, w.hops_max);
 		if (w.broken)
 			say_again(o);
 	}

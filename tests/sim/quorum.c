@@ -145,9 +145,14 @@ void quorum_view(struct node *n, bool known)
 {
 	struct votes v = { w.nodes, w.nodes / 2 + 1 };
 	struct state *s = &n->d.state;
+	bool left = state_only_left(s);
 	static u64 number;
 	unsigned int i;
 
+	if (w.bug == BUG_SMALL_QUORUM && left)
+		v = (struct votes){ s->nmembers, s->nmembers / 2 + 1 };
+	else if (left && !votes_quorate(&v, s->nmembers))
+		v = (struct votes){ s->nmembers, 1 };
 	if (w.bug == BUG_BLIND_THAW && s->quorate)
 		known = true;
 	if (!known || (!s->quorate && !votes_blocking(&v, s->nmembers))) {
@@ -168,13 +173,14 @@ void quorum_view(struct node *n, bool known)
 
 /* --- expel.c ---------------------------------------------------------------------------- */
 
-static void send_expel(struct node *n, const struct host *h)
+static void send_expel(struct node *n, const struct host *h, bool off)
 {
 	struct message m = { .type = MESSAGE_EXPEL,
 			     .epoch = n->d.state.epoch };
 
 	m.node = h->id;
 	m.incarnation = h->incarnation;
+	m.off = off;
 	daemon_send(n, &m);
 }
 
@@ -203,7 +209,7 @@ static u64 look(struct node *n)
 			continue;
 		if (!h->condemned && gone >= w.expel_after &&
 		    s->member[0].id == n->id)
-			send_expel(n, h);
+			send_expel(n, h, false);
 		if (!h->condemned)
 			wait = gone < w.expel_after ? w.expel_after - gone :
 						      SECOND;
@@ -239,27 +245,52 @@ void expel_view(struct node *n)
 	arm(n);
 }
 
-void expel_message(struct node *n, const struct message *m)
+bool expel_message(struct node *n, const struct message *m)
 {
-	state_expel(&n->d.state, m->epoch, m->node, m->incarnation, m->off);
+	unsigned int todo = state_expel(&n->d.state, m->epoch, m->node,
+					m->incarnation, m->off);
+
+	if (todo & DO_ROUND && m->off)
+		daemon_ask_round(n, 300);
 	arm(n);
+	return todo && !(todo & DO_VOID);
 }
 
-void expel_somebody(struct node *n)
+/*
+ * He has seen it with his eyes: this one is off, and all who were said to be
+ * are so still.
+ */
+static bool may_call_off(struct node *n, const struct host *h)
+{
+	const struct lineage *v = &n->d.state.line;
+	u32 i;
+
+	for (i = 0; i < v->nhosts && w.bug != BUG_LIE; i++)
+		if ((&v->host[i] == h || v->host[i].off) &&
+		    !state_member(&n->d.state, v->host[i].id) &&
+		    w.node[v->host[i].id].up)
+			return false;
+	return true;
+}
+
+void expel_somebody(struct node *n, bool off)
 {
 	struct state *s = &n->d.state;
 	u32 i, first = rnd(s->line.nhosts);
 
-	if (!n->d.up || s->phase != PHASE_ACTIVE || !s->quorate)
+	if (!n->d.up || s->phase != PHASE_ACTIVE || (!s->quorate && !off))
 		return;
 	for (i = 0; i < s->line.nhosts; i++) {
 		const struct host *h;
 
 		h = &s->line.host[(first + i) % s->line.nhosts];
-		if (state_member(s, h->id) || h->dead)
+		if (state_member(s, h->id) || (h->dead && (h->off || !off)))
 			continue;
-		trace("node %llu: expel %llu", n->id, h->id);
-		send_expel(n, h);
+		if (off && !may_call_off(n, h))
+			continue;
+		trace("node %llu: expel %llu, off %llu", n->id, h->id, off);
+		w.off += off;
+		send_expel(n, h, off);
 		return;
 	}
 }

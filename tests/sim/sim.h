@@ -2,15 +2,17 @@
 /*
  * A cluster in one process, in virtual time, from a seed. What is tested is
  * the product's own code: userspace/pandod/{state,message,lease}.c and
- * kmod/{pidspace,directory,epoch}.c. What stands around it is modelled:
+ * kmod/{pidspace,directory,epoch,reqtab,duptab}.c. What stands around it is
+ * modelled:
  *
  *	workload.c, faults.c	processes that fork, exit, move, are looked up;
  *				nodes that crash, stop, part and meet again
  *	daemon.c, moves.c	pandod/{cluster,move*}.c: between group and kernel
  *	quorum.c		pandod/{quorum,expel}.c, and the guard of pando-init
  *	group.c			corosync: rings, agreed order, cpg, votequorum
- *	kernel.c, lookup.c,	kmod/{alloc,locate,node,rpc}.c over tasks that are
- *	rpc.c			no more than a number
+ *	kernel.c, lookup.c,	kmod/{alloc,locate,node,recover,rpc}.c over tasks that
+ *	recover.c, rpc.c	are no more than a number
+ *	kin.c, walk.c		kmod/{kin,stub_life}.c: parents, children elsewhere
  *	check.c			the invariants, and the trace
  *	event.c			virtual time, randomness
  *	figures.c		sizes, for the bench
@@ -68,6 +70,9 @@ enum bug {
 	BUG_UNHEARD_PULSE,	/* a pulse renews the lease as soon as it is sent */
 	BUG_IMPATIENT,		/* who is not here is dead */
 	BUG_BLIND_THAW,		/* quorum is enough, whoever is in the view */
+	BUG_LIE,		/* a node is said to be off that is not */
+	BUG_SMALL_QUORUM,	/* who was off has no votes when he is back */
+	BUG_NO_WAIT,		/* nodes that were off go on among themselves */
 	BUG_REVENANT,		/* who was declared dead is taken in all the same */
 	/* against those of exit statuses */
 	BUG_STATUS_LOST,	/* who is away when it is to be told never is */
@@ -139,6 +144,7 @@ struct corosync {
 	bool sending, receiving;
 	u64 quorum_ring;
 	bool quorate;
+	bool seen_all;		/* it, or who is with it, since it was switched on */
 	struct daemon_id group[NODES_MAX];
 	unsigned int ngroup;
 	u16 at[NODES_MAX + 1];	/* by node: place in it plus 1 */
@@ -310,6 +316,8 @@ void rpc_finish(struct node *n, const struct kernel_msg *m, int status, u16 wher
 /* kernel.c: a handler, and what waited for a reply */
 int kernel_handle(struct node *n, const struct kernel_msg *m, u16 *where);
 void kernel_answered(struct node *n, const struct call *c, int status, u16 where);
+int recover_guests(struct node *n, const struct kernel_msg *m);
+void recover_answered(struct node *n, const struct call *c, int status);
 struct peer *kernel_peer(struct node *n, u16 id);
 
 /* --- kin.c ------------------------------------------------------------------------------------- */
@@ -330,8 +338,18 @@ void kin_answered(struct node *n, const struct call *c, int status, u16 where);
 u16 kin_stub_where(struct node *n, u32 pid);	/* 0: there is none */
 bool kin_is_ending(struct node *n, u32 pid);
 bool kin_settled(const struct node *n);
+void kin_walked(struct node *n, enum call_type type, u32 pid, bool drop, u16 at,
+		int err);
 void kin_say_why(const struct node *n);
 void kin_free(struct node *n);
+
+/* --- walk.c ------------------------------------------------------------------------------------ */
+
+void walk(struct node *n, enum call_type type, u32 pid, bool drop);
+void walk_answered(struct node *n, const struct call *c, int status, u16 where);
+int walk_miss(struct node *n, u32 pid);	/* for who is not here */
+void walk_say_why(const struct node *n);
+void walk_free(struct node *n);
 
 /* --- moves.c --------------------------------------------------------------------------------- */
 
@@ -417,8 +435,8 @@ void quorum_over(struct node *n, struct sync *sync);
 void quorum_view(struct node *n, bool known);
 void quorum_pulse(struct node *n, u16 from, const struct message *m);
 void expel_view(struct node *n);
-void expel_message(struct node *n, const struct message *m);
-void expel_somebody(struct node *n);	/* an operator's idea */
+bool expel_message(struct node *n, const struct message *m);	/* did it do anything? */
+void expel_somebody(struct node *n, bool off);	/* an operator's idea */
 void guard_until(struct node *n, u64 until);
 void guard_resume(struct node *n);
 u64 quorum_lease(void);
@@ -458,12 +476,14 @@ struct world {
 	unsigned int loss;	/* of kernel messages, percent */
 	bool calm;		/* no more work, no more faults */
 	bool rebirth;		/* who lost power may come back before that */
+	bool wait_for_all;	/* of corosync; then nodes that are off may be told of */
 	bool broken;
 	bool verbose, quiet;
 	u64 expel_after;	/* 0: never by itself */
 	u64 fault_every, away;	/* at most */
 	unsigned int slow;	/* many nodes: all takes so much longer */
 	u64 statuses;		/* told to parents */
+	u64 off;		/* nodes that were said to be */
 	u64 events, messages, forks, moves, views, lookups, crashes, freezes, expelled;
 	unsigned int hops_max;
 	struct move *move;

@@ -69,7 +69,7 @@ static u64 rest(void)
 /* Every commit is acknowledged by all to all. */
 static bool may_move(void)
 {
-	return w.nodes <= MANY || rnd(w.nodes) < MANY;
+	return w.nodes <= MANY || rnd(w.nodes) < 4 * MANY;
 }
 
 static void on_work(struct node *n, struct msg *m, u64 a, u64 b)
