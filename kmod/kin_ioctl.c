@@ -14,6 +14,7 @@
 
 #include <uapi/linux/pando.h>
 
+#include "hold.h"
 #include "kin.h"
 #include "kin_ioctl.h"
 #include "locate.h"
@@ -199,6 +200,25 @@ static long join(struct file *file, const __u32 __user *user)
 	return get_user(pid, user) ? -EFAULT : pando_stub_join(file, pid);
 }
 
+static long hold(struct file *file, const struct pando_hold __user *user)
+{
+	struct pando_hold args;
+
+	if (copy_from_user(&args, user, sizeof(args)))
+		return -EFAULT;
+	return pando_hold_begin(file, &args);
+}
+
+static long let(const __u64 __user *user)
+{
+	u64 move;
+
+	if (copy_from_user(&move, user, sizeof(move)))
+		return -EFAULT;
+	pando_hold_let(move);
+	return 0;
+}
+
 static long release(const __u32 __user *user)
 {
 	struct task_struct *task;
@@ -245,6 +265,13 @@ long pando_kin_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return join(file, user);
 	case PANDO_IOC_RELEASE:
 		return release(user);
+	case PANDO_IOC_HOLD:
+		return hold(file, user);
+	case PANDO_IOC_STAY:
+		pando_hold_stay(file);
+		return 0;
+	case PANDO_IOC_LET:
+		return let(user);
 	case PANDO_IOC_WATCH:
 		return pando_remap_watch(file);
 	}
@@ -254,6 +281,7 @@ long pando_kin_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 int pando_kin_release(struct inode *inode, struct file *file)
 {
 	pando_stub_drop(file);
+	pando_hold_drop(file);
 	pando_remap_drop(file);
 	return 0;
 }

@@ -16,6 +16,7 @@
 #include <uapi/linux/pando.h>
 
 #include "alloc.h"
+#include "hold.h"
 #include "kin.h"
 #include "locate.h"
 #include "locate_parts.h"
@@ -356,6 +357,8 @@ int pando_locate_moved(u64 move, const u32 *pids, u32 n, u16 from, u16 to)
 			leave(pids[i], to);
 		pando_kin_moved(pids[i], to);
 		pando_watch_moved(pids[i], to);
+		if (from == pando_nodes_self() || to == pando_nodes_self())
+			pando_hold_moved(pids[i], to);
 	}
 	pando_alloc_unshare(0);
 	for (i = 0; i < n; i++)

@@ -9,6 +9,7 @@
 #include "alloc.h"
 #include "calls.h"
 #include "debugfs.h"
+#include "hold.h"
 #include "hooks.h"
 #include "kin.h"
 #include "locate.h"
@@ -98,6 +99,7 @@ static void __exit pando_exit(void)
 	pando_hooks_exit();
 	pando_serve_exit();
 	pando_tasklist_exit();
+	pando_hold_reset();
 	pando_stub_fini();
 	pando_kin_exit();
 	pando_watch_exit();

@@ -10,6 +10,7 @@
 #include <linux/slab.h>
 #include <net/genetlink.h>
 
+#include "hold.h"
 #include "kin.h"
 #include "locate.h"
 #include "netlink.h"
@@ -176,6 +177,7 @@ static int detach(struct genl_info *info)
 	pando_serve_close();
 	pando_ns_detach();
 	pando_watch_reset();
+	pando_hold_reset();
 	pando_stub_reset();
 	pando_kin_reset();
 	pando_locate_reset();
@@ -325,6 +327,7 @@ static int unreserve(struct genl_info *info)
 	if (!has(info, PANDO_A_MOVE_ID))
 		return -EINVAL;
 	pando_locate_unreserve(get_u64(info, PANDO_A_MOVE_ID));
+	pando_hold_let(get_u64(info, PANDO_A_MOVE_ID));
 	return 0;
 }
 

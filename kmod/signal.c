@@ -5,11 +5,13 @@
  * the kernel's own permission checks decide; where the signal is about to be
  * queued (send_signal_locked()) its siginfo is replaced. Its callers are not
  * hooked instead: compilers inline them into each other as they like. Here, too,
- * signals to stubs are turned to where their processes are.
+ * signals to stubs are turned to where their processes are, and those to a
+ * process that moves are kept for it.
  */
 #include <linux/module.h>
 #include <linux/sched/signal.h>
 
+#include "hold.h"
 #include "hooks.h"
 #include "ns.h"
 #include "serve.h"
@@ -46,6 +48,13 @@ static int hook_send_signal_locked(int sig, struct kernel_siginfo *info,
 		server = pando_server_current();
 		if (server && server->info)
 			info = server->info;
+	}
+	if (pando_hold_any()) {
+		ret = pando_hold_signal(sig, info, task, type);
+		if (ret) {
+			ret = min(ret, 0);
+			goto out;
+		}
 	}
 	ret = ((send_t)pando_signal_hooks[0].orig)(sig, info, task, type);
 	if (pando_stub_any())

@@ -19,6 +19,7 @@
 
 #include "criu.h"
 #include "group.h"
+#include "hold.h"
 #include "images.h"
 #include "kin.h"
 #include "offers.h"
@@ -40,6 +41,7 @@ struct source {
 	struct page_server server;
 	struct precopy precopy;
 	struct group group;
+	int hold;			/* of signals to the tree */
 	int64_t frozen_ns;
 	int64_t reported_ms;
 	bool frozen, dumped;
@@ -169,8 +171,9 @@ static int read_pages(void *arg, pid_t pid, uint64_t addr, unsigned int n,
 }
 
 /*
- * SIGKILL reaches a frozen task too. It must not live on elsewhere then: seen
- * before the decision, the move is off.
+ * The kernel's own SIGKILL reaches a frozen task too, and so does anybody's
+ * before signals are held. It must not live on elsewhere then: seen before the
+ * decision, the move is off.
  */
 static int all_alive(struct source *s)
 {
@@ -459,6 +462,7 @@ static int commit(struct source *s)
 	criu_kill(&s->criu);
 	left = tree_kill(&s->tree, m->timeout_ms);
 	unlock_network(m->start->root);
+	hold_let(m, &s->hold);
 	group_leave(&s->group);
 	fault_at(FAULT_S_KILLED);
 	while (m->peer >= 0 && !m->resumed && !m->filled && now_ms() < deadline)
@@ -516,6 +520,7 @@ static void abort_move(struct source *s)
 		let_go(s);
 		unlock_network(m->start->root);
 	}
+	hold_let(m, &s->hold);
 	if (m->peer >= 0 && !m->ready)
 		peer_say(m, PEER_ABORT, m->reason);
 }
@@ -619,6 +624,9 @@ static int run(struct source *s)
 		err = send_kin(s);
 	if (!err)
 		err = send_state(s);
+	/* the target has enough to do meanwhile */
+	if (!err)
+		err = hold_tree(m, &s->hold, &s->tree);
 	if (!err)
 		err = move_fault(m, FAULT_S_STATE);
 	if (!err)
@@ -630,6 +638,7 @@ static int run(struct source *s)
 	err = group_freeze(m, &s->group);
 	if (err)
 		return err;
+	hold_stay(s->hold);
 	m->ready = true;
 	ev.bytes = s->server.bytes;
 	ev.pages = s->server.pages;
@@ -640,7 +649,8 @@ static int run(struct source *s)
 
 int source_run(struct move *m)
 {
-	struct source s = { .m = m, .criu = CRIU_NONE, .kin = { .dev = -1 } };
+	struct source s = { .m = m, .criu = CRIU_NONE, .kin = { .dev = -1 },
+			    .hold = -1 };
 	int err = look(&s);
 
 	if (err || m->start->check_only) {

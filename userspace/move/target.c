@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "criu.h"
+#include "hold.h"
 #include "images.h"
 #include "intake.h"
 #include "keeper.h"
@@ -32,6 +33,7 @@ struct target {
 	struct keeper keeper;
 	struct criu criu;
 	struct kin kin;
+	int hold;			/* of signals to what was restored */
 	struct fabric *fabric;
 	struct page_puller puller;
 	struct store store;
@@ -545,6 +547,7 @@ static int commit(struct target *t)
 		return err;
 	if (!t->resumed_ns)
 		t->resumed_ns = now_ns();
+	hold_let(m, &t->hold);
 	ev.total = t->uffds.total * PAGE;
 	ev.freeze_ms = (t->resumed_ns - t->frozen_ns) / 1e6;
 	report(m, "running", &ev);
@@ -604,7 +607,7 @@ int target_run(struct move *m)
 {
 	struct target t = { .m = m, .criu = CRIU_NONE,
 			    .keeper = { .sock = -1, .guard = -1 },
-			    .kin = { .dev = -1 },
+			    .kin = { .dev = -1 }, .hold = -1,
 			    .uffds = { .conn = -1, .listener = -1 } };
 	int err;
 
@@ -615,6 +618,8 @@ int target_run(struct move *m)
 		err = restore(&t);
 	if (!err)
 		err = enter_cgroup(&t);
+	if (!err)
+		err = hold_copies(m, &t.hold, t.pids, t.n);
 	if (!err) {
 		m->ready = true;
 		report_mark(m, "pages");

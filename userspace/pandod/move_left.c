@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "cluster.h"
+#include "kernel.h"
 #include "log.h"
 #include "move.h"
 
@@ -64,6 +65,9 @@ static void settle(const char *dir, uint64_t move, bool committed)
 		put(dir, "cgroup.freeze", "0");
 		move_up(dir);
 	}
+	/* signals that waited for it go where it lives */
+	if (kernel_present())
+		kernel_unreserve(move);
 	/* what dies takes a moment; a later look takes the empty group away */
 	rmdir(dir);
 }

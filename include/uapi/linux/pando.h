@@ -272,6 +272,29 @@ struct pando_claim {
 
 #define PANDO_CLAIM_TRAVELS	0x1
 
+#define PANDO_HOLD_SIGNALS	64
+
+/**
+ * struct pando_hold - a process that stands still while it moves
+ * @move: the move; whatever it is called, but not 0
+ * @pid: which process
+ * @tid: one of its threads, or 0: the process as a whole
+ * @flags: PANDO_HOLD_COPY: the one that was restored
+ * @reserved: must be zero
+ * @seen: how many signals of each number (from 1 on) wait in that queue and
+ *	travel with it
+ */
+struct pando_hold {
+	__aligned_u64 move;
+	__u32 pid;
+	__u32 tid;
+	__u32 flags;
+	__u32 reserved;
+	__u16 seen[PANDO_HOLD_SIGNALS];
+};
+
+#define PANDO_HOLD_COPY		0x1
+
 /*
  * KIN: asks.
  * CLAIM: -EALREADY: there is a stub; -EEXIST: the process itself is here. One
@@ -281,6 +304,12 @@ struct pando_claim {
  * BIND: it was made; the process runs on node @where.
  * KEEP: what was bound stays; without it, it goes with the descriptor.
  * RELEASE: a stub here has left with its parent: it ends.
+ * HOLD: signals to a process wait, or follow it once the move is committed; the
+ *   process first, then threads of it for which signals wait. It ends with the
+ *   descriptor, and what waited is delivered here.
+ * STAY: it does not end with the descriptor any more, but with LET, or when the
+ *   daemon ends the move (UNRESERVE).
+ * LET: it ends, for all processes of a move.
  * WATCH: until the descriptor is closed, memory that mremap() has moved shows as
  *   soft-dirty.
  */
@@ -292,6 +321,9 @@ struct pando_claim {
 #define PANDO_IOC_PARK		_IOW(0xBA, 0x16, struct pando_park)
 #define PANDO_IOC_JOIN		_IOW(0xBA, 0x17, __u32)
 #define PANDO_IOC_RELEASE	_IOW(0xBA, 0x18, __u32)
+#define PANDO_IOC_HOLD		_IOW(0xBA, 0x19, struct pando_hold)
+#define PANDO_IOC_STAY		_IO(0xBA, 0x1a)
+#define PANDO_IOC_LET		_IOW(0xBA, 0x1b, __u64)
 #define PANDO_IOC_WATCH		_IO(0xBA, 0x1c)
 
 #endif /* _UAPI_LINUX_PANDO_H */

@@ -1,0 +1,556 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Signals to a process that moves; see hold.h. */
+#include <linux/hashtable.h>
+#include <linux/module.h>
+#include <linux/pid_namespace.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/uidgid.h>
+#include <linux/workqueue.h>
+
+#include "calls.h"
+#include "hold.h"
+#include "hooks.h"
+#include "kin.h"
+#include "node.h"
+#include "ns.h"
+
+#define HELD_MAX	4096	/* of one process */
+
+/**
+ * struct held - a signal
+ * @list: of a hold, or on its way to another node
+ * @pid: for whom: a process, or with @thread one of its threads
+ * @tgid: that thread's process
+ * @sig: number
+ * @kernel: the kernel sent it: no siginfo goes with it
+ * @info: else that, with the uid of the initial user namespace
+ */
+struct held {
+	struct list_head list;
+	u32 pid, tgid;
+	bool thread;
+	int sig;
+	bool kernel;
+	struct kernel_siginfo info;
+};
+
+/** struct seen - how many signals of a queue travel with their process */
+struct seen {
+	struct list_head list;
+	u32 tid;		/* 0: the process's own */
+	u16 count[PANDO_HOLD_SIGNALS];
+};
+
+/**
+ * struct hold - a process
+ * @node: in the table, by its signal_struct
+ * @leader: a reference; the signal_struct is alive with it
+ * @pid: its number; the task may lose it to a stub
+ * @move: it is of this move
+ * @owner: whose end lets it go; NULL: pando_hold_let() alone does
+ * @copy: it was restored here
+ * @moved: the move was committed
+ * @seen: what of its pending signals travels with it
+ * @signals: what is held, @count of them
+ */
+struct hold {
+	struct hlist_node node;
+	struct task_struct *leader;
+	u32 pid;
+	u64 move;
+	struct file *owner;
+	bool copy, moved;
+	struct list_head seen, signals;
+	unsigned int count;
+};
+
+atomic_t pando_hold_count = ATOMIC_INIT(0);
+
+/* Taken below siglocks; nothing is taken below it. */
+static DEFINE_SPINLOCK(lock);
+static DEFINE_HASHTABLE(table, 5);	/* lock */
+static LIST_HEAD(outs);			/* lock */
+
+static void send_fn(struct work_struct *work);
+static DECLARE_WORK(send_work, send_fn);
+
+static struct hold *find(const struct signal_struct *signal)
+{
+	struct hold *h;
+
+	hash_for_each_possible(table, h, node, (unsigned long)signal)
+		if (h->leader->signal == signal)
+			return h;
+	return NULL;
+}
+
+/* --- what comes ------------------------------------------------------------------- */
+
+/* Timers travel with their process, and ring there. */
+static bool is_timer(int sig, int code)
+{
+	return code == SI_TIMER ||
+	       (code == SI_KERNEL && (sig == SIGALRM || sig == SIGVTALRM ||
+				      sig == SIGPROF));
+}
+
+static void set_uid(struct held *s, kuid_t uid)
+{
+	s->info.si_uid = from_kuid_munged(&init_user_ns, uid);
+}
+
+/* As send_signal_locked() would have it, for somebody else to send it. */
+static void describe(struct held *s, int sig, const struct kernel_siginfo *info)
+{
+	bool plain = info == SEND_SIG_NOINFO;
+
+	s->sig = sig;
+	s->kernel = info == SEND_SIG_PRIV || (!plain && info->si_code > 0);
+	if (s->kernel)
+		return;
+	if (plain)
+		pando_call_user_info(&s->info, sig, SI_USER);
+	else
+		s->info = *info;
+	set_uid(s, make_kuid(current_user_ns(), s->info.si_uid));
+	if (!task_pid_nr_ns(current, pando_ns()))
+		s->info.si_pid = 0;
+}
+
+static bool wanted(const struct hold *h, int sig, int code)
+{
+	if (h->copy)
+		return sig == SIGKILL || sig == SIGSTOP;
+	/* without criu that traces it, any fatal one would kill it at once */
+	return sig == SIGKILL ||
+	       ((h->moved || !h->owner) && !is_timer(sig, code));
+}
+
+static struct held *find_held(const struct hold *h, int sig, u32 thread)
+{
+	struct held *s;
+
+	list_for_each_entry(s, &h->signals, list)
+		if (s->sig == sig && (s->thread ? s->pid : 0) == thread)
+			return s;
+	return NULL;
+}
+
+static int hold(struct hold *h, int sig, struct kernel_siginfo *info,
+		struct task_struct *task, enum pid_type type)
+{
+	u32 tid = type == PIDTYPE_PID ? task_pid_nr_ns(task, pando_ns()) : 0;
+	struct held *s;
+
+	if (task == h->leader && tid)
+		tid = h->pid;
+	/* as the kernel has it: of these one is as good as many */
+	if (sig < SIGRTMIN && find_held(h, sig, tid))
+		return 1;
+	s = h->count < HELD_MAX ? kzalloc(sizeof(*s), GFP_ATOMIC) : NULL;
+	if (!s)
+		return -EAGAIN;
+	s->pid = tid ?: h->pid;
+	s->tgid = h->pid;
+	s->thread = tid;
+	describe(s, sig, info);
+	if (h->moved && !h->copy) {
+		list_add_tail(&s->list, &outs);
+		queue_work(system_unbound_wq, &send_work);
+		return 1;
+	}
+	list_add_tail(&s->list, &h->signals);
+	h->count++;
+	return 1;
+}
+
+int pando_hold_signal(int sig, struct kernel_siginfo *info,
+		      struct task_struct *task, enum pid_type type)
+{
+	bool special = (unsigned long)info <= 1;	/* SEND_SIG_* */
+	bool many = type == PIDTYPE_PGID || type == PIDTYPE_MAX;
+	unsigned long flags;
+	struct hold *h;
+	int ret = 0;
+
+	if (task == current || (in_task() && pando_ns_is_local(current)))
+		return 0;
+	if (sig == SIGKILL && special &&
+	    !(in_task() && pando_ns_current_is_init()))
+		return 0;
+	spin_lock_irqsave(&lock, flags);
+	h = find(task->signal);
+	/* who signals many does so on all nodes, and the original has it */
+	if (h && h->copy && !h->moved && many)
+		ret = 1;
+	else if (h && wanted(h, sig, special ? SI_KERNEL : info->si_code))
+		ret = hold(h, sig, info, task, type);
+	spin_unlock_irqrestore(&lock, flags);
+	return ret;
+}
+
+/* --- where it goes ------------------------------------------------------------------ */
+
+/* Runs @fn under @task's siglock, unless the task has ended. */
+static void with_siglock(struct task_struct *task,
+			 void (*fn)(struct task_struct *task, void *arg),
+			 void *arg)
+{
+	struct sighand_struct *sighand;
+	unsigned long flags;
+	bool again;
+
+	rcu_read_lock();
+	do {
+		sighand = rcu_dereference(task->sighand);
+		if (!sighand)
+			break;
+		spin_lock_irqsave(&sighand->siglock, flags);
+		again = sighand != rcu_access_pointer(task->sighand);
+		if (!again)
+			fn(task, arg);
+		spin_unlock_irqrestore(&sighand->siglock, flags);
+	} while (again);
+	rcu_read_unlock();
+}
+
+typedef int (*send_t)(int sig, struct kernel_siginfo *info,
+		      struct task_struct *task, enum pid_type type);
+
+/* The original runs behind its hook. */
+static void deliver_locked(struct task_struct *task, void *arg)
+{
+	struct held *s = arg;
+
+	((send_t)pando_signal_hooks[0].orig)
+		(s->sig, s->kernel ? SEND_SIG_PRIV : &s->info, task,
+		 s->thread ? PIDTYPE_PID : PIDTYPE_TGID);
+}
+
+static void deliver(struct held *s)
+{
+	struct task_struct *task;
+
+	rcu_read_lock();
+	task = pid_task(find_pid_ns(s->pid, pando_ns()), PIDTYPE_PID);
+	if (task)
+		with_siglock(task, deliver_locked, s);
+	rcu_read_unlock();
+}
+
+static void send(struct held *s)
+{
+	struct pando_call_out *out;
+	bool here = false;
+
+	if (s->kernel) {
+		pando_kin_signal(s->tgid, s->sig);
+		return;
+	}
+	out = kzalloc(sizeof(*out), GFP_KERNEL | __GFP_NOFAIL);
+	pando_call_pack_info(out, &s->info);
+	out->msg.arg[0] = cpu_to_le64(s->sig);
+	if (s->thread)
+		out->msg.arg[1] = cpu_to_le64(s->tgid);
+	pando_call_send(out, s->thread ? PANDO_CALL_TGKILL : PANDO_CALL_KILL,
+			s->pid, &here);
+	if (here)
+		deliver(s);
+	kfree(out);
+}
+
+static struct held *next_out(void)
+{
+	struct held *s;
+
+	spin_lock_irq(&lock);
+	s = list_first_entry_or_null(&outs, struct held, list);
+	if (s)
+		list_del(&s->list);
+	spin_unlock_irq(&lock);
+	return s;
+}
+
+static void send_fn(struct work_struct *work)
+{
+	struct held *s;
+
+	while ((s = next_out())) {
+		send(s);
+		kfree(s);
+	}
+}
+
+/* Does it travel with its process? Counts it off. */
+static bool travels(u16 *left, int sig)
+{
+	if (sig < 1 || sig > PANDO_HOLD_SIGNALS || !left[sig - 1])
+		return false;
+	left[sig - 1]--;
+	return true;
+}
+
+static kuid_t uid_in(struct task_struct *task, uid_t uid)
+{
+	kuid_t kuid;
+
+	rcu_read_lock();
+	kuid = make_kuid(task_cred_xxx(task, user_ns), uid);
+	rcu_read_unlock();
+	return kuid;
+}
+
+/* Under the task's siglock: copies of what was sent since it was described. */
+static void collect_queue(struct hold *h, struct sigpending *pending, u32 tid,
+			  struct list_head *to)
+{
+	u16 left[PANDO_HOLD_SIGNALS] = {};
+	struct sigqueue *q;
+	struct seen *seen;
+	struct held *s;
+
+	list_for_each_entry(seen, &h->seen, list)
+		if (seen->tid == tid)
+			memcpy(left, seen->count, sizeof(left));
+	list_for_each_entry(q, &pending->list, list) {
+		int sig = q->info.si_signo;
+
+		if (travels(left, sig) || is_timer(sig, q->info.si_code))
+			continue;
+		s = kzalloc(sizeof(*s), GFP_ATOMIC);
+		if (!s)
+			return;
+		s->pid = tid ?: h->pid;
+		s->tgid = h->pid;
+		s->thread = tid;
+		s->sig = sig;
+		s->kernel = q->info.si_code > 0;
+		s->info = q->info;
+		set_uid(s, uid_in(h->leader, q->info.si_uid));
+		list_add_tail(&s->list, to);
+	}
+}
+
+struct collecting {
+	struct hold *hold;
+	struct list_head signals;
+};
+
+static void collect(struct task_struct *leader, void *arg)
+{
+	struct collecting *c = arg;
+	struct task_struct *t;
+	u32 tid;
+
+	collect_queue(c->hold, &leader->signal->shared_pending, 0, &c->signals);
+	for_each_thread(leader, t) {
+		tid = t == leader ? c->hold->pid :
+				    task_pid_nr_ns(t, pando_ns());
+		collect_queue(c->hold, &t->pending, tid, &c->signals);
+	}
+}
+
+static struct hold *find_pid(u32 pid, bool copy)
+{
+	struct hold *h;
+	int i;
+
+	hash_for_each(table, i, h, node)
+		if (h->pid == pid && h->copy == copy && !h->moved)
+			return h;
+	return NULL;
+}
+
+/* Serialises with pando_hold_let(), which frees. */
+static DEFINE_MUTEX(act);
+
+void pando_hold_moved(u32 pid, u16 to)
+{
+	struct collecting c = { .signals = LIST_HEAD_INIT(c.signals) };
+	struct hold *h;
+
+	if (!pando_hold_any())
+		return;
+	mutex_lock(&act);
+	spin_lock_irq(&lock);
+	h = find_pid(pid, to == pando_nodes_self());
+	if (h)
+		h->moved = true;
+	spin_unlock_irq(&lock);
+	if (h && !h->copy) {
+		/* what comes from now on is sent on, behind these */
+		c.hold = h;
+		with_siglock(h->leader, collect, &c);
+		spin_lock_irq(&lock);
+		list_splice_tail_init(&h->signals, &c.signals);
+		list_splice(&c.signals, &outs);
+		spin_unlock_irq(&lock);
+		queue_work(system_unbound_wq, &send_work);
+	}
+	mutex_unlock(&act);
+}
+
+/* --- beginning and end ---------------------------------------------------------------- */
+
+static void free_hold(struct hold *h)
+{
+	struct seen *seen, *next;
+	struct held *s, *snext;
+
+	list_for_each_entry_safe(seen, next, &h->seen, list)
+		kfree(seen);
+	list_for_each_entry_safe(s, snext, &h->signals, list)
+		kfree(s);
+	put_task_struct(h->leader);
+	kfree(h);
+}
+
+static struct task_struct *get_process(u32 nr)
+{
+	struct task_struct *task;
+	struct pid *pid;
+
+	rcu_read_lock();
+	pid = find_pid_ns(nr, pando_ns());
+	task = pid ? get_pid_task(pid, PIDTYPE_TGID) : NULL;
+	rcu_read_unlock();
+	return task;
+}
+
+static int add_seen(struct hold *h, const struct pando_hold *args)
+{
+	struct seen *seen = kmalloc(sizeof(*seen), GFP_KERNEL);
+
+	if (!seen)
+		return -ENOMEM;
+	seen->tid = args->tid;
+	memcpy(seen->count, args->seen, sizeof(seen->count));
+	list_add(&seen->list, &h->seen);
+	return 0;
+}
+
+static int begin(struct file *owner, const struct pando_hold *args,
+		 struct task_struct *task)
+{
+	struct hold *h;
+	int err;
+
+	spin_lock_irq(&lock);
+	h = find(task->signal);
+	spin_unlock_irq(&lock);
+	if (h)
+		return h->owner == owner && h->move == args->move ?
+		       add_seen(h, args) : -EBUSY;
+	/* killed already: it is not to live on elsewhere */
+	if (READ_ONCE(task->signal->flags) & SIGNAL_GROUP_EXIT)
+		return -ESRCH;
+	h = kzalloc(sizeof(*h), GFP_KERNEL);
+	if (!h)
+		return -ENOMEM;
+	INIT_LIST_HEAD(&h->seen);
+	INIT_LIST_HEAD(&h->signals);
+	h->leader = get_task_struct(task);
+	h->pid = args->pid;
+	h->move = args->move;
+	h->owner = owner;
+	h->copy = args->flags & PANDO_HOLD_COPY;
+	err = add_seen(h, args);
+	if (err) {
+		free_hold(h);
+		return err;
+	}
+	spin_lock_irq(&lock);
+	hash_add(table, &h->node, (unsigned long)task->signal);
+	atomic_inc(&pando_hold_count);
+	spin_unlock_irq(&lock);
+	return 0;
+}
+
+int pando_hold_begin(struct file *owner, const struct pando_hold *args)
+{
+	struct task_struct *task;
+	int err;
+
+	if (!args->move || args->flags & ~PANDO_HOLD_COPY || args->reserved)
+		return -EINVAL;
+	task = get_process(args->pid);
+	if (!task)
+		return -ESRCH;
+	mutex_lock(&act);
+	err = begin(owner, args, task);
+	mutex_unlock(&act);
+	put_task_struct(task);
+	return err;
+}
+
+void pando_hold_stay(struct file *owner)
+{
+	struct hold *h;
+	int i;
+
+	spin_lock_irq(&lock);
+	hash_for_each(table, i, h, node)
+		if (h->owner == owner)
+			h->owner = NULL;
+	spin_unlock_irq(&lock);
+}
+
+/* The first that is to go, out of the table. */
+static struct hold *take(struct file *owner, u64 move, bool all)
+{
+	struct hold *h;
+	int i;
+
+	spin_lock_irq(&lock);
+	hash_for_each(table, i, h, node)
+		if (all || (owner ? h->owner == owner : h->move == move))
+			goto found;
+	spin_unlock_irq(&lock);
+	return NULL;
+found:
+	hash_del(&h->node);
+	atomic_dec(&pando_hold_count);
+	spin_unlock_irq(&lock);
+	return h;
+}
+
+static void let(struct file *owner, u64 move, bool all)
+{
+	struct held *s;
+	struct hold *h;
+
+	mutex_lock(&act);
+	while ((h = take(owner, move, all))) {
+		/* of one that has moved away nothing is left to deliver */
+		list_for_each_entry(s, &h->signals, list)
+			if (!all)
+				deliver(s);
+		free_hold(h);
+	}
+	mutex_unlock(&act);
+}
+
+void pando_hold_drop(struct file *owner)
+{
+	if (pando_hold_any())
+		let(owner, 0, false);
+}
+
+void pando_hold_let(u64 move)
+{
+	if (pando_hold_any())
+		let(NULL, move, false);
+}
+
+void pando_hold_reset(void)
+{
+	struct held *s;
+
+	let(NULL, 0, true);
+	cancel_work_sync(&send_work);
+	while ((s = next_out()))
+		kfree(s);
+}
