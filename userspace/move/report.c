@@ -38,6 +38,21 @@ int report_start(struct move *m)
 	return 0;
 }
 
+/* It does not listen any more, but what it said before stands. */
+static void hear_out(struct move *m)
+{
+	struct pollfd p = { m->daemon, POLLIN, 0 };
+
+	while (m->daemon >= 0 && poll(&p, 1, 0) > 0)
+		report_listen(m);
+	if (m->daemon < 0)
+		return;
+	close(m->daemon);
+	m->daemon = -1;
+	if (m->verdict == VERDICT_NONE)
+		m->verdict = VERDICT_LOST;
+}
+
 int report(struct move *m, const char *phase, Pando__MoveEvent *ev)
 {
 	Pando__Frame frame = PANDO__FRAME__INIT;
@@ -69,12 +84,8 @@ int report(struct move *m, const char *phase, Pando__MoveEvent *ev)
 	err = pando_send(m->daemon, &frame, NULL, 0);
 	ev->marks = NULL;
 	ev->n_marks = 0;
-	if (err) {
-		close(m->daemon);
-		m->daemon = -1;
-		if (m->verdict == VERDICT_NONE)
-			m->verdict = VERDICT_LOST;
-	}
+	if (err)
+		hear_out(m);
 	return err;
 }
 
