@@ -316,9 +316,12 @@ static void start_listening(void)
 	struct sockaddr_in in = { .sin_family = AF_INET };
 	struct itimerval it = { { 0, 50000 }, { 0, 50000 } };
 	struct sigaction sa = { .sa_handler = on_rt, .sa_flags = SA_RESTART };
+	int one = 1;
 
 	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	listener = socket(AF_INET, SOCK_STREAM, 0);
+	/* as servers do: it comes back to where connections of it linger */
+	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(listener, (void *)&in, sizeof(in)) || listen(listener, 4))
 		exit(1);
 	sigaction(SIGRTMIN, &sa, NULL);
