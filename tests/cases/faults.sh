@@ -136,7 +136,7 @@ kill_and_call_off() { kill_it 1; on 2 'pkill -KILL -x pando-move'; }
 interrupt_tool() { on 1 'pkill -INT -x cluster-mv'; }
 # shellcheck disable=SC2329
 power_off() { "$RIG" crash "$1"; }
-default='7 11 12 26 42 96 98 99'
+default='7 11 12 92 96 98 99 100'
 wanted() { [[ ${PANDO_FAULTS:=$default} = all || " $PANDO_FAULTS " == *" $1 "* ]]; }
 
 begin
