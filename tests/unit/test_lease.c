@@ -80,6 +80,21 @@ TEST(a_majority_has_to_hear)
 	CHECK_EQ(q.until, 0);
 }
 
+/* All have heard a SYNC that was sent after the pulse: that counts. */
+TEST(it_is_not_shortened)
+{
+	view(5, 3, 4);
+	qlease_send(&q, 100);
+	qlease_all_heard(&q, 500);
+	CHECK_EQ(q.until, 500 + L);
+	qlease_hear(&q, 2, 1, 1);
+	qlease_hear(&q, 3, 1, 1);
+	CHECK_EQ(q.counted, 1);
+	CHECK_EQ(q.until, 500 + L);
+	qlease_all_heard(&q, 400);
+	CHECK_EQ(q.until, 500 + L);
+}
+
 /* Alone it is enough where nobody can have quorum without this node. */
 TEST(alone)
 {
@@ -228,6 +243,7 @@ TEST(frozen_before_others_act)
 	CHECK(false);
 }
 
-TAP_MAIN(T(votes), T(none_without_a_view), T(a_majority_has_to_hear), T(alone),
+TAP_MAIN(T(votes), T(none_without_a_view), T(a_majority_has_to_hear),
+	 T(it_is_not_shortened), T(alone),
 	 T(what_is_forgotten_renews_nothing),
 	 T(patience_starts_when_it_is_gone), T(frozen_before_others_act))
