@@ -92,8 +92,6 @@ void pando_recover_members(u64 epoch, const struct pando_member *list,
 			__set_bit(list[i].id, view.unheard);
 	}
 	pando_dir_purge(&pando_locate_dir, PANDO_DIR_HINT, NULL, NULL);
-	/* alone, there is nobody to wait for */
-	forget_unconfirmed();
 	spin_unlock_irq(&pando_locate_lock);
 }
 
@@ -167,6 +165,14 @@ int pando_recover_report(u64 epoch)
 	n = pando_nodes_others(ids, PANDO_NODE_MAX);
 	for (i = 0; i < n && !err; i++)
 		err = report_to(ids[i], epoch, r);
+	/*
+	 * Alone, nobody's report does it. But not before START: a view that some
+	 * others do not agree to may never be, and who is dead in it lives.
+	 */
+	spin_lock_irq(&pando_locate_lock);
+	if (!err && view.epoch == epoch)
+		forget_unconfirmed();
+	spin_unlock_irq(&pando_locate_lock);
 out:
 	kfree(r);
 	kfree(ids);
