@@ -839,10 +839,16 @@ TEST(expel_needs_quorum_or_certainty)
 	CHECK(node[1].s.quorate && node[2].s.quorate);
 	CHECK(state_complete(&node[1].s));
 	CHECK_EQ(state_blocks(&node[1].s, 1) + state_blocks(&node[1].s, 2), 10);
-	/* and they come back as others */
+	/* who was off itself does not know who is */
+	CHECK(state_host(&node[1].s, 4)->off);
+	state_forget_off(&node[1].s);
+	CHECK(!state_host(&node[1].s, 4)->off && !state_only_left(&node[1].s));
+	/* and they come back as others, and are not off any more */
 	for (int i = 3; i <= NODES; i++)
 		node[i].alive = true;
 	all_together();
+	for (int i = 3; i <= NODES; i++)
+		CHECK(!state_host(&node[2].s, i)->off);
 	all_together();
 	for (int i = 3; i <= NODES; i++) {
 		CHECK(node[i].incarnation > NODES);

@@ -692,7 +692,10 @@ int cluster_open(void)
 	state_init(&state, pandod.self);
 	ask_blocks = pandod.config.lease_blocks;
 	restore();
-	return find_namespace();
+	err = find_namespace();
+	if (!err && !attached)
+		state_forget_off(&state);
+	return err;
 }
 
 int cluster_join(void)

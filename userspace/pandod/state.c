@@ -24,6 +24,12 @@ static struct member *attached(struct state *s, uint16_t id)
 	return m && m->attached ? m : NULL;
 }
 
+void state_forget_off(struct state *s)
+{
+	for (uint32_t i = 0; i < s->line.nhosts; i++)
+		s->line.host[i].off = false;
+}
+
 static void drop_condemned(struct state *s)
 {
 	while (s->ncondemned)
@@ -485,6 +491,10 @@ void state_adopt(struct state *s, bool quorate)
 		return;
 	if (quorate)
 		s->line = s->best;
+	/* whom we see is not off, whatever was said, and without quorum too */
+	for (uint32_t i = 0; i < s->line.nhosts; i++)
+		if (is_member(s, s->line.host[i].id))
+			s->line.host[i].off = false;
 	s->phase = PHASE_ADOPTED;
 }
 

@@ -180,6 +180,12 @@ enum state_effect {
 
 void state_init(struct state *s, uint16_t self);
 
+/*
+ * This node was off itself: who else is, it does not know any more. After the
+ * lineage was read from disk, when there is no namespace of before.
+ */
+void state_forget_off(struct state *s);
+
 /* The group's members changed. Ids in any order. */
 unsigned int state_config(struct state *s, const uint16_t *ids, size_t n);
 /*
