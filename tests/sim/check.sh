@@ -11,7 +11,7 @@ block=50
 bugs='skip_ack heir_allocates forget_away double_commit early_purge
 	blind_purge early_unreserve early_move stale_home late_gone hasty_grief
 	long_wait late_freeze unheard_pulse impatient blind_thaw revenant
-	lie no_wait small_quorum
+	lie hasty_alone
 	status_lost told_twice rash_grief early_grief mercy'
 number=0 bad=0
 

@@ -160,6 +160,8 @@ static void find_namespace(struct node *n)
 
 	if (!n->k.attached) {
 		d->incarnation = (rnd(UINT64_MAX) << 8 | n->id) << 1 | 1;
+		if (w.bug != BUG_OLD_OFF)
+			state_forget_off(&d->state);
 		return;
 	}
 	d->incarnation = n->k.incarnation;
@@ -313,11 +315,11 @@ static void start(struct node *n)
 	w.views++;
 	trace("node %llu: view %llu of %llu, quorate %llu", n->id, s->epoch,
 	      s->nmembers, s->quorate);
+	check_dead(n);
 	move_on_view(n, s->quorate);
 	decide_moves(n);
 	if (n->d.attached && !known(n))
 		daemon_ask_round(n, 0);
-	check_dead(n);
 	if (known(n))
 		kernel_start(n, s->epoch);
 	quorum_view(n, known(n));

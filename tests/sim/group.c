@@ -330,7 +330,6 @@ static void regroup(struct node *n, const struct ring *r, struct ring **old)
 static void new_ring(struct node **part, unsigned int n)
 {
 	struct ring *r = calloc(1, sizeof(*r)), *old[NODES_MAX], *o;
-	bool seen = n == w.nodes;
 	unsigned int i;
 
 	if (!r) {
@@ -346,10 +345,9 @@ static void new_ring(struct node **part, unsigned int n)
 	r->next = rings;
 	rings = r;
 	trace("ring %llu: %llu nodes, first %llu", r->id, n, part[0]->id);
-	for (i = 0; i < n; i++)
-		seen |= part[i]->cs.seen_all;
 	for (i = 0; i < n; i++) {
-		part[i]->cs.seen_all = seen;
+		bool seen = part[i]->cs.seen_all |= n == w.nodes;
+
 		old[i] = part[i]->cs.ring;
 		part[i]->cs.ring = r;
 		part[i]->cs.received = 0;

@@ -257,19 +257,21 @@ bool expel_message(struct node *n, const struct message *m)
 }
 
 /*
- * He has seen it with his eyes: this one is off, and all who were said to be
- * are so still.
+ * He has seen it with his eyes: this one is off, all who were said to be are so
+ * still, and so are those who came while this node was away.
  */
 static bool may_call_off(struct node *n, const struct host *h)
 {
-	const struct lineage *v = &n->d.state.line;
-	u32 i;
+	struct state *s = &n->d.state;
+	const struct node *o;
 
-	for (i = 0; i < v->nhosts && w.bug != BUG_LIE; i++)
-		if ((&v->host[i] == h || v->host[i].off) &&
-		    !state_member(&n->d.state, v->host[i].id) &&
-		    w.node[v->host[i].id].up)
-			return false;
+	for_each_node(o) {
+		const struct host *x = state_host(s, o->id);
+
+		if (o->up && !state_member(s, o->id) &&
+		    (!x || x == h || x->off))
+			return w.bug == BUG_LIE;
+	}
 	return true;
 }
 

@@ -71,8 +71,8 @@ int kernel_members(struct node *n, u64 epoch, bool quorate, bool complete,
 		pando_dir_purge(&k->dir, PANDO_DIR_AWAY, is_of_the_dead, n);
 	if (w.bug == BUG_FORGET_AWAY)
 		pando_dir_purge(&k->dir, PANDO_DIR_AWAY, is_not_here, n);
-	/* alone, there is nobody to wait for */
-	if (complete && !k->npeers)
+	/* alone, there is nobody to wait for; but others may prevent the view */
+	if (w.bug == BUG_HASTY_ALONE && complete && !k->npeers)
 		pando_dir_purge(&k->dir, PANDO_DIR_AWAY, is_unconfirmed, n);
 	if (w.bug == BUG_EARLY_GRIEF)
 		kin_grieve_early(n);
@@ -116,6 +116,9 @@ static void report_next(struct node *n, u64 epoch)
 	struct kernel_msg m = { .type = CALL_GUESTS };
 
 	if (k->report_peer == k->npeers) {
+		if (k->complete && !k->npeers)
+			pando_dir_purge(&k->dir, PANDO_DIR_AWAY, is_unconfirmed,
+					n);
 		if (pando_epoch_done(&k->epoch, epoch))
 			return;
 		trace("node %llu: epoch %llu is in force", n->id, epoch);

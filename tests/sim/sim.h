@@ -64,6 +64,7 @@ enum bug {
 	BUG_GONE_TWICE,		/* GONE is executed again after a reconnect */
 	BUG_OLD_REPORT,		/* a report goes out in the view after its own */
 	BUG_HASTY_GRIEF,	/* AWAY on a node that has died is believed */
+	BUG_HASTY_ALONE,	/* a view that may never be is acted upon */
 	BUG_LONG_WAIT,		/* a wait on a node that is gone does not end */
 	/* against those of quorum and of the dead */
 	BUG_LATE_FREEZE,	/* the guard is slower than anybody's patience */
@@ -72,6 +73,7 @@ enum bug {
 	BUG_BLIND_THAW,		/* quorum is enough, whoever is in the view */
 	BUG_LIE,		/* a node is said to be off that is not */
 	BUG_SMALL_QUORUM,	/* who was off has no votes when he is back */
+	BUG_OLD_OFF,		/* who was off itself believes that others are */
 	BUG_NO_WAIT,		/* nodes that were off go on among themselves */
 	BUG_REVENANT,		/* who was declared dead is taken in all the same */
 	/* against those of exit statuses */
@@ -144,7 +146,7 @@ struct corosync {
 	bool sending, receiving;
 	u64 quorum_ring;
 	bool quorate;
-	bool seen_all;		/* it, or who is with it, since it was switched on */
+	bool seen_all;		/* at once, since it was switched on */
 	struct daemon_id group[NODES_MAX];
 	unsigned int ngroup;
 	u16 at[NODES_MAX + 1];	/* by node: place in it plus 1 */
