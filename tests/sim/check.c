@@ -239,21 +239,30 @@ void check_node(struct node *n)
 
 /* --- when nothing is on its way -------------------------------------------------------- */
 
-static bool steady(const struct node *n)
+static bool runs(const struct node *n)
 {
 	return n->up && !n->paused && n->k.attached && !check_is_dead(n) &&
-	       w.now - n->resumed > GRACE &&
 	       n->k.epoch.phase == PANDO_EPOCH_RUNNING;
+}
+
+static bool steady(const struct node *n)
+{
+	return runs(n) && w.now - n->resumed > GRACE;
+}
+
+static bool of_one_view(struct node *a, struct node *b)
+{
+	struct peer *p = kernel_peer(a, b->id), *q = kernel_peer(b, a->id);
+
+	return runs(a) && runs(b) &&
+	       a->k.epoch.number == b->k.epoch.number && p && q &&
+	       p->incarnation == b->k.incarnation &&
+	       q->incarnation == a->k.incarnation;
 }
 
 static bool agree(struct node *a, struct node *b)
 {
-	struct peer *p = kernel_peer(a, b->id), *q = kernel_peer(b, a->id);
-
-	return steady(a) && steady(b) &&
-	       a->k.epoch.number == b->k.epoch.number && p && q &&
-	       p->incarnation == b->k.incarnation &&
-	       q->incarnation == a->k.incarnation;
+	return steady(a) && steady(b) && of_one_view(a, b);
 }
 
 /* A process that has been where it is for long enough. */
@@ -306,28 +315,45 @@ void check_audit(void)
 			audit_guest(n, n->k.body[i]);
 }
 
+/* Home and whoever asks are of one view, and home knows where it is. */
+static bool findable(struct node *n, const struct body *b)
+{
+	struct node *home = &w.node[kernel_home(n, b->proc->pid)];
+	u32 pid = b->proc->pid;
+
+	/* without quorum there is no common map: each goes on with its own */
+	if (home == &w.node[0] || b->state != RUNNING || !n->d.up ||
+	    !n->d.state.quorate || !of_one_view(n, home) ||
+	    !of_one_view(n, b->node) || !of_one_view(home, b->node))
+		return false;
+	return kernel_has_pid(b->node, pid) &&
+	       (home == b->node ||
+		kernel_believed(home, pid, home->id) == b->node->id);
+}
+
+void check_lookup_begins(struct node *n, struct lookup *l, const struct body *b)
+{
+	l->sure = findable(n, b) && !b->proc->moving;
+}
+
 void check_lookup(struct node *n, const struct lookup *l, u16 where, int err)
 {
-	struct node *home = &w.node[kernel_home(n, l->pid)];
 	const struct body *b;
 
-	if (l->hops > w.hops_max)
-		w.hops_max = l->hops;
-	/* without quorum there is no common map: each goes on with its own */
-	if (!n->d.up || !n->d.state.quorate)
-		return;
-	if (!l->proc->alive || l->proc->moving || err == -ETIMEDOUT ||
-	    l->proc->settled + GRACE > l->started ||
+	if (!l->sure || !l->proc->alive || l->proc->moving ||
+	    l->proc->settled > l->started || err == -ETIMEDOUT ||
 	    n->k.epoch.number != l->epoch)
 		return;
 	for (b = kernel_with_number(l->pid); b && b->proc != l->proc;)
 		b = b->next;
-	if (!b || b->state != RUNNING || home == &w.node[0] ||
-	    !agree(n, home) || !agree(n, b->node) || !agree(home, b->node))
+	if (!b || !findable(n, b))
 		return;
 	if (err || where != b->node->id)
 		violated("node %u looks for PID %u: %d, node %u; it lives on node %u",
 			 n->id, l->pid, err, where, b->node->id);
+	w.found++;
+	if (l->hops > w.hops_max)
+		w.hops_max = l->hops;
 }
 
 /* --- the end ------------------------------------------------------------------------------- */

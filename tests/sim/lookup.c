@@ -48,8 +48,9 @@ void lookup_answered(struct node *n, u64 id, int status, u16 where)
 }
 
 /* pando_locate_where(), for a process that really lives. */
-void kernel_lookup(struct node *n, u32 pid)
+void kernel_lookup(struct node *n, const struct body *b)
 {
+	u32 pid = b->proc->pid;
 	struct lookup *l;
 
 	if (kernel_has_pid(n, pid))
@@ -58,12 +59,13 @@ void kernel_lookup(struct node *n, u32 pid)
 	if (!l)
 		return;
 	l->pid = pid;
-	l->proc = kernel_with_number(pid)->proc;
+	l->proc = b->proc;
 	l->started = w.now;
 	l->epoch = n->k.epoch.number;
 	l->next = n->k.lookups;
 	n->k.lookups = l;
 	w.lookups++;
+	check_lookup_begins(n, l, b);
 	lookup_ask(n, l, kernel_believed(n, pid, kernel_home(n, pid)));
 }
 

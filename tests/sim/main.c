@@ -251,12 +251,13 @@ static bool one(u64 seed, u64 number, const struct options *o)
 		if (o->tap)
 			printf("%sok %llu - ", bad ? "not " : "",
 			       (unsigned long long)number);
-		printf("seed %llu%s: %s (%u nodes, %.0f s, %llu events, %llu forks, %llu moves, %llu views, %llu lookups, %llu statuses, %llu crashes, %llu freezes, %llu expelled, %llu off, hops %u)\n",
+		printf("seed %llu%s: %s (%u nodes, %.0f s, %llu events, %llu forks, %llu moves, %llu views, %llu of %llu lookups, %llu statuses, %llu crashes, %llu freezes, %llu expelled, %llu off, hops %u)\n",
 		       (unsigned long long)seed, o->bug ? " with a bug" : "",
 		       w.broken ? o->bug ? "found" : "FAILED" : o->bug ?
 		       "NOT FOUND" : "ok", w.nodes, w.now / 1e6,
 		       (unsigned long long)w.events, (unsigned long long)w.forks,
 		       (unsigned long long)w.moves, (unsigned long long)w.views,
+		       (unsigned long long)w.found,
 		       (unsigned long long)w.lookups,
 		       (unsigned long long)w.statuses,
 		       (unsigned long long)w.crashes,
@@ -302,11 +303,11 @@ static int figures(const struct options *o)
 		hops = max(hops, w.hops_max);
 		messages += w.messages;
 		views += w.views;
-		lookups += w.lookups;
+		lookups += w.found;
 	}
 	printf("scale.bytes_per_process\t%.1f\tbytes\ttables of a home, 100,000 processes all away\n",
 	       figure_bytes_per_process());
-	printf("scale.hops_max\t%u\thops\t%llu lookups among %u nodes, moves and faults all the time\n",
+	printf("scale.hops_max\t%u\thops\tto what does not move just then; %llu lookups among %u nodes\n",
 	       hops, (unsigned long long)lookups, silent.nodes);
 	printf("scale.messages_per_view\t%.1f\tmessages\tof a member to the group, pulses and rounds called off with them\n",
 	       (double)messages / views);

@@ -232,6 +232,7 @@ struct lookup {
 	unsigned int hops;
 	struct proc *proc;
 	u64 started, epoch;
+	bool sure;		/* all knew it when it began */
 };
 
 struct kernel {
@@ -291,7 +292,7 @@ struct body *kernel_restore(struct node *n, struct proc *p);
 void kernel_free_body(struct body *b, bool crash);
 bool kernel_settled(struct node *n, u32 pid);
 u16 kernel_home(const struct node *n, u32 pid);
-void kernel_lookup(struct node *n, u32 pid);
+void kernel_lookup(struct node *n, const struct body *b);
 void lookup_answered(struct node *n, u64 id, int status, u16 where);
 void lookup_free(struct node *n);
 struct body *kernel_with_number(u32 pid);
@@ -486,8 +487,8 @@ struct world {
 	unsigned int slow;	/* many nodes: all takes so much longer */
 	u64 statuses;		/* told to parents */
 	u64 off;		/* nodes that were said to be */
-	u64 events, messages, forks, moves, views, lookups, crashes, freezes, expelled;
-	unsigned int hops_max;
+	u64 events, messages, forks, moves, views, lookups, found, crashes, freezes, expelled;
+	unsigned int hops_max;	/* of those that were found and had to be */
 	struct move *move;
 	const char *rule;	/* that was broken: what violated() was told */
 	struct acts faults, work;
@@ -538,6 +539,7 @@ void check_init(void);
 void check_exit(void);
 struct proc *check_proc(u32 pid);	/* a new one; lives until check_exit() */
 void check_born(const struct body *b);
+void check_lookup_begins(struct node *n, struct lookup *l, const struct body *b);
 void check_lookup(struct node *n, const struct lookup *l, u16 where, int err);
 void check_runs(const struct body *b);
 void check_lost(const struct proc *p);

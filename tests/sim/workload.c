@@ -57,7 +57,7 @@ static void look_up(struct node *n)
 	struct body *b = o && o->up ? anyone(o) : NULL;
 
 	if (b && b->state != DYING)
-		kernel_lookup(n, b->proc->pid);
+		kernel_lookup(n, b);
 }
 
 /* All hear of all blocks and moves: no more of that than there is of a few. */
