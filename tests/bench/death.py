@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """How long after a node's death callers hear of it, over how long corosync takes
-to find it out: what the cluster adds to the failure detector."""
+to find it out: what the cluster adds to the failure detector. And how fast views
+follow each other when a node's daemon dies and comes back all the time."""
 import statistics
 import threading
 
@@ -64,7 +65,31 @@ def one(on, rig):
     return max(end for _, end in ends) - died, detected
 
 
+# view after view: leave, join, and all agree again
+CHURN = """
+epoch() { cluster-nodes --json 2>/dev/null | python3 -c '
+import json, sys
+seen = json.load(sys.stdin)
+print(seen["epoch"] if {n["state"] for n in seen["nodes"]} == {"member"} else 0)'; }
+whole() { until e=$(epoch) && [ "${e:-0}" -gt "$1" ]; do sleep 0.05; done; echo "$e"; }
+first=$(whole 0) e=$first a=$(date +%s.%N)
+for _ in $(seq 10); do
+	rig-service kill pandod && rig-service start pandod || exit
+	e=$(whole "$e")
+done
+echo "$((e - first)) $a $(date +%s.%N)"
+"""
+
+
+def churn(on, figure):
+    views, began, ended = on("node3", CHURN).split()[-3:]
+    took = float(ended) - float(began)
+    figure("views.per_second", int(views) / took, "1/s", int(views),
+           "a daemon killed and started 10 times in %.0f s, emulated" % took)
+
+
 def run(on, rig, figure, rounds):
+    churn(on, figure)
     heard, detected = zip(*(one(on, rig) for _ in range(rounds)))
     figure("death.heard_over_detected",
            statistics.median(h / d for h, d in zip(heard, detected)), "ratio", rounds,
