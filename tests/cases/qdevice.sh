@@ -4,22 +4,9 @@
 # other freezes; without it neither does. The third node of the rig only lends
 # its vote: it is no member.
 . "$(dirname "$0")/../lib/tap.sh"
-[ "$RIG_NODES" = 3 ] || exit 4
+. "$(dirname "$0")/../lib/counter.sh"
 shared=$RIG_DIR/shared
-
-counter() { start "$1" "/usr/libexec/pando-test/counter.py /shared/$2"; }
-count() { cat "$shared/$1" 2>/dev/null || echo 0; }
-counts() {
-	local before
-	before=$(count "$1")
-	on 1 true
-	[ "$(count "$1")" -gt "$before" ]
-}
-state() { # NODE SEEN-FROM
-	on "$2" 'cluster-nodes -n -o name,state' | awk -v n="node$1" '$1 == n { print $2 }'
-}
-is_state() { [ "$(state "$1" "$2")" = "$3" ]; }
-quorate() { on "$1" 'cluster-nodes --json' | grep -q '"quorate": *true'; }
+[ "$RIG_NODES" = 3 ] || exit 4
 both() { [ "$(members 1)" = 2 ] && [ "$(members 2)" = 2 ] && quorate 1 && quorate 2; }
 votes() { on "$1" "corosync-quorumtool -s" | awk '/^Total votes/ { print $3 }'; }
 has_votes() { [ "$(votes "$1")" = "$2" ]; }

@@ -5,25 +5,10 @@
 # they can run again when it was declared dead meanwhile. The same without its
 # daemon, or without corosync.
 . "$(dirname "$0")/../lib/tap.sh"
-node=$RIG_NODES
+. "$(dirname "$0")/../lib/counter.sh"
 shared=$RIG_DIR/shared
-
-# counter NODE NAME: a process there that counts in /shared/NAME; its PID
-counter() {
-	start "$1" "/usr/libexec/pando-test/counter.py /shared/$2"
-}
-count() { cat "$shared/$1" 2>/dev/null || echo 0; }
-counts() { # NAME: does it count?
-	local before
-	before=$(count "$1")
-	on 1 true
-	[ "$(count "$1")" -gt "$before" ]
-}
+node=$RIG_NODES
 frozen() { on "$node" 'grep -q "^frozen 1" /sys/fs/cgroup/pando/tasks/cgroup.events'; }
-state() { # NODE SEEN-FROM
-	on "$2" 'cluster-nodes -n -o name,state' | awk -v n="node$1" '$1 == n { print $2 }'
-}
-is_state() { [ "$(state "$1" "$2")" = "$3" ]; }
 # stays NAME: not a step further while the others do a few things
 stays() {
 	local before

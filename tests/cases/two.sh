@@ -4,22 +4,9 @@
 # by itself when somebody says that the other is off. Then all nodes are switched
 # off and come back, at once and one by one.
 . "$(dirname "$0")/../lib/tap.sh"
-[ "$RIG_NODES" = 2 ] || exit 4
+. "$(dirname "$0")/../lib/counter.sh"
 shared=$RIG_DIR/shared
-
-counter() { start "$1" "/usr/libexec/pando-test/counter.py /shared/$2"; }
-count() { cat "$shared/$1" 2>/dev/null || echo 0; }
-counts() {
-	local before
-	before=$(count "$1")
-	on 1 true
-	[ "$(count "$1")" -gt "$before" ]
-}
-state() { # NODE SEEN-FROM
-	on "$2" 'cluster-nodes -n -o name,state' | awk -v n="node$1" '$1 == n { print $2 }'
-}
-is_state() { [ "$(state "$1" "$2")" = "$3" ]; }
-quorate() { on "$1" 'cluster-nodes --json' | grep -q '"quorate": *true'; }
+[ "$RIG_NODES" = 2 ] || exit 4
 not_quorate() { ! quorate "$1"; }
 epoch() { on 1 'cluster-nodes --json' | grep -o '"epoch": *[0-9]*' | grep -o '[0-9]*$'; }
 
