@@ -78,8 +78,10 @@ def setup_tar(rig, kern):
                            f"PANDO_TRANSPORT={rig['transport']}\n".encode(),
     }
     if not os.path.exists(stage + "/etc/pando/pando.conf"):
+        # with KASAN and lockdep criu alone takes longer than the default
+        patience = "move_timeout_ms = 300000\n" if kern.debug else ""
         files["etc/pando/pando.conf"] = (f"transport = {rig['transport']}\n"
-                                          "dpdk = eth1\n").encode()
+                                         f"dpdk = eth1\n{patience}").encode()
     files.update(stage_modules(stage, kern) or {})
     with tarfile.open(config.RIG_DIR + "/setup.tar", "w") as tar:
         for name, data in files.items():
