@@ -47,6 +47,7 @@ struct node {
 static struct node node[NODES + 1];	/* by id */
 static struct group group[NODES + 1];
 static uint64_t seed, lives, rounds;
+static bool mapped;		/* some kernel has got another map */
 static unsigned int nmoves;
 static bool broken;			/* an invariant was violated */
 static bool no_patience;		/* all members' patience is always over */
@@ -109,6 +110,7 @@ static void take_map(struct node *n)
 		violated("an older lease map");
 	n->map_version = l->lease_version;
 	state_map(&n->s, n->map);
+	mapped = true;
 }
 
 static void decide(uint16_t id, uint64_t move, enum fate fate)
@@ -305,12 +307,15 @@ static bool is_dead(uint16_t id)
 static void check_owners(void)
 {
 	static uint16_t owner[PANDO_LEASE_BLOCKS];
+	bool look = mapped;
 
-	memset(owner, 0, sizeof(owner));
+	mapped = false;
+	if (look)
+		memset(owner, 0, sizeof(owner));
 	for (int i = 1; i <= NODES; i++) {
 		if (!node[i].alive)
 			continue;
-		if (is_dead(i))
+		if (is_dead(i) || !look)
 			continue;
 		for (int b = 0; b < PANDO_LEASE_BLOCKS; b++) {
 			if (node[i].map[b] != i)
