@@ -90,8 +90,10 @@ static int turn(void)
 {
 	struct fabric_event ev;
 	bool more = true;
-	int err;
+	int err = page_puller_push(&puller);
 
+	if (err)
+		return err;
 	while (more) {
 		more = false;
 		fabric_loop.poll(source, &ev);
@@ -144,7 +146,8 @@ TEST(memory_arrives_whole)
 	}
 	CHECK_EQ(stored, PAGES);
 	CHECK_EQ(puller.busy, 0);
-	CHECK_EQ(server.busy, 0);
+	/* what is free again is told with the next that is asked for */
+	CHECK_EQ(server.busy, puller.release);
 	CHECK_EQ(puller.pages, PAGES);
 	CHECK_EQ(puller.bytes, (PAGES - zeros) * PAGE);
 	CHECK_EQ(server.bytes, puller.bytes);
@@ -171,7 +174,7 @@ TEST(what_is_gone_does_not_travel)
 	CHECK_EQ(turn(), 0);
 	CHECK_EQ(stored, 16);
 	CHECK_EQ(puller.busy, 0);
-	CHECK_EQ(server.busy, 0);
+	CHECK_EQ(server.busy, puller.release);
 	gone = 0;
 	part();
 }
@@ -186,8 +189,40 @@ TEST(no_more_than_the_slots_are_under_way)
 		CHECK_EQ(page_puller_want(&puller, 42, PID,
 					  BASE + n++ * (uint64_t)PAGE, 1), 0);
 	CHECK_EQ(n, PAGES_SLOTS);
+	CHECK(!page_puller_room(&puller));
 	CHECK_EQ(page_puller_want(&puller, 42, PID, BASE, 1), -EBUSY);
 	CHECK_EQ(turn(), 0);
+	CHECK(page_puller_ready(&puller));
+	part();
+}
+
+/* Those that nobody waits for come in batches, and a fault in between. */
+TEST(one_message_asks_for_a_batch)
+{
+	struct fabric_event ev;
+	unsigned int messages = 0, asked;
+
+	meet();
+	turn();
+	for (asked = 0; page_puller_ready(&puller); asked++)
+		page_puller_want(&puller, 42, PID, BASE, 1);
+	CHECK_EQ(asked, PAGES_SLOTS);
+	for (fabric_loop.poll(source, &ev); ev.type == FABRIC_MESSAGE;
+	     fabric_loop.poll(source, &ev)) {
+		messages++;
+		CHECK_EQ(page_server_message(&server, ev.msg, ev.len), 0);
+	}
+	CHECK_EQ(messages, PAGES_SLOTS / PAGES_BATCH);
+	/* one comes: there is room, but it is not time */
+	while (stored < 1) {
+		fabric_loop.poll(target, &ev);
+		CHECK_EQ(page_puller_event(&puller, &ev), 0);
+	}
+	CHECK(page_puller_room(&puller));
+	CHECK(!page_puller_ready(&puller));
+	CHECK_EQ(page_puller_want(&puller, 42, PID, BASE, 1), 0);
+	CHECK_EQ(turn(), 0);
+	CHECK_EQ(stored, PAGES_SLOTS + 1);
 	CHECK(page_puller_ready(&puller));
 	part();
 }
@@ -228,69 +263,118 @@ static void to_server(const void *msg, size_t len, int want)
 	part();
 }
 
+struct want { uint16_t id, n; uint32_t pid; uint64_t addr; };
+struct wants { uint16_t type, count; uint32_t release; struct want v[4]; };
+struct here { uint16_t id, slot, error, pad; uint64_t zero, missing; };
+struct heres { uint16_t type, count; uint32_t pad; struct here v[4]; };
+
+#define LENGTH(s, n)	(sizeof(s) - (4 - (n)) * sizeof((s).v[0]))
+
 TEST(the_source_believes_nothing)
 {
-	struct { uint16_t type, id; uint32_t pid; uint64_t addr; uint32_t n, pad; }
-	w = { htole16(0x5002), 0, htole32(PID), htole64(BASE), htole32(1), 0 };
-	struct { uint16_t type, slot; uint32_t pad; }
-	r = { htole16(0x5004), htole16(3), 0 };
+	struct wants w = { htole16(0x5002), htole16(1), 0,
+		{ { 0, htole16(1), htole32(PID), htole64(BASE) } } };
+	size_t one = LENGTH(w, 1);
 
-	to_server(&w, sizeof(w) - 1, -EPROTO);
+	to_server(&w, one - 1, -EPROTO);
 	to_server(&w, 1, -EPROTO);
-	w.n = htole32(65);
 	to_server(&w, sizeof(w), -EPROTO);
-	w.n = htole32(0);
+	w.count = 0;
+	to_server(&w, LENGTH(w, 0), -EPROTO);
+	to_server(&w, one, -EPROTO);
+	w.count = htole16(2);
+	to_server(&w, one, -EPROTO);
+	w.count = htole16(400);
 	to_server(&w, sizeof(w), -EPROTO);
-	w.n = htole32(1);
-	w.addr = htole64(BASE + 8);
-	to_server(&w, sizeof(w), -EPROTO);
-	w.addr = htole64(~0ull << 12);
-	to_server(&w, sizeof(w), -EPROTO);
-	w.addr = htole64(BASE);
-	w.pid = htole32(0x80000001u);
-	to_server(&w, sizeof(w), -EPROTO);
+	w.count = htole16(1);
+	w.v[0].n = htole16(65);
+	to_server(&w, one, -EPROTO);
+	w.v[0].n = htole16(0);
+	to_server(&w, one, -EPROTO);
+	w.v[0].n = htole16(1);
+	w.v[0].addr = htole64(BASE + 8);
+	to_server(&w, one, -EPROTO);
+	w.v[0].addr = htole64(~0ull << 12);
+	to_server(&w, one, -EPROTO);
+	w.v[0].addr = htole64(BASE);
+	w.v[0].pid = htole32(0x80000001u);
+	to_server(&w, one, -EPROTO);
+	w.v[0].pid = htole32(PID);
 	/* slots that are not taken, or none at all */
-	to_server(&r, sizeof(r), -EPROTO);
-	r.slot = htole16(400);
-	to_server(&r, sizeof(r), -EPROTO);
+	w.release = htole32(1u << 3);
+	to_server(&w, one, -EPROTO);
+	w.release = htole32(1u << 31);
+	to_server(&w, one, -EPROTO);
+	w.release = 0;
 	w.type = htole16(0x5001);
-	to_server(&w, sizeof(w), -EPROTO);
+	to_server(&w, one, -EPROTO);
+}
+
+/* More than it has slots for, by one who never lets go of any. */
+TEST(the_source_has_so_many_slots)
+{
+	struct wants w = { htole16(0x5002), htole16(4), 0, { { 0 } } };
+
+	for (unsigned int i = 0; i < 4; i++)
+		w.v[i] = (struct want){ 0, htole16(1), htole32(PID),
+					htole64(BASE) };
+	meet();
+	turn();
+	for (unsigned int i = 0; i < PAGES_SLOTS / 4; i++)
+		CHECK_EQ(page_server_message(&server, (void *)&w, sizeof(w)),
+			 0);
+	CHECK_EQ(page_server_message(&server, (void *)&w, sizeof(w)), -EPROTO);
+	CHECK_EQ(reads_asked, PAGES_SLOTS);
+	part();
+}
+
+static int to_puller(const struct heres *h, size_t len)
+{
+	struct fabric_event ev = { .type = FABRIC_MESSAGE, .len = len };
+
+	memcpy(ev.msg, h, len < sizeof(ev.msg) ? len : sizeof(ev.msg));
+	return page_puller_event(&puller, &ev);
 }
 
 TEST(the_target_believes_nothing)
 {
-	struct { uint16_t type, id, slot, error; uint64_t zero, missing; }
-	h = { htole16(0x5003), 0, 0, 0, 0, 0 };
-	struct fabric_event ev = { .type = FABRIC_MESSAGE, .len = sizeof(h) };
+	struct heres h = { htole16(0x5003), htole16(1), 0, { { 0 } } };
+	struct fabric_event ev = { .type = FABRIC_READ, .cookie = 5 };
+	size_t one = LENGTH(h, 1);
 
 	meet();
 	turn();
 	/* nothing was asked for */
-	memcpy(ev.msg, &h, sizeof(h));
-	CHECK_EQ(page_puller_event(&puller, &ev), -EPROTO);
-	h.id = htole16(500);
-	memcpy(ev.msg, &h, sizeof(h));
-	CHECK_EQ(page_puller_event(&puller, &ev), -EPROTO);
+	CHECK_EQ(to_puller(&h, one), -EPROTO);
+	h.v[0].id = htole16(500);
+	CHECK_EQ(to_puller(&h, one), -EPROTO);
+	h.v[0].id = 0;
 	page_puller_want(&puller, 42, PID, BASE, 4);
-	/* a slot that is none; zeros beyond the run; a read of nothing */
-	h.id = 0;
-	h.slot = htole16(16);
-	memcpy(ev.msg, &h, sizeof(h));
-	CHECK_EQ(page_puller_event(&puller, &ev), -EPROTO);
-	h.slot = 0;
-	h.zero = htole64(0x10);
-	memcpy(ev.msg, &h, sizeof(h));
-	CHECK_EQ(page_puller_event(&puller, &ev), -EPROTO);
+	/* not yet: it is still in the queue */
+	CHECK_EQ(to_puller(&h, one), -EPROTO);
+	CHECK_EQ(page_puller_push(&puller), 0);
+	/* lengths and numbers that do not fit each other */
+	CHECK_EQ(to_puller(&h, one - 1), -EPROTO);
+	CHECK_EQ(to_puller(&h, sizeof(h)), -EPROTO);
+	CHECK_EQ(to_puller(&h, LENGTH(h, 0)), -EPROTO);
+	h.count = 0;
+	CHECK_EQ(to_puller(&h, one), -EPROTO);
+	h.count = htole16(5);
+	CHECK_EQ(to_puller(&h, sizeof(h)), -EPROTO);
+	h.count = htole16(1);
+	/* a slot that is none; zeros beyond the run */
+	h.v[0].slot = htole16(16);
+	CHECK_EQ(to_puller(&h, one), -EPROTO);
+	h.v[0].slot = 0;
+	h.v[0].zero = htole64(0x10);
+	CHECK_EQ(to_puller(&h, one), -EPROTO);
 	/* missing beyond the run, and zeros that are missing */
-	h.zero = 0;
-	h.missing = htole64(0x10);
-	memcpy(ev.msg, &h, sizeof(h));
-	CHECK_EQ(page_puller_event(&puller, &ev), -EPROTO);
-	h.zero = h.missing = htole64(2);
-	memcpy(ev.msg, &h, sizeof(h));
-	CHECK_EQ(page_puller_event(&puller, &ev), -EPROTO);
-	ev.type = FABRIC_READ;
-	ev.cookie = 5;
+	h.v[0].zero = 0;
+	h.v[0].missing = htole64(0x10);
+	CHECK_EQ(to_puller(&h, one), -EPROTO);
+	h.v[0].zero = h.v[0].missing = htole64(2);
+	CHECK_EQ(to_puller(&h, one), -EPROTO);
+	/* a read of nothing */
 	CHECK_EQ(page_puller_event(&puller, &ev), -EPROTO);
 	ev.cookie = ~0ull;
 	CHECK_EQ(page_puller_event(&puller, &ev), -EPROTO);
@@ -300,13 +384,37 @@ TEST(the_target_believes_nothing)
 	part();
 }
 
+/* A slot that it has let go of, but has not said so yet, is not its any more. */
+TEST(a_slot_holds_one_run)
+{
+	struct heres h = { htole16(0x5003), htole16(1), 0, { { 0 } } };
+
+	meet();
+	turn();
+	page_puller_want(&puller, 42, PID, BASE, 4);
+	CHECK_EQ(turn(), 0);
+	CHECK_EQ(puller.release, 1);
+	puller.release = 2;
+	page_puller_want(&puller, 42, PID, BASE, 4);
+	CHECK_EQ(puller.run[0].state, RUN_QUEUED);
+	puller.run[0].state = RUN_WANTED;
+	h.v[0].slot = htole16(1);
+	CHECK_EQ(to_puller(&h, LENGTH(h, 1)), -EPROTO);
+	/* and one that holds a run which was not read yet */
+	puller.release = 0;
+	puller.run[3].state = RUN_HERE;
+	puller.run[3].slot = 1;
+	CHECK_EQ(to_puller(&h, LENGTH(h, 1)), -EPROTO);
+	part();
+}
+
 TEST(random_words_hurt_nobody)
 {
 	uint64_t seed = 99;
 
 	for (int i = 0; i < 3000; i++) {
 		struct fabric_event ev = { .type = FABRIC_MESSAGE };
-		uint16_t type = 0x5001 + tap_random(&seed) % 4;
+		uint16_t type = 0x5001 + tap_random(&seed) % 3;
 
 		if (i % 100 == 0) {
 			if (i)
@@ -318,11 +426,16 @@ TEST(random_words_hurt_nobody)
 		for (size_t b = 0; b < sizeof(ev.msg); b++)
 			ev.msg[b] = tap_random(&seed);
 		if (i & 1) {
-			static const uint8_t sizes[] = { 24, 24, 24, 8 };
+			static const uint8_t sizes[] = { 24, 16, 24 };
+			uint16_t count = 1 + tap_random(&seed) % 4;
 
 			ev.len = sizes[type - 0x5001];
+			if (type != 0x5001)
+				ev.len = 8 + count * ev.len;
 			type = htole16(type);
+			count = htole16(count);
 			memcpy(ev.msg, &type, sizeof(type));
+			memcpy(ev.msg + 2, &count, sizeof(count));
 		}
 		page_server_message(&server, ev.msg, ev.len);
 		page_puller_event(&puller, &ev);
@@ -333,6 +446,8 @@ TEST(random_words_hurt_nobody)
 
 TAP_MAIN(T(memory_arrives_whole), T(what_is_gone_does_not_travel),
 	 T(no_more_than_the_slots_are_under_way),
+	 T(one_message_asks_for_a_batch),
 	 T(what_cannot_be_read_says_so), T(senseless_runs_are_not_asked_for),
-	 T(the_source_believes_nothing), T(the_target_believes_nothing),
+	 T(the_source_believes_nothing), T(the_source_has_so_many_slots),
+	 T(the_target_believes_nothing), T(a_slot_holds_one_run),
 	 T(random_words_hurt_nobody))

@@ -366,6 +366,8 @@ static int turn(struct page_server *server, struct page_puller *puller)
 	struct fabric_event ev;
 	int err = uffds_work(&u);
 
+	if (!err)
+		err = page_puller_push(puller);
 	for (int more = 1; more && !err;) {
 		more = 0;
 		fabric_loop.poll(server->fabric, &ev);

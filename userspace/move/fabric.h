@@ -28,7 +28,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FABRIC_MSG	64	/* bytes of a message at most */
+#define FABRIC_MSG	112	/* bytes of a message at most */
 #define FABRIC_MSGS	160	/* messages that may be under way one way */
 #define FABRIC_READS	16	/* reads under way that we ever ask for */
 #define FABRIC_READ_MAX	(1u << 20)

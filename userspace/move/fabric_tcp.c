@@ -28,6 +28,7 @@
 #define QUEUE		(FABRIC_MSGS + FABRIC_READS * 2)
 #define REGIONS		4
 #define BATCH		64u	/* pieces that go out in one call */
+#define LOWAT		65536	/* bytes that are worth to be woken for */
 
 enum { T_MESSAGE = 1, T_READ, T_DATA };
 
@@ -63,6 +64,7 @@ struct tcp {
 	int sock;
 	bool closed;
 	bool want_out;
+	int lowat;		/* as the socket has it */
 	struct { uint8_t *mem; size_t len; bool readable; } region[REGIONS];
 	unsigned int regions;
 	struct pending pending[FABRIC_READS];
@@ -407,6 +409,27 @@ static int closed(struct tcp *t, struct fabric_event *ev)
 	return 0;
 }
 
+/*
+ * While so much is sure to come, since it was asked for, nobody need wake up
+ * for less: at a packet each, that would cost more than the packets.
+ */
+static void set_lowat(struct tcp *t)
+{
+	size_t due = 0;
+	int lowat;
+
+	for (unsigned int i = 0; i < FABRIC_READS; i++)
+		if (t->pending[i].used)
+			due += t->pending[i].len;
+	if (t->in_body && le16toh(t->in.type) == T_DATA)
+		due -= t->got;
+	lowat = due >= LOWAT ? LOWAT : 1;
+	if (lowat != t->lowat &&
+	    !setsockopt(t->sock, SOL_SOCKET, SO_RCVLOWAT, &lowat,
+			sizeof(lowat)))
+		t->lowat = lowat;
+}
+
 /* One frame at most; ev stays FABRIC_NONE where nothing is complete. */
 static int receive(struct tcp *t, struct fabric_event *ev)
 {
@@ -470,9 +493,12 @@ static int tcp_poll(struct fabric *f, struct fabric_event *ev)
 	if (t->closed)
 		return closed(t, ev);
 	err = receive(t, ev);
-	if (!err && ev->type == FABRIC_NONE && flush(t))
+	if (err || ev->type != FABRIC_NONE)
+		return err;
+	if (flush(t))
 		return closed(t, ev);
-	return err;
+	set_lowat(t);
+	return 0;
 }
 
 static void tcp_limits(const struct fabric *f, struct fabric_limits *l)

@@ -2,6 +2,7 @@
 /* The page protocol; see pages.h for who says what. */
 #include <endian.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +10,7 @@
 
 #define RUN_BYTES	(PAGES_RUN * (size_t)PAGE)
 
-enum { P_OFFER = 0x5001, P_WANT, P_HERE, P_RELEASE };
+enum { P_OFFER = 0x5001, P_WANT, P_HERE };
 
 struct offer {
 	uint16_t type;
@@ -21,33 +22,44 @@ struct offer {
 };
 
 struct want {
-	uint16_t type;
 	uint16_t id;
+	uint16_t n;
 	uint32_t pid;
 	uint64_t addr;
-	uint32_t n;
-	uint32_t pad;
+};
+
+struct wants {
+	uint16_t type;
+	uint16_t count;		/* of those that are there */
+	uint32_t release;	/* one bit a slot */
+	struct want v[PAGES_BATCH];
 };
 
 struct here {
-	uint16_t type;
 	uint16_t id;
 	uint16_t slot;
 	uint16_t error;
+	uint16_t pad;
 	uint64_t zero;
 	uint64_t missing;
 };
 
-struct release {
+struct heres {
 	uint16_t type;
-	uint16_t slot;
+	uint16_t count;
 	uint32_t pad;
+	struct here v[PAGES_BATCH];
 };
 
-_Static_assert(sizeof(struct offer) == 24 && sizeof(struct want) == 24 &&
-	       sizeof(struct here) == 24 && sizeof(struct release) == 8,
+#define WANTS(n)	(offsetof(struct wants, v) + (n) * sizeof(struct want))
+#define HERES(n)	(offsetof(struct heres, v) + (n) * sizeof(struct here))
+
+_Static_assert(sizeof(struct offer) == 24 && sizeof(struct want) == 16 &&
+	       sizeof(struct here) == 24 && WANTS(0) == 8 && HERES(0) == 8,
 	       "wire structs");
-_Static_assert(2 * PAGES_SLOTS + 2 <= FABRIC_MSGS, "receives posted");
+_Static_assert(WANTS(PAGES_BATCH) <= FABRIC_MSG &&
+	       HERES(PAGES_BATCH) <= FABRIC_MSG, "a batch is one message");
+_Static_assert(PAGES_SLOTS + 2 <= FABRIC_MSGS, "receives posted");
 _Static_assert(PAGES_RUN * PAGE <= FABRIC_READ_MAX, "a run is one read");
 
 static uint16_t type_of(const uint8_t *msg, size_t len)
@@ -125,59 +137,58 @@ static bool run_valid(pid_t pid, uint64_t addr, uint64_t n)
 	       addr < (1ull << 63) && addr + n * PAGE < (1ull << 63);
 }
 
-static int serve(struct page_server *s, const struct want *w)
+/* Into a free slot; an errno of the reader is an answer too. */
+static int serve(struct page_server *s, const struct want *w, struct here *h)
 {
-	struct here h = { .type = htole16(P_HERE), .id = w->id };
-	uint64_t addr = le64toh(w->addr);
-	uint32_t n = le32toh(w->n), pid = le32toh(w->pid);
+	uint64_t addr = le64toh(w->addr), missing = 0, zero;
+	uint32_t n = le16toh(w->n), pid = le32toh(w->pid);
 	unsigned int slot = __builtin_ctz(~s->busy);
-	uint64_t missing = 0;
 	uint8_t *mem;
 	int err;
 
 	if (pid > INT32_MAX || !run_valid(pid, addr, n) || slot >= PAGES_SLOTS)
 		return -EPROTO;
+	*h = (struct here){ .id = w->id };
 	mem = s->slots + slot * RUN_BYTES;
 	err = s->reader(s->arg, pid, addr, n, mem, &missing);
 	if (err) {
-		h.error = htole16(-err);
-	} else {
-		uint64_t zero = pack(mem, n, missing);
-
-		s->pages += n;
-		s->bytes += (n - __builtin_popcountll(zero | missing)) *
-			    (uint64_t)PAGE;
-		s->busy |= 1u << slot;
-		h.slot = htole16(slot);
-		h.zero = htole64(zero);
-		h.missing = htole64(missing);
+		h->error = htole16(-err);
+		return 0;
 	}
-	return s->fabric->ops->send(s->fabric, &h, sizeof(h));
+	zero = pack(mem, n, missing);
+	s->pages += n;
+	s->bytes += (n - __builtin_popcountll(zero | missing)) * (uint64_t)PAGE;
+	s->busy |= 1u << slot;
+	h->slot = htole16(slot);
+	h->zero = htole64(zero);
+	h->missing = htole64(missing);
+	return 0;
 }
 
 int page_server_message(struct page_server *s, const uint8_t *msg, size_t len)
 {
-	struct want w;
-	struct release r;
-	unsigned int slot;
+	struct heres h = { .type = htole16(P_HERE) };
+	unsigned int count;
+	uint32_t release;
+	struct wants w;
 
-	switch (type_of(msg, len)) {
-	case P_WANT:
-		if (len != sizeof(w))
-			return -EPROTO;
-		memcpy(&w, msg, len);
-		return serve(s, &w);
-	case P_RELEASE:
-		if (len != sizeof(r))
-			return -EPROTO;
-		memcpy(&r, msg, len);
-		slot = le16toh(r.slot);
-		if (slot >= PAGES_SLOTS || !(s->busy & 1u << slot))
-			return -EPROTO;
-		s->busy &= ~(1u << slot);
-		return 0;
+	if (type_of(msg, len) != P_WANT || len < WANTS(1) || len > sizeof(w))
+		return -EPROTO;
+	memcpy(&w, msg, len);
+	count = le16toh(w.count);
+	release = le32toh(w.release);
+	if (!count || count > PAGES_BATCH || len != WANTS(count) ||
+	    release & ~s->busy)
+		return -EPROTO;
+	s->busy &= ~release;
+	for (unsigned int i = 0; i < count; i++) {
+		int err = serve(s, &w.v[i], &h.v[i]);
+
+		if (err)
+			return err;
 	}
-	return -EPROTO;
+	h.count = htole16(count);
+	return s->fabric->ops->send(s->fabric, &h, HERES(count));
 }
 
 void page_server_free(struct page_server *s)
@@ -203,29 +214,56 @@ int page_puller_start(struct page_puller *p, struct fabric *f,
 	return f->ops->reg(f, p->land, p->size, false, NULL);
 }
 
-bool page_puller_ready(const struct page_puller *p)
+bool page_puller_room(const struct page_puller *p)
 {
 	return p->offered && p->busy < p->slots;
+}
+
+bool page_puller_ready(const struct page_puller *p)
+{
+	return page_puller_room(p) && !p->full;
 }
 
 int page_puller_want(struct page_puller *p, uint64_t cookie, pid_t pid,
 		     uint64_t addr, unsigned int n)
 {
-	struct want w = { .type = htole16(P_WANT), .pid = htole32(pid),
-			  .addr = htole64(addr), .n = htole32(n) };
 	unsigned int i;
 
-	if (!page_puller_ready(p))
+	if (!page_puller_room(p))
 		return -EBUSY;
 	if (!run_valid(pid, addr, n))
 		return -EINVAL;
 	for (i = 0; p->run[i].state != RUN_FREE; i++)
 		;
-	p->run[i] = (struct page_run){ .state = RUN_WANTED, .cookie = cookie,
-				       .addr = addr, .n = n };
-	p->busy++;
-	w.id = htole16(i);
-	return p->fabric->ops->send(p->fabric, &w, sizeof(w));
+	p->run[i] = (struct page_run){ .state = RUN_QUEUED, .cookie = cookie,
+				       .pid = pid, .addr = addr, .n = n };
+	if (++p->busy == p->slots)
+		p->full = true;
+	p->queue[p->queued++] = i;
+	return p->queued == PAGES_BATCH ? page_puller_push(p) : 0;
+}
+
+int page_puller_push(struct page_puller *p)
+{
+	struct wants w = { .type = htole16(P_WANT),
+			   .count = htole16(p->queued),
+			   .release = htole32(p->release) };
+	unsigned int n = p->queued;
+
+	if (!n)
+		return 0;
+	for (unsigned int i = 0; i < n; i++) {
+		struct page_run *r = &p->run[p->queue[i]];
+
+		w.v[i] = (struct want){ .id = htole16(p->queue[i]),
+					.n = htole16(r->n),
+					.pid = htole32(r->pid),
+					.addr = htole64(r->addr) };
+		r->state = RUN_WANTED;
+	}
+	p->queued = 0;
+	p->release = 0;
+	return p->fabric->ops->send(p->fabric, &w, WANTS(n));
 }
 
 /* READs wait for each other where the fabric takes fewer than there are runs */
@@ -256,23 +294,33 @@ static int start_reads(struct page_puller *p)
 static int finish(struct page_puller *p, unsigned int i)
 {
 	struct page_run *r = &p->run[i];
-	struct release rel = { .type = htole16(P_RELEASE),
-			       .slot = htole16(r->slot) };
 	struct page_news news = { r->cookie, r->addr, r->n, r->zero,
 				  r->missing, p->land + i * RUN_BYTES };
 	int err;
 
 	/* what we hold is our own copy: the slot is wanted again */
-	err = p->fabric->ops->send(p->fabric, &rel, sizeof(rel));
-	if (err)
-		return err;
+	p->release |= 1u << r->slot;
 	p->pages += r->n;
 	p->bytes += (r->n - __builtin_popcountll(r->zero | r->missing)) *
 		    (uint64_t)PAGE;
 	err = p->store(p->arg, &news);
 	r->state = RUN_FREE;
 	p->busy--;
+	if (p->slots - p->busy >= PAGES_BATCH || !p->busy)
+		p->full = false;
 	return err;
+}
+
+/* Nobody else holds this slot, and it is not one that we have let go of. */
+static bool slot_valid(const struct page_puller *p, unsigned int slot)
+{
+	if (slot >= p->slots || p->release >> slot & 1)
+		return false;
+	for (unsigned int i = 0; i < PAGES_SLOTS; i++)
+		if ((p->run[i].state == RUN_HERE ||
+		     p->run[i].state == RUN_READING) && p->run[i].slot == slot)
+			return false;
+	return true;
 }
 
 static int arrived(struct page_puller *p, const struct here *h)
@@ -287,19 +335,33 @@ static int arrived(struct page_puller *p, const struct here *h)
 	if (h->error)
 		return -(int)le16toh(h->error);
 	mask = r->n == 64 ? ~0ull : (1ull << r->n) - 1;
-	if (slot >= p->slots || (zero | missing) & ~mask || zero & missing)
+	if ((zero | missing) & ~mask || zero & missing || !slot_valid(p, slot))
 		return -EPROTO;
-	for (unsigned int j = 0; j < PAGES_SLOTS; j++)
-		if ((p->run[j].state == RUN_HERE ||
-		     p->run[j].state == RUN_READING) && p->run[j].slot == slot)
-			return -EPROTO;
 	r->slot = slot;
 	r->zero = zero;
 	r->missing = missing;
 	r->state = RUN_HERE;
-	if ((zero | missing) == mask)
-		return finish(p, i);
-	return start_reads(p);
+	return (zero | missing) == mask ? finish(p, i) : start_reads(p);
+}
+
+static int all_arrived(struct page_puller *p, const uint8_t *msg, size_t len)
+{
+	struct heres h;
+	unsigned int count;
+
+	if (len < HERES(1) || len > sizeof(h))
+		return -EPROTO;
+	memcpy(&h, msg, len);
+	count = le16toh(h.count);
+	if (!count || count > PAGES_BATCH || len != HERES(count))
+		return -EPROTO;
+	for (unsigned int i = 0; i < count; i++) {
+		int err = arrived(p, &h.v[i]);
+
+		if (err)
+			return err;
+	}
+	return 0;
 }
 
 static int offered(struct page_puller *p, const struct offer *o)
@@ -318,7 +380,7 @@ static int offered(struct page_puller *p, const struct offer *o)
 
 int page_puller_event(struct page_puller *p, const struct fabric_event *ev)
 {
-	union { struct offer o; struct here h; } m;
+	struct offer o;
 	int err;
 
 	if (ev->type == FABRIC_READ) {
@@ -331,14 +393,12 @@ int page_puller_event(struct page_puller *p, const struct fabric_event *ev)
 	}
 	if (ev->type != FABRIC_MESSAGE)
 		return ev->type == FABRIC_CLOSED ? -EPIPE : 0;
-	if (type_of(ev->msg, ev->len) == P_OFFER && ev->len == sizeof(m.o)) {
-		memcpy(&m.o, ev->msg, sizeof(m.o));
-		return offered(p, &m.o);
+	if (type_of(ev->msg, ev->len) == P_OFFER && ev->len == sizeof(o)) {
+		memcpy(&o, ev->msg, sizeof(o));
+		return offered(p, &o);
 	}
-	if (type_of(ev->msg, ev->len) == P_HERE && ev->len == sizeof(m.h)) {
-		memcpy(&m.h, ev->msg, sizeof(m.h));
-		return arrived(p, &m.h);
-	}
+	if (type_of(ev->msg, ev->len) == P_HERE)
+		return all_arrived(p, ev->msg, ev->len);
 	return -EPROTO;
 }
 

@@ -6,10 +6,15 @@
  *	target				source
  *				<-	OFFER  slots, their memory and key
  *	WANT   id, pid, addr, n	->
- *					reads them into a free slot
+ *		and some more, and which slots are free again
+ *					reads them into free slots
  *				<-	HERE   id, slot, zeros, missing
- *	(fabric read of the slot)
- *	RELEASE slot		->
+ *						of each of them
+ *	(fabric reads of the slots)
+ *
+ * One message asks for PAGES_BATCH runs where so many are to be asked for: what
+ * a small packet costs, on a wire and to those who wake up for it, is the same
+ * whatever is in it.
  *
  * With pid 0 addr is a position in the list of pages that both sides have
  * (peer.h, MAP), so that pages that lie far apart travel together.
@@ -32,6 +37,7 @@
 
 #define PAGES_RUN	64u		/* one bit each in HERE */
 #define PAGES_SLOTS	16u
+#define PAGES_BATCH	4u		/* runs that one message asks for */
 #define PAGE		4096u
 
 /* --- source ----------------------------------------------------------------*/
@@ -77,8 +83,9 @@ struct page_news {
 typedef int (*page_store)(void *arg, const struct page_news *news);
 
 struct page_run {
-	enum { RUN_FREE, RUN_WANTED, RUN_HERE, RUN_READING } state;
+	enum { RUN_FREE, RUN_QUEUED, RUN_WANTED, RUN_HERE, RUN_READING } state;
 	uint64_t cookie;
+	pid_t pid;
 	uint64_t addr;
 	unsigned int n;
 	uint64_t zero, missing;
@@ -98,6 +105,10 @@ struct page_puller {
 	unsigned int reads;		/* under way */
 	unsigned int reads_max;
 	unsigned int busy;		/* runs under way */
+	bool full;			/* until a whole batch has room */
+	uint32_t release;		/* slots that are read, to be told */
+	uint16_t queue[PAGES_BATCH];	/* runs that are still to be asked for */
+	unsigned int queued;
 	struct page_run run[PAGES_SLOTS];
 	uint64_t pages;			/* that came, zeros too */
 	uint64_t bytes;			/* that travelled */
@@ -105,10 +116,18 @@ struct page_puller {
 
 int page_puller_start(struct page_puller *p, struct fabric *f,
 		      page_store store, void *arg);
-/* Can another run be asked for now? */
+/* Has another run room? */
+bool page_puller_room(const struct page_puller *p);
+/*
+ * Is it time to ask for another run, of those that nobody waits for? They are
+ * asked for in batches.
+ */
 bool page_puller_ready(const struct page_puller *p);
+/* Where there is room. It goes out with others, or at the next push. */
 int page_puller_want(struct page_puller *p, uint64_t cookie, pid_t pid,
 		     uint64_t addr, unsigned int n);
+/* Nothing more comes for now: asks for what is queued. */
+int page_puller_push(struct page_puller *p);
 /* An event of the fabric. */
 int page_puller_event(struct page_puller *p, const struct fabric_event *ev);
 void page_puller_free(struct page_puller *p);

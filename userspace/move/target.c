@@ -410,6 +410,10 @@ static int pump(void *arg)
 		err = intake_work(&t->intake);
 	if (!err)
 		err = uffds_work(&t->uffds);
+	/* what was asked for in all of that goes out together */
+	if (!err && t->fabric && page_puller_push(&t->puller))
+		err = move_fail(m, "%s fabric: %s", t->fabric->ops->name,
+				t->fabric->error);
 	return err > 0 ? -EIO : err;
 }
 

@@ -341,8 +341,8 @@ static int fault(struct uffds *u, size_t i, uint64_t addr)
 	*s |= LAZY_FAULT;
 	if ((*s & LAZY_STATE) == LAZY_WANTED)
 		return 0;
-	/* full: fetch() comes back to it, it is marked */
-	if (!page_puller_ready(u->puller)) {
+	/* full: fetch_faults() comes back to it, it is marked */
+	if (!page_puller_room(u->puller)) {
 		u->waiting = true;
 		return 0;
 	}
@@ -452,7 +452,7 @@ static int fetch_faults(struct uffds *u)
 
 				if (run->state[p] != (LAZY_FAULT | LAZY_ABSENT))
 					continue;
-				if (!page_puller_ready(u->puller))
+				if (!page_puller_room(u->puller))
 					return 0;
 				lazy_set(&t->lazy, &run->state[p], LAZY_WANTED);
 				err = page_puller_want(u->puller, i, t->pid,

@@ -99,6 +99,8 @@ static int pull(struct fabric *f, const char *addr, uint16_t port,
 				return fail(f, "want");
 			asked += PAGES_RUN;
 		}
+		if (page_puller_push(&p))
+			return fail(f, "push");
 		if (f->ops->poll(f, &ev) || page_puller_event(&p, &ev))
 			return fail(f, "pull");
 		if (ev.type == FABRIC_NONE)
