@@ -6,61 +6,9 @@
 # PANDO_FAULTS: what to try: points of userspace/libpando/fault.h, or the numbers
 # from 90 on below. The default is a few of each kind; "all": every one.
 . "$(dirname "$0")/../lib/tap.sh"
-prog=/usr/libexec/pando-test
-line='' pid=0 at=1 sent=0
+# shellcheck source=tests/lib/churn.sh
+. "$(dirname "$0")/../lib/churn.sh"
 
-begin() { # a process on node 1
-	on 1 'rm -f /tmp/churn.*'
-	pid=$(start 1 "$prog/churn 8 200 50")
-	at=1 sent=0
-	wait_for 60 on 1 '[ -e /tmp/churn.ready ]'
-}
-places() { # nodes with a live process of that number
-	local n where=''
-	for n in 1 2; do
-		on "$n" "grep -ls '^NSpid:.*[[:space:]]$pid\$' /proc/[0-9]*/status |
-			xargs -r grep -Ls '^State:[[:space:]]*[ZX]' | grep -q ." && where+="$n "
-	done
-	echo "${where% }"
-}
-signal() { # NODE: it gets one more, sent there
-	in_cluster "$1" "kill -RTMIN $pid" && sent=$((sent + 1))
-}
-# shellcheck disable=SC2329 # by wait_for
-told() {
-	on "$at" "rm -f /tmp/churn.$pid"
-	in_cluster "$at" "kill -USR1 $pid" || return 1
-	wait_for 20 on "$at" "[ -e /tmp/churn.$pid ]" || return 1
-	line=$(on "$at" "cat /tmp/churn.$pid; cat /tmp/churn.bad 2>/dev/null")
-	[[ $line == bad=0\ signals=$sent\ socket=1\ * ]]
-}
-# why it does not answer
-look() {
-	diag "$line"
-	diag "$(on "$at" "for f in \$(grep -ls '^NSpid:.*[[:space:]]$pid\$' /proc/[0-9]*/status); do
-		p=\${f%/status}; cat \$p/cgroup; grep -E '^(State|TracerPid|SigQ|ShdPnd)' \$f
-		for t in \$p/task/*; do echo \"\$(cat \$t/wchan) \$(cat \$t/syscall)\"; done; done
-		ls -l /tmp/churn.*; tail -n 20 /var/log/pandod.log")"
-}
-ticks() { [[ $line =~ ticks=([0-9]+) ]] && echo "${BASH_REMATCH[1]}"; }
-# shellcheck disable=SC2329 # by wait_for
-ticking() { told && [ "$(ticks)" -gt "$1" ]; }
-# whole_at NODE WHAT: it is there and only there, and everything about it is
-# right. NODE "any": in one place, whichever
-whole_at() {
-	local before
-	at=$1
-	[ "$at" = any ] && at=$(places)
-	set -- "${at:-nowhere}" "$2"
-	is "$(places)" "$1" "$2: it runs on node$1 alone"
-	# not by check, which would keep what it says to itself
-	wait_for 30 told
-	ok $? "$2: whole, every signal came once" || look
-	before=$(ticks)
-	wait_for 20 ticking "${before:-0}"
-	ok $? "$2: its timer goes on" || diag "$line"
-	signal 1
-}
 arm() { # NODE POINT ACTION
 	on "$1" "rm -f /run/pando/fault.hit; echo '$2 $3' >/run/pando/fault"
 }
@@ -139,7 +87,7 @@ power_off() { "$RIG" crash "$1"; }
 default='7 11 12 92 96 98 99 100'
 wanted() { [[ ${PANDO_FAULTS:=$default} = all || " $PANDO_FAULTS " == *" $1 "* ]]; }
 
-begin
+begin 8 200 50
 for p in 1 2 3 4 5 6 7 8 9 10; do
 	wanted $p && point $p 1 kill 1 "source's mover killed at $p"
 done
@@ -181,17 +129,17 @@ wanted 97 && moment 28 2 2 'a signal when it is committed' signal 1
 if wanted 98; then
 	moment 42 1 0 'killed when both sides are ready' kill_it 3
 	dead 'killed when both sides are ready'
-	begin
+	begin 8 200 50
 fi
 if wanted 99; then
 	moment 28 2 0 'killed when it is committed' kill_it 1
 	dead 'killed when it is committed'
-	begin
+	begin 8 200 50
 fi
 if wanted 100; then
 	moment 10 1 0 'killed, and the move called off' kill_and_call_off
 	dead 'killed, and the move called off'
-	begin
+	begin 8 200 50
 fi
 if wanted 101; then
 	moment 7 1 0 'killed before it is described' kill_it 1

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * churn MIB RATE MAPS: memory that changes in all the ways memory does, and
+ * churn MIB RATE MAPS [THREADS]: memory that changes in all the ways memory does, and
  * knows what it should be.
  *
  *	heap	MIB of pages; RATE times a second one is checked and rewritten.
@@ -10,6 +10,8 @@
  *		(MADV_DONTNEED) and change their protection
  *	blocks	4 MiB each, changing places by mremap()
  *	forks	children that check all that their parent has, and end
+ *	ring	THREADS that hand a token round, and count it on their stacks,
+ *		in their own storage and in common
  *
  * /tmp/churn.ready: it is at work. SIGUSR1: one line of what was seen into
  * /tmp/churn.PID: bad=N says how often something was not as it should be,
@@ -299,6 +301,57 @@ static void *change_forks(void *arg)
 	return NULL;
 }
 
+/* --- ring -------------------------------------------------------------------------*/
+
+static pthread_mutex_t ring_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t *ring_turn;
+static uint64_t *ring_count;
+static size_t ring, ring_at;
+static __thread uint64_t ring_mine;
+
+static void *hand_on(void *arg)
+{
+	size_t self = (uintptr_t)arg;
+	volatile uint64_t count = 0;
+
+	pthread_mutex_lock(&ring_lock);
+	for (;;) {
+		while (ring_at != self)
+			pthread_cond_wait(&ring_turn[self], &ring_lock);
+		if (count != ring_count[self] || ring_mine != count)
+			complain("ring", (void *)&count, count,
+				 ring_count[self]);
+		count++;
+		ring_mine++;
+		ring_count[self]++;
+		ring_at = (self + 1) % ring;
+		pthread_cond_signal(&ring_turn[ring_at]);
+		if (self)
+			continue;
+		pthread_mutex_unlock(&ring_lock);
+		nap(10000);
+		pthread_mutex_lock(&ring_lock);
+	}
+	return NULL;
+}
+
+static int start_ring(size_t threads)
+{
+	pthread_t t;
+
+	ring_turn = calloc(threads, sizeof(*ring_turn));
+	ring_count = calloc(threads, sizeof(*ring_count));
+	if (threads && (!ring_turn || !ring_count))
+		return -1;
+	ring = threads;
+	for (size_t i = 0; i < threads; i++) {
+		pthread_cond_init(&ring_turn[i], NULL);
+		if (pthread_create(&t, NULL, hand_on, (void *)i))
+			return -1;
+	}
+	return 0;
+}
+
 static volatile sig_atomic_t signals, ticks;
 
 static void on_rt(int sig)
@@ -367,9 +420,9 @@ static void tell(void)
 	f = fopen(tmp, "w");
 	if (!f)
 		return;
-	fprintf(f, "bad=%lu signals=%d socket=%d ticks=%d rounds=%lu maps=%lu moves=%lu forks=%lu\n",
+	fprintf(f, "bad=%lu signals=%d socket=%d ticks=%d rounds=%lu maps=%lu moves=%lu forks=%lu ring=%lu\n",
 		bad, signals, socket_works(), ticks, rounds, maps_done,
-		moves_done, forks_done);
+		moves_done, forks_done, ring ? (unsigned long)ring_count[0] : 0);
 	fclose(f);
 	rename(tmp, name);
 }
@@ -380,8 +433,8 @@ int main(int argc, char **argv)
 				    change_forks };
 	FILE *f;
 
-	if (argc != 4) {
-		fputs("usage: churn MIB RATE MAPS\n", stderr);
+	if (argc != 4 && argc != 5) {
+		fputs("usage: churn MIB RATE MAPS [THREADS]\n", stderr);
 		return 2;
 	}
 	pages = atol(argv[1]) * 256;
@@ -410,6 +463,8 @@ int main(int argc, char **argv)
 		if (pthread_create(&t, NULL, work[i], NULL))
 			return 1;
 	}
+	if (argc > 4 && start_ring(atol(argv[4])))
+		return 1;
 	f = fopen("/tmp/churn.ready", "w");
 	if (f)
 		fclose(f);
