@@ -17,6 +17,7 @@
 #include "hold.h"
 #include "kin.h"
 #include "kin_ioctl.h"
+#include "linger.h"
 #include "locate.h"
 #include "node.h"
 #include "ns.h"
@@ -238,6 +239,18 @@ static long release(const __u32 __user *user)
 	return 0;
 }
 
+static long yield_port(u32 __user *user)
+{
+	u32 port;
+
+	if (get_user(port, user))
+		return -EFAULT;
+	if (!port || port > U16_MAX)
+		return -EINVAL;
+	pando_linger_yield(port);
+	return 0;
+}
+
 long pando_kin_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	void __user *user = (void __user *)arg;
@@ -274,6 +287,8 @@ long pando_kin_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return let(user);
 	case PANDO_IOC_WATCH:
 		return pando_remap_watch(file);
+	case PANDO_IOC_YIELD:
+		return yield_port(user);
 	}
 	return -ENOTTY;
 }

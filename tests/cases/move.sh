@@ -70,6 +70,19 @@ moved "$pid" 2 tcp 'redis over tcp'
 is "$(on 2 'redis-cli -p 7379 get key')" value 'its key is there'
 in_cluster 1 "kill -KILL $pid"
 
+# --- a server that leaves connections behind, and comes back to them
+
+pid=$(start 1 "$prog/closer.py 7411")
+# shellcheck disable=SC2016 # expands on the node
+answers() { on "$1" '[ "$(nc -d 127.0.0.1 7411)" = well ]'; }
+check 'a server that closes first' wait_for 20 answers 1
+check 'a connection of it lingers' on 1 "ss -Htan state time-wait '( sport = :7411 )' | grep -q ."
+moved "$pid" 2 tcp 'it goes'
+check 'it answers there' wait_for 20 answers 2
+moved "$pid" 1 tcp 'and comes back to its port'
+check 'it answers' wait_for 20 answers 1
+in_cluster 1 "kill -KILL $pid"
+
 # --- threads, children, a pipe between them, and memory that changes all the time
 
 on 1 'rm -f /tmp/heap.*'

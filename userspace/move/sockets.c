@@ -63,16 +63,17 @@ static void load_tcp(struct sockets *s, pid_t pid, const char *name)
 	line = text ? strtok_r(text, "\n", &save) : NULL;
 	for (; line; line = strtok_r(NULL, "\n", &save)) {
 		char remote[40];
-		unsigned int port, state;
+		unsigned int own, port, state;
 		unsigned long long ino;
 		struct socket_info *i;
 
-		if (sscanf(line, " %*d: %*s %36[0-9A-Fa-f]:%x %x %*s %*s %*s %*s %*s %llu",
-			   remote, &port, &state, &ino) != 4 || !ino)
+		if (sscanf(line, " %*d: %*[0-9A-Fa-f]:%x %36[0-9A-Fa-f]:%x %x %*s %*s %*s %*s %*s %llu",
+			   &own, remote, &port, &state, &ino) != 5 || !ino)
 			continue;
 		i = add(s, ino);
 		i->kind = SOCKET_TCP;
 		i->connected = state != TCP_LISTENING && state != TCP_CLOSED;
+		i->listens = state == TCP_LISTENING ? own : 0;
 		address(remote, port, i->text, sizeof(i->text));
 	}
 	free(text);

@@ -12,6 +12,7 @@ struct socket_info {
 	uint64_t ino;
 	enum { SOCKET_TCP, SOCKET_UNIX } kind;
 	bool connected;
+	uint16_t listens;	/* tcp: the port, or 0 */
 	bool held;		/* by the tree at hand */
 	uint64_t peer;		/* unix: the other end's inode, or 0 */
 	char text[120];		/* tcp: the peer's address; unix: the name */

@@ -25,6 +25,7 @@
 #include "offers.h"
 #include "pages.h"
 #include "peer.h"
+#include "ports.h"
 #include "precopy.h"
 #include "tree.h"
 
@@ -447,6 +448,7 @@ static int commit(struct source *s)
 	fault_at(FAULT_S_COMMITTED);
 	if (m->peer >= 0)
 		peer_send(m, PEER_COMMITTED, NULL, 0);
+	ports_yield(&s->tree);
 	/*
 	 * They are stopped under criu: what they get first is their end. Threads
 	 * of a traced process are gone only when their tracer is.

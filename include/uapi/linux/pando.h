@@ -312,6 +312,9 @@ struct pando_hold {
  * LET: it ends, for all processes of a move.
  * WATCH: until the descriptor is closed, memory that mremap() has moved shows as
  *   soft-dirty.
+ * YIELD: TCP connections that linger (TIME_WAIT) at this port, in host order, of
+ *   the caller's network namespace do not keep it from being bound by who sets
+ *   SO_REUSEADDR. -EINVAL: no such port.
  */
 #define PANDO_IOC_KIN		_IOWR(0xBA, 0x11, struct pando_kin)
 #define PANDO_IOC_CLAIM		_IOW(0xBA, 0x12, struct pando_claim)
@@ -325,5 +328,6 @@ struct pando_hold {
 #define PANDO_IOC_STAY		_IO(0xBA, 0x1a)
 #define PANDO_IOC_LET		_IOW(0xBA, 0x1b, __u64)
 #define PANDO_IOC_WATCH		_IO(0xBA, 0x1c)
+#define PANDO_IOC_YIELD		_IOW(0xBA, 0x1d, __u32)
 
 #endif /* _UAPI_LINUX_PANDO_H */
