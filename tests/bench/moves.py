@@ -5,11 +5,14 @@ that measure their links."""
 import json
 import os
 import re
-import shlex
 import statistics
+
+import dpdk
 
 PROGS = "/usr/libexec/pando-test"
 RATE = 200      # pages a second that the process changes
+MIB = 64        # that each fabric and tool carries
+RUN = 262144    # bytes of a read
 PLAIN_PID = 30000
 AT = {"node1": "10.77.0.1", "node2": "10.77.0.2"}
 
@@ -102,11 +105,11 @@ class Moves:
             raise SystemExit("bench: not moved: %s" % move["reason"])
         return move
 
-    def freeze(self, sizes):
+    def freeze(self, sizes, most):
         base = {}
         for mib in sizes:
             # the large ones take minutes each
-            rounds = 3 if mib < 256 else 1
+            rounds = most if mib < 256 else 1
             plain, pre, moves = [], [], []
             for _ in range(rounds):
                 moves.append(self.ours(mib, "rdma"))
@@ -132,29 +135,35 @@ class Moves:
 
     # --- fabrics -----------------------------------------------------------------
 
-    def carried(self, fabric, mib):
+    def carried(self, fabric, dpdk=None):
         """MB/s of pages, by the fabric and page protocol alone."""
-        self.on("node1", "rm -f /tmp/fabric.port; setsid %s/fabric listen %s %s "
-                "/tmp/fabric.port </dev/null >/dev/null 2>&1 & "
-                "until [ -s /tmp/fabric.port ]; do sleep 0.1; done" %
-                (PROGS, fabric, AT["node1"]))
+        env = {node: "PANDO_DPDK='%s' " % dpdk[node] if dpdk else "" for node in AT}
+        self.on("node1", "rm -f /tmp/fabric.port; %ssetsid %s/fabric listen %s %s "
+                "/tmp/fabric.port </dev/null >/tmp/bench.log 2>&1 & "
+                "for i in $(seq 600); do [ -s /tmp/fabric.port ] && exit; sleep 0.1; done; "
+                "cat /tmp/bench.log; exit 1" % (env["node1"], PROGS, fabric, AT["node1"]))
         port = self.on("node1", "cat /tmp/fabric.port").strip()
-        return float(self.on("node2", "%s/fabric pull %s %s %s %d" %
-                             (PROGS, fabric, AT["node1"], port, mib)))
+        return float(self.on("node2", "%s%s/fabric pull %s %s %s %d" %
+                             (env["node2"], PROGS, fabric, AT["node1"], port, MIB)))
 
     def read_bw(self):
-        self.on("node1", "setsid ib_read_bw -d rxe0 -x 1 -s 262144 -n 200 "
-                "</dev/null >/dev/null 2>&1 & sleep 2")
-        out = self.on("node2", "for i in 1 2 3 4 5; do ib_read_bw -d rxe0 -x 1 -s 262144 "
-                      "-n 200 %s 2>/dev/null && break; sleep 1; done" % AT["node1"])
-        row = re.search(r"^\s*262144\s+\d+\s+[\d.]+\s+([\d.]+)", out, re.M)
+        """Reads of as many bytes, as many of them, and as many under way as ours."""
+        what = ("ib_read_bw -d rxe0 -x 1 -s %d -n %d -o 16" %
+                (RUN, (MIB << 20) // RUN))
+        self.on("node1", "setsid %s </dev/null >/tmp/bench.log 2>&1 & "
+                "until ss -ltn | grep -q :18515; do sleep 0.1; done" % what)
+        out = self.on("node2", "%s %s 2>&1 || true" % (what, AT["node1"]))
+        row = re.search(r"^\s*%d\s+\d+\s+[\d.]+\s+([\d.]+)" % RUN, out, re.M)
+        if not row:
+            raise SystemExit("bench: ib_read_bw said:\n%s\n%s" %
+                             (out, self.on("node1", "cat /tmp/bench.log")))
         return float(row.group(1)) * 1.048576    # it says MB and means MiB
 
     def iperf3(self):
         self.on("node1", "setsid iperf3 -s -1 </dev/null >/dev/null 2>&1 & "
                 "until ss -ltn | grep -q :5201; do sleep 0.1; done")
-        out = json.loads(self.on("node2", "iperf3 -J -R -t 6 -c %s" %
-                                 shlex.quote(AT["node1"])))
+        out = json.loads(self.on("node2", "iperf3 -J -R -n %dM -c %s" %
+                                 (MIB, AT["node1"])))
         return out["end"]["sum_received"]["bits_per_second"] / 8e6
 
     def fabrics(self, rounds):
@@ -162,16 +171,19 @@ class Moves:
                                    ("tcp", self.iperf3, "tcp_over_iperf3")):
             mine, theirs = [], []
             for _ in range(rounds):
-                mine.append(self.carried(fabric, 48))
+                mine.append(self.carried(fabric))
                 theirs.append(tool())
             a, b = statistics.median(mine), statistics.median(theirs)
             self.figure("fabric.%s" % name, a / b, "ratio", rounds,
                         "medians %.1f and %.1f MB/s" % (a, b), ">= 0.9")
 
 
-def run(on, figure, freeze):
-    rounds = int(os.environ.get("ROUNDS", "3"))
+def run(on, figure, sections, directory):
     moves = Moves(on, figure)
-    moves.fabrics(rounds)
-    if freeze:
-        moves.freeze([int(m) for m in os.environ.get("MIB", "64 512").split()])
+    if "fabrics" in sections:
+        rounds = int(os.environ.get("ROUNDS", "7"))
+        moves.fabrics(rounds)
+        dpdk.run(on, figure, lambda port: moves.carried("dpdk", port), directory, rounds)
+    if "moves" in sections:
+        moves.freeze([int(m) for m in os.environ.get("MIB", "64 512").split()],
+                     int(os.environ.get("ROUNDS", "3")))

@@ -29,8 +29,7 @@ static int put(const char *dir, const char *name, const char *text)
 	return err;
 }
 
-/* The group of a task in the unified hierarchy. */
-static bool group_of(pid_t pid, char *buf, size_t size)
+bool group_of(pid_t pid, char *buf, size_t size)
 {
 	char *text = proc_text(pid, "cgroup"), *s, *end;
 	bool ok = false;

@@ -20,6 +20,8 @@ struct group {
 	size_t n;
 };
 
+/* The group of a task in the unified hierarchy, as a path; false: there is none. */
+bool group_of(pid_t pid, char *buf, size_t size);
 /*
  * Moves the tasks of @t in. Without a unified cgroup hierarchy there is none,
  * and that is no error.

@@ -131,13 +131,31 @@ struct held {
 	int guard;		/* a guard's socket to come, or -1 */
 };
 
+/*
+ * What criu builds is born in the group of the cluster's processes, so that it
+ * need not be moved there while it stands still, which takes its time.
+ */
+static void join_tasks(void)
+{
+	int fd = open(PANDO_CGROUP_TASKS "/cgroup.procs", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	/* otherwise the mover does it, when they are there */
+	if (write(fd, "0", 1) != 1)
+		errno = 0;
+	close(fd);
+}
+
 static int start_criu(int sock)
 {
 	pid_t pid = fork();
 	int pidfd;
 
-	if (!pid)
+	if (!pid) {
+		join_tasks();
 		criu_exec(sock);
+	}
 	if (pid < 0)
 		return -1;
 	/* nobody but we could have taken its end */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "criu.h"
+#include "group.h"
 #include "hold.h"
 #include "images.h"
 #include "intake.h"
@@ -503,12 +504,13 @@ static int restore(struct target *t)
 
 /*
  * Into the cgroup of the cluster's processes, which is frozen when this node
- * has no quorum. Where there is none the guard has other means.
+ * has no quorum; mostly they were born there (keeper.c). Where there is none
+ * the guard has other means.
  */
 static int enter_cgroup(struct target *t)
 {
 	int fd = open(PANDO_CGROUP_TASKS "/cgroup.procs", O_WRONLY | O_CLOEXEC);
-	char text[16];
+	char text[16], at[4096];
 	int err = 0;
 
 	if (fd < 0)
@@ -517,6 +519,9 @@ static int enter_cgroup(struct target *t)
 	for (size_t i = 0; i < t->n && !err; i++) {
 		int n = snprintf(text, sizeof(text), "%u", t->pids[i]);
 
+		if (group_of(t->pids[i], at, sizeof(at)) &&
+		    !strcmp(at, PANDO_CGROUP_TASKS))
+			continue;
 		if (write(fd, text, n) != n && errno != ESRCH)
 			err = move_fail(t->m, "cannot put %u into the cgroup of the cluster's processes: %s",
 					t->pids[i], strerror(errno));

@@ -17,6 +17,7 @@ from . import config, host, image, kernel
 from .config import RigError, digest, read, run, say
 
 MAC = "52:54:00:77:00:00"       # of the snapshot; a clone sets its own
+MAC2 = "52:54:00:78:00:"
 GUEST_FILES = ["init", "node-setup", "node-start", "rig-service", "modules", "sysctl.conf"]
 LAYOUT = "1"                    # of the initramfs: count up with initramfs() below
 KEEP_SNAPSHOTS = 8
@@ -106,11 +107,12 @@ def initramfs(img, kern):
 class Machine:
     """One kind of virtual machine: what all nodes of a rig have in common."""
 
-    def __init__(self, kern, mem, smp):
+    def __init__(self, kern, mem, smp, nics=1):
         self.img = image.build()
         self.kernel = kernel.Debug(self.img) if kern == "debug" else kernel.Stock(self.img)
         self.mem = mem
         self.smp = smp
+        self.nics = nics
         self.accel = accelerator()
         self.initrd = initramfs(self.img, self.kernel)
 
@@ -122,6 +124,20 @@ class Machine:
         if self.accel == "tcg":
             words += ["tsc=reliable", "clocksource=tsc"]
         return " ".join(words + self.kernel.words)
+
+    def network(self, node):
+        """One interface, or a second one beside it on the same wire."""
+        nic = "virtio-net-pci,romfile=,host_mtu=9000"
+        argv = ["-netdev", "stream,id=wire,server=off,addr.type=fd,addr.str=@NET@"]
+        if self.nics == 1:
+            return [*argv, "-device", f"{nic},netdev=wire,mac={MAC}"]
+        # The second keeps its address when its driver is changed.
+        macs = MAC, f"{MAC2}{node:02x}"
+        argv += ["-netdev", "hubport,id=hub,hubid=0,netdev=wire"]
+        for i, mac in enumerate(macs):
+            argv += ["-netdev", f"hubport,id=port{i},hubid=0",
+                     "-device", f"{nic},netdev=port{i},mac={mac}"]
+        return argv
 
     def argv(self, node, stage, incoming=None):
         """QEMU's command line for a node; paths are relative to the rig's directory."""
@@ -140,8 +156,7 @@ class Machine:
                 "-drive", f"file={self.img.translate(comma)}/root.squashfs,format=raw,"
                           "if=none,id=root,readonly=on",
                 "-device", "virtio-blk-pci,drive=root",
-                "-netdev", "stream,id=net,server=off,addr.type=fd,addr.str=@NET@",
-                "-device", f"virtio-net-pci,netdev=net,mac={MAC},romfile=,host_mtu=9000",
+                *self.network(node),
                 "-device", "virtio-rng-pci",
                 "-device", "virtio-serial-pci",
                 "-chardev", "socket,id=agent,fd=@AGENT@",
