@@ -105,29 +105,31 @@ class Moves:
             raise SystemExit("bench: not moved: %s" % move["reason"])
         return move
 
+    @staticmethod
+    def told(mib, move):
+        """Says where the frozen time went, and returns it."""
+        print("    %d MiB frozen for %.0f ms: " % (mib, move["freeze_ms"]) +
+              ", ".join("%s %.0f" % (p["name"], p["ms"])
+                        for p in move["phases"] if p["frozen"]), flush=True)
+        return move["freeze_ms"]
+
     def freeze(self, sizes, most):
         base = {}
         for mib in sizes:
             # the large ones take minutes each
             rounds = most if mib < 256 else 1
-            plain, pre, moves = [], [], []
+            times = {"ours": [], "criu": [], "predump": []}
             for _ in range(rounds):
-                moves.append(self.ours(mib, "rdma"))
-                plain.append(self.plain(mib))
-                pre.append(self.predump(mib))
-            ms = statistics.median(m["freeze_ms"] for m in moves)
-            base[mib] = ms
+                times["ours"].append(self.told(mib, self.ours(mib, "rdma")))
+                times["criu"].append(self.plain(mib))
+                times["predump"].append(self.predump(mib))
+            ms = base[mib] = statistics.median(times["ours"])
             self.figure("move.freeze_ms_%d" % mib, ms, "ms", rounds,
                         "%d MiB, %d pages a second change, emulated" % (mib, RATE))
-            for name, other, target in (("criu", plain, "<= 0.2"),
-                                        ("predump", pre, "<= 0.5")):
-                other = statistics.median(other)
+            for name, target in (("criu", "<= 0.2"), ("predump", "<= 0.5")):
+                other = statistics.median(times[name])
                 self.figure("move.freeze_over_%s_%d" % (name, mib), ms / other, "ratio",
                             rounds, "medians %.0f and %.0f ms" % (ms, other), target)
-            print("    frozen: " + ", ".join(
-                "%s %.0f" % (p["name"], statistics.median(
-                    q["ms"] for m in moves for q in m["phases"] if q["name"] == p["name"]))
-                for p in moves[0]["phases"] if p["frozen"]) + " ms", flush=True)
         if len(sizes) > 1:
             low, high = min(sizes), max(sizes)
             self.figure("move.flatness", base[high] / base[low], "ratio", rounds,
