@@ -11,7 +11,7 @@ import dpdk
 
 PROGS = "/usr/libexec/pando-test"
 RATE = 200      # pages a second that the process changes
-MIB = 64        # that each fabric and tool carries
+CARRIED = 64        # MiB, by each fabric and tool
 RUN = 262144    # bytes of a read
 PLAIN_PID = 30000
 AT = {"node1": "10.77.0.1", "node2": "10.77.0.2"}
@@ -146,12 +146,12 @@ class Moves:
                 "cat /tmp/bench.log; exit 1" % (env["node1"], PROGS, fabric, AT["node1"]))
         port = self.on("node1", "cat /tmp/fabric.port").strip()
         return float(self.on("node2", "%s%s/fabric pull %s %s %s %d" %
-                             (env["node2"], PROGS, fabric, AT["node1"], port, MIB)))
+                             (env["node2"], PROGS, fabric, AT["node1"], port, CARRIED)))
 
     def read_bw(self):
         """Reads of as many bytes, as many of them, and as many under way as ours."""
         what = ("ib_read_bw -d rxe0 -x 1 -s %d -n %d -o 16" %
-                (RUN, (MIB << 20) // RUN))
+                (RUN, (CARRIED << 20) // RUN))
         self.on("node1", "setsid %s </dev/null >/tmp/bench.log 2>&1 & "
                 "until ss -ltn | grep -q :18515; do sleep 0.1; done" % what)
         out = self.on("node2", "%s %s 2>&1 || true" % (what, AT["node1"]))
@@ -165,7 +165,7 @@ class Moves:
         self.on("node1", "setsid iperf3 -s -1 </dev/null >/dev/null 2>&1 & "
                 "until ss -ltn | grep -q :5201; do sleep 0.1; done")
         out = json.loads(self.on("node2", "iperf3 -J -R -n %dM -c %s" %
-                                 (MIB, AT["node1"])))
+                                 (CARRIED, AT["node1"])))
         return out["end"]["sum_received"]["bits_per_second"] / 8e6
 
     def fabrics(self, rounds):
@@ -180,12 +180,16 @@ class Moves:
                         "medians %.1f and %.1f MB/s" % (a, b), ">= 0.9")
 
 
-def run(on, figure, sections, directory):
+def run(on, figure, sections):
     moves = Moves(on, figure)
     if "fabrics" in sections:
-        rounds = int(os.environ.get("ROUNDS", "7"))
-        moves.fabrics(rounds)
-        dpdk.run(on, figure, lambda port: moves.carried("dpdk", port), directory, rounds)
+        moves.fabrics(int(os.environ.get("ROUNDS", "7")))
     if "moves" in sections:
         moves.freeze([int(m) for m in os.environ.get("MIB", "64 512").split()],
                      int(os.environ.get("ROUNDS", "3")))
+
+
+def run_dpdk(on, figure, directory):
+    moves = Moves(on, figure)
+    dpdk.run(on, figure, lambda port: moves.carried("dpdk", port), directory,
+             int(os.environ.get("ROUNDS", "3")))
