@@ -19,15 +19,23 @@ on 1 'rdma link show | grep -q ACTIVE' && fabrics='rdma tcp'
 on 1 'grep -q "^dpdk *=" /etc/pando/pando.conf' && fabrics+=' dpdk'
 
 figures=()
+# what the nodes do that do not answer
+stuck() {
+	local n
+	for n in 1 2; do
+		diag "$(on "$n" 'hostname; cluster-nodes; cat /sys/kernel/debug/pando/stats
+			top -b -n 1 | head -n 15; tail -n 15 /var/log/pandod.log; dmesg | tail -n 10')"
+	done
+}
 # hop FABRIC LAZY WHAT: to the other node, and all of it is right there
 hop() {
-	local to=$((3 - at)) json lazy=
+	local from=$at to=$((3 - at)) json lazy=
 	[ "$2" = lazy ] && lazy=--lazy
-	json=$(on 1 "timeout 230 cluster-mv --json --fabric $1 $lazy $pid node$to")
-	[[ $json == *'"result": "moved"'* ]] || { diag "$json"; return 1; }
+	json=$(on "$from" "timeout 230 cluster-mv --json --fabric $1 $lazy $pid node$to")
+	[[ $json == *'"result": "moved"'* ]] || { diag "$json"; stuck; return 1; }
 	[[ $json =~ \"freeze_ms\":\ *([0-9]+) ]] && figures+=("${BASH_REMATCH[1]}")
 	at=$to
-	signal "$((3 - at))"
+	signal "$from" || { diag "no signal from node$from"; stuck; return 1; }
 	wait_for 30 told || { look; return 1; }
 }
 # rounds N WHAT: N hops in turn over every fabric, ahead and after
