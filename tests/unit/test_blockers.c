@@ -225,6 +225,29 @@ TEST(what_cannot_be_carried_is_named)
 	end();
 }
 
+TEST(memory_shared_with_who_stays_is_named)
+{
+	begin();
+	process(69000, "parent", 1, 69000, 69000, 0, "");
+	file("00500000-00501000 rw-s 00000000 00:01 17    /dev/zero (deleted)\n"
+	     "00600000-00601000 rw-s 00000000 00:01 18    /memfd:x (deleted)\n",
+	     "70002/maps");
+	file("00700000-00701000 rw-s 00000000 00:01 17    /dev/zero (deleted)\n",
+	     "70001/maps");
+	/* another file, another device, and a copy of its own */
+	file("00500000-00501000 rw-s 00000000 00:01 19    /dev/zero (deleted)\n"
+	     "00600000-00601000 rw-s 00000000 00:02 18    /memfd:x (deleted)\n"
+	     "00700000-00701000 rw-p 00000000 00:01 17    /dev/zero (deleted)\n",
+	     "69000/maps");
+	CHECK_EQ(look(), 0);
+	file("00500000-00501000 rw-s 00000000 00:01 18    /memfd:x (deleted)\n"
+	     "00900000-00901000 r--s 00001000 00:01 18    /memfd:x (deleted)\n",
+	     "69000/maps");
+	CHECK_EQ(look(), 1);
+	CHECK(said("70002 (kid) shares memory with 69000 (parent), which does not move"));
+	end();
+}
+
 int main(void)
 {
 	static const struct tap_test tests[] = {
@@ -232,6 +255,7 @@ int main(void)
 		T(a_tracer_and_namespaces_are_named), T(pipes_need_both_ends),
 		T(connections_are_named_and_listeners_are_not),
 		T(what_cannot_be_carried_is_named),
+		T(memory_shared_with_who_stays_is_named),
 	};
 
 	if (!mkdtemp(root))

@@ -6,6 +6,7 @@
  * A wrong "yes" is caught later, by criu, and costs a freeze; a wrong "no"
  * costs the user the move. So what cannot be known cheaply is left to criu.
  */
+#include <dirent.h>
 #include <linux/pando.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,12 +25,21 @@ struct pipe_end {
 	bool reader, writer;
 };
 
+struct shared {
+	const struct task *task;
+	char dev[16];
+	uint64_t ino;
+	bool told;
+};
+
 struct look {
 	const struct tree *tree;
 	struct words *out;
 	struct sockets sockets;
 	struct pipe_end *pipe;
 	size_t pipes;
+	struct shared *shared;
+	size_t shares;
 };
 
 #define NAME	"%d (%s)"
@@ -293,13 +303,60 @@ static void check_pipes(struct look *l)
 
 /* --- memory -----------------------------------------------------------------*/
 
-static void check_map(void *arg, const struct task *k, const char *perms,
-		      const char *path)
+/* Memory that the tree shares, among its own or with others. */
+static void add_shared(struct look *l, const struct task *k,
+		       const struct proc_map *map)
 {
+	for (size_t i = 0; i < l->shares; i++)
+		if (l->shared[i].ino == map->ino &&
+		    !strcmp(l->shared[i].dev, map->dev))
+			return;
+	l->shared = xrealloc(l->shared, l->shares + 1, sizeof(*l->shared));
+	l->shared[l->shares] = (struct shared){ .task = k, .ino = map->ino };
+	memcpy(l->shared[l->shares++].dev, map->dev, sizeof(map->dev));
+}
+
+static void check_stranger(void *arg, const struct task *k,
+			   const struct proc_map *map)
+{
+	struct look *l = arg;
+	char comm[64];
+
+	for (size_t i = 0; i < l->shares && map->perms[3] == 's'; i++) {
+		struct shared *s = &l->shared[i];
+
+		if (s->told || s->ino != map->ino || strcmp(s->dev, map->dev))
+			continue;
+		comm_of(k->pid, comm, sizeof(comm));
+		words_add(l->out, NAME " shares memory with %d (%s), which does not move along",
+			  WHO(s->task), k->pid, comm);
+		s->told = true;
+	}
+}
+
+/* It takes a look at every process of the node, so only where there is need. */
+static void check_strangers(struct look *l)
+{
+	DIR *d = l->shares ? opendir(tree_proc) : NULL;
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		struct task k = { .pid = atoi(e->d_name) };
+
+		if (k.pid > 0 && !tree_find(l->tree, k.pid))
+			proc_each_map(&k, check_stranger, l);
+	}
+	if (d)
+		closedir(d);
+}
+
+static void check_map(void *arg, const struct task *k,
+		      const struct proc_map *map)
+{
+	const char *path = map->path;
 	struct look *l = arg;
 	struct stat st;
 
-	(void)perms;
 	if (starts(path, "/SYSV")) {
 		words_add(l->out, NAME " uses SysV shared memory, which does not move",
 			  WHO(k));
@@ -315,6 +372,8 @@ static void check_map(void *arg, const struct task *k, const char *perms,
 			  WHO(k), path);
 		return;
 	}
+	if (is_memory(path) && map->perms[3] == 's')
+		add_shared(l, k, map);
 	if (path[0] != '/' || is_memory(path))
 		return;
 	if (ends(path, " (deleted)"))
@@ -345,6 +404,8 @@ void tree_blockers(const struct tree *t, struct words *out)
 		proc_each_map(k, check_map, &l);
 	}
 	check_pipes(&l);
+	check_strangers(&l);
 	sockets_free(&l.sockets);
 	free(l.pipe);
+	free(l.shared);
 }

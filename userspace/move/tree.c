@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -294,12 +295,14 @@ void proc_each_map(const struct task *k, proc_map_fn fn, void *arg)
 
 	for (line = text ? strtok_r(text, "\n", &save) : NULL; line;
 	     line = strtok_r(NULL, "\n", &save)) {
-		char perms[8];
+		struct proc_map map;
 		int at = 0;
 
-		if (sscanf(line, "%*s %7s %*s %*s %*s %n", perms, &at) == 1 &&
-		    at && line[at])
-			fn(arg, k, perms, line + at);
+		if (sscanf(line, "%*s %7s %*s %15s %" SCNu64 " %n", map.perms,
+			   map.dev, &map.ino, &at) != 3 || !at || !line[at])
+			continue;
+		map.path = line + at;
+		fn(arg, k, &map);
 	}
 	free(text);
 }

@@ -67,8 +67,15 @@ char *proc_text(pid_t pid, const char *name);
 typedef void (*proc_fd_fn)(void *arg, const struct task *k, int fd,
 			   const char *link);
 void proc_each_fd(const struct task *k, proc_fd_fn fn, void *arg);
-typedef void (*proc_map_fn)(void *arg, const struct task *k, const char *perms,
-			    const char *path);
+/* A mapping that has a name, as /proc/PID/maps tells it. */
+struct proc_map {
+	char perms[8], dev[16];
+	uint64_t ino;
+	const char *path;
+};
+
+typedef void (*proc_map_fn)(void *arg, const struct task *k,
+			    const struct proc_map *map);
 void proc_each_map(const struct task *k, proc_map_fn fn, void *arg);
 
 #endif

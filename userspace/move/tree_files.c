@@ -45,13 +45,12 @@ static void fd_file(void *arg, const struct task *k, int fd, const char *link)
 		add(arg, link);
 }
 
-static void map_file(void *arg, const struct task *k, const char *perms,
-		     const char *path)
+static void map_file(void *arg, const struct task *k,
+		     const struct proc_map *map)
 {
 	(void)k;
-	(void)perms;
-	if (path[0] == '/' && !is_deleted(path))
-		add(arg, path);
+	if (map->path[0] == '/' && !is_deleted(map->path))
+		add(arg, map->path);
 }
 
 void tree_files(const struct tree *t, struct tree_files *out)
