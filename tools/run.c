@@ -14,6 +14,7 @@
 #include "json.h"
 #include "nodes.h"
 #include "run.h"
+#include "term.h"
 
 enum { ASK_NODES = 1, ASK_RUN };
 
@@ -225,7 +226,9 @@ int run(struct run *r)
 	relay.direct = !relay.tty && stays_here(relay.sock, r->node);
 	if (!r->detach)
 		relay.signals = run_signals();
-	run_request(relay.sock, relay.id, r, relay.tty, relay.direct);
+	relay.front = term_front();
+	run_request(relay.sock, relay.id, r, relay.tty, relay.front,
+		    relay.direct);
 	if (!started(r, &relay, &frame, &status))
 		return status;
 	if (r->detach) {

@@ -42,11 +42,11 @@ int run(struct run *r);
 /* --- run_request.c ---------------------------------------------------------*/
 
 /*
- * Sends the request. @tty: the program gets a terminal of its own. @direct: it
- * starts on this node and gets our descriptors.
+ * Sends the request. @tty: the program gets a terminal of its own; @front: and
+ * that one's foreground. @direct: it starts on this node and gets our descriptors.
  */
 void run_request(int sock, uint32_t id, const struct run *r, bool tty,
-		 bool direct);
+		 bool front, bool direct);
 
 /* --- run_relay.c -----------------------------------------------------------*/
 
@@ -63,6 +63,7 @@ struct run_relay {
 	int signals;
 	int early;		/* a signal that came before the program ran */
 	bool tty;		/* the program has a terminal of its own */
+	bool front;		/* ... and its foreground, as we have ours */
 	bool direct;		/* it has our descriptors */
 };
 

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -20,24 +21,27 @@
 #include "term.h"
 
 #define HELD_MAX	(256u << 10)	/* in either direction */
-#define CHUNK		32768
+#define CHUNK		(128u << 10)
+#define FRONT_MS	200	/* in the background: are we still? */
 
 /* Bytes on their way to our stdout or stderr. */
 struct output {
 	int fd;
-	bool file;		/* never makes us wait */
+	int own;		/* the same file, opened anew: never makes us wait */
+	bool file;		/* so does this one */
 	bool ended, broken;
-	uint8_t *buf;
-	size_t len, off;
+	struct pando_bytes held;
 };
 
 struct relay {
 	struct pando_stream *stream;
 	uint32_t id;
 	bool tty;
+	bool front;		/* and we have ours, so it has its own */
 	bool input;		/* stdin is still of interest */
 	bool lost;		/* the terminal is */
 	int signals;
+	int stopped;		/* the program was, by this signal */
 	struct output out[2];
 	Pando__Frame *exit;
 };
@@ -72,6 +76,18 @@ static void queue_window(struct relay *r)
 		return;
 	frame.body_case = PANDO__FRAME__BODY_WINDOW;
 	frame.window = &window;
+	queue(r, &frame);
+}
+
+static void queue_front(struct relay *r, bool continued)
+{
+	Pando__Foreground foreground = PANDO__FOREGROUND__INIT;
+	Pando__Frame frame = PANDO__FRAME__INIT;
+
+	foreground.yes = r->front;
+	foreground.go_on = continued;
+	frame.body_case = PANDO__FRAME__BODY_FOREGROUND;
+	frame.foreground = &foreground;
 	queue(r, &frame);
 }
 
@@ -124,31 +140,25 @@ static void take_output(struct relay *r, const Pando__Data *data)
 			queue_signal(r, SIGPIPE);
 		return;
 	}
-	if (!data->bytes.len) {
+	if (!data->bytes.len)
 		o->ended = true;
-	} else {
-		memmove(o->buf, o->buf + o->off, o->len - o->off);
-		o->len -= o->off;
-		o->off = 0;
-		o->buf = cli_grow(o->buf, o->len + data->bytes.len, 1);
-		memcpy(o->buf + o->len, data->bytes.data, data->bytes.len);
-		o->len += data->bytes.len;
-	}
+	else if (pando_bytes_add(&o->held, data->bytes.data, data->bytes.len))
+		cli_die("out of memory");
 }
 
 /* Once poll() has said that there is room. */
 static void write_output(struct relay *r, struct output *o)
 {
-	size_t len = o->len - o->off;
+	size_t len = pando_bytes_left(&o->held);
 	ssize_t n;
 
 	/*
 	 * The descriptor is shared with others and stays blocking. A pipe that
 	 * polls writable takes this much without a wait.
 	 */
-	if (!o->file && len > PIPE_BUF)
+	if (!o->file && o->own < 0 && len > PIPE_BUF)
 		len = PIPE_BUF;
-	n = write(o->fd, o->buf + o->off, len);
+	n = write(o->own < 0 ? o->fd : o->own, o->held.buf + o->held.off, len);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n < 0) {
@@ -159,14 +169,15 @@ static void write_output(struct relay *r, struct output *o)
 				 o->fd == STDOUT_FILENO ? "output" : "error",
 				 strerror(errno));
 		o->broken = true;
-		n = o->len - o->off;
+		pando_bytes_free(&o->held);
+		return;
 	}
-	o->off += n;
+	pando_bytes_take(&o->held, n);
 }
 
 static bool has_output(const struct output *o)
 {
-	return o->off < o->len;
+	return pando_bytes_left(&o->held);
 }
 
 static void end_output(struct output *o)
@@ -174,6 +185,9 @@ static void end_output(struct output *o)
 	/* its reader sees the end now and not when we exit */
 	if (o->ended && !has_output(o) && o->fd == STDOUT_FILENO && !o->broken) {
 		let_go(o->fd);
+		if (o->own >= 0)
+			close(o->own);
+		o->own = -1;
 		o->broken = true;
 	}
 }
@@ -186,6 +200,9 @@ static int take_frame(struct relay *r, Pando__Frame *frame)
 	case PANDO__FRAME__BODY_DATA:
 		if (frame->data->fd == 1 || frame->data->fd == 2)
 			take_output(r, frame->data);
+		break;
+	case PANDO__FRAME__BODY_SIGNAL:
+		r->stopped = frame->signal->signo;
 		break;
 	case PANDO__FRAME__BODY_EXIT:
 	case PANDO__FRAME__BODY_ERROR:
@@ -203,7 +220,7 @@ static int take_frames(struct relay *r)
 {
 	int alive = pando_stream_fill(r->stream);
 
-	while (!r->exit) {
+	while (!r->exit && !r->stopped) {
 		Pando__Frame *frame;
 		int ret = pando_stream_next(r->stream, &frame, NULL, NULL);
 
@@ -257,18 +274,53 @@ int run_signal_take(int signals)
 }
 
 /*
- * We stop as a job does. The program is the first of its session, and a
- * terminal's stop signal has no effect there; so it gets the one that has.
+ * We stop as a job does. A program without a terminal is the first of its session,
+ * and a terminal's stop signal has no effect there; so it gets the one that has.
  */
 static void stop(struct relay *r)
 {
-	if (r->tty) {
-		term_restore();
-	} else {
-		queue_signal(r, SIGSTOP);
-		pando_stream_flush(r->stream);
-	}
+	queue_signal(r, SIGSTOP);
+	pando_stream_flush(r->stream);
 	raise(SIGSTOP);
+}
+
+/* Where our shell wants us the program is too; @continued: and it goes on. */
+static void follow_shell(struct relay *r, bool continued)
+{
+	r->front = term_front();
+	if (r->front && isatty(STDIN_FILENO))
+		term_raw();
+	queue_front(r, continued);
+	if (r->front)
+		queue_window(r);
+}
+
+/*
+ * The program, which has a terminal, was stopped, by its keyboard or because it
+ * is in the background; so we are. Where no shell would let us go on the kernel
+ * does not stop us, and the program goes on too, unless somebody stopped it who
+ * can let it go on.
+ */
+static void follow_stop(struct relay *r)
+{
+	int signo = r->stopped == SIGSTOP ? SIGTSTP : r->stopped;
+	struct sigaction old, reset = { .sa_handler = SIG_DFL };
+	struct timespec now = { 0, 0 };
+	sigset_t set, blocked, cont;
+
+	term_restore();
+	sigemptyset(&set);
+	sigaddset(&set, signo);
+	sigaction(signo, &reset, &old);
+	raise(signo);
+	sigprocmask(SIG_UNBLOCK, &set, &blocked);
+	sigprocmask(SIG_SETMASK, &blocked, NULL);
+	sigaction(signo, &old, NULL);
+	sigemptyset(&cont);
+	sigaddset(&cont, SIGCONT);
+	if (sigtimedwait(&cont, NULL, &now) > 0 || r->stopped != SIGSTOP)
+		follow_shell(r, true);
+	r->stopped = 0;
 }
 
 static void take_signal(struct relay *r, int signo)
@@ -281,16 +333,17 @@ static void take_signal(struct relay *r, int signo)
 			queue_window(r);
 		break;
 	case SIGTSTP:
-		stop(r);
+		/* with a terminal we shall hear what it makes of that */
+		if (r->tty)
+			queue_signal(r, SIGTSTP);
+		else
+			stop(r);
 		break;
 	case SIGCONT:
-		if (!r->tty) {
+		if (r->tty)
+			follow_shell(r, true);
+		else
 			queue_signal(r, SIGCONT);
-		} else {
-			if (isatty(STDIN_FILENO))
-				term_raw();
-			queue_window(r);
-		}
 		break;
 	default:
 		queue_signal(r, signo);
@@ -303,7 +356,7 @@ static int step(struct relay *r)
 {
 	enum { SOCK, SIGNALS, IN, OUT, ERR, ALL };
 	struct pollfd p[ALL];
-	bool full = false;
+	bool full = false, front = term_front();
 
 	for (int i = 0; i < ALL; i++)
 		p[i] = (struct pollfd){ .fd = -1 };
@@ -311,7 +364,7 @@ static int step(struct relay *r)
 		struct output *o = &r->out[i];
 
 		end_output(o);
-		full = full || o->len - o->off > HELD_MAX;
+		full = full || pando_bytes_left(&o->held) > HELD_MAX;
 		if (has_output(o))
 			p[OUT + i] = (struct pollfd){ o->fd, POLLOUT, 0 };
 	}
@@ -322,9 +375,13 @@ static int step(struct relay *r)
 	if (p[SOCK].events)
 		p[SOCK].fd = pando_stream_fd(r->stream);
 	p[SIGNALS] = (struct pollfd){ r->signals, POLLIN, 0 };
-	if (r->input && pando_stream_pending(r->stream) < HELD_MAX)
+	/* what is typed is for who is in the foreground */
+	if (r->input && front && pando_stream_pending(r->stream) < HELD_MAX)
 		p[IN] = (struct pollfd){ STDIN_FILENO, POLLIN, 0 };
-	if (poll(p, ALL, -1) < 0)
+	if (r->tty && front && !r->front)
+		follow_shell(r, false);
+	/* nothing tells us that we have come there */
+	if (poll(p, ALL, front ? -1 : FRONT_MS) < 0)
 		return errno == EINTR ? 0 : -errno;
 	if (p[SIGNALS].revents)
 		take_signal(r, run_signal_take(r->signals));
@@ -340,13 +397,34 @@ static int step(struct relay *r)
 	return 0;
 }
 
+static void open_output(struct output *o, int fd, bool used)
+{
+	struct stat st;
+	char path[32];
+
+	o->fd = fd;
+	o->own = -1;
+	if (fstat(fd, &st))
+		return;
+	o->file = S_ISREG(st.st_mode);
+	if (!used || !S_ISFIFO(st.st_mode))
+		return;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	o->own = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+}
+
 static void last_output(struct relay *r)
 {
 	for (int i = 0; i < 2; i++) {
-		r->out[i].file = true;		/* waiting is fine now */
-		while (has_output(&r->out[i]))
-			write_output(r, &r->out[i]);
-		free(r->out[i].buf);
+		struct output *o = &r->out[i];
+
+		o->file = true;			/* waiting is fine now */
+		if (o->own >= 0)
+			close(o->own);
+		o->own = -1;
+		while (has_output(o))
+			write_output(r, o);
+		pando_bytes_free(&o->held);
 	}
 }
 
@@ -355,6 +433,7 @@ int run_relay(const struct run_relay *how, Pando__Frame **frame)
 	struct relay r = {
 		.id = how->id,
 		.tty = how->tty,
+		.front = how->front,
 		.signals = how->signals,
 		.input = !how->direct,
 	};
@@ -364,22 +443,24 @@ int run_relay(const struct run_relay *how, Pando__Frame **frame)
 	if (!r.stream)
 		cli_die("out of memory");
 	for (int i = 0; i < 2; i++) {
-		struct stat st;
-
-		r.out[i].fd = i + 1;
-		r.out[i].file = !fstat(i + 1, &st) && S_ISREG(st.st_mode);
+		open_output(&r.out[i], i + 1, !how->direct);
 	}
 	if (how->direct) {
 		/* the program alone decides when its files are closed */
 		let_go(STDIN_FILENO);
 		let_go(STDOUT_FILENO);
-	} else if (how->tty && isatty(STDIN_FILENO)) {
+	} else if (how->tty && how->front && isatty(STDIN_FILENO)) {
 		term_raw();
 		queue_window(&r);	/* it may have changed since */
 	}
 	take_signal(&r, how->early);
-	while (!err && !r.exit && !r.lost)
+	while (!err && !r.exit && !r.lost) {
 		err = step(&r);
+		if (err || !r.stopped || has_output(&r.out[0]))
+			continue;
+		follow_stop(&r);
+		err = take_frames(&r);	/* that came behind it */
+	}
 	if (r.lost) {
 		queue_signal(&r, SIGHUP);
 		pando_stream_flush(r.stream);

@@ -117,7 +117,7 @@ static int detached(int fd, int null)
 }
 
 void run_request(int sock, uint32_t id, const struct run *r, bool tty,
-		 bool direct)
+		 bool front, bool direct)
 {
 	static uint32_t relayed[] = { 0, 1, 2 };
 	Pando__RunRequest request = PANDO__RUN_REQUEST__INIT;
@@ -135,6 +135,7 @@ void run_request(int sock, uint32_t id, const struct run *r, bool tty,
 	request.cwd_implied = !r->cwd;
 	request.detach = r->detach;
 	request.tty = tty;
+	request.background = tty && !front;
 	request.umask = umask(0);
 	umask(request.umask);
 	request.nice = getpriority(PRIO_PROCESS, 0);

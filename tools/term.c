@@ -48,6 +48,13 @@ bool term_size(unsigned int *rows, unsigned int *cols)
 	return false;
 }
 
+bool term_front(void)
+{
+	pid_t group = tcgetpgrp(STDIN_FILENO);
+
+	return group < 0 || group == getpgrp();
+}
+
 int term_raw(void)
 {
 	static bool registered;

@@ -23,4 +23,10 @@ void term_restore(void);
  */
 int term_clean(char *dst, size_t size, const char *src, int columns);
 
+/*
+ * Is our group in the foreground of the terminal on stdin? Also true where that is
+ * not our terminal, or none: then nobody keeps us from using it.
+ */
+bool term_front(void);
+
 #endif

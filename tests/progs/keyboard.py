@@ -16,7 +16,7 @@ import termios
 import time
 
 NODE = sys.argv[1]
-PATIENCE = 120          # nodes may be emulated
+PATIENCE = int(os.environ.get("PATIENCE", "120"))     # nodes may be emulated
 
 
 class Terminal:
@@ -209,4 +209,5 @@ def main():
     in_a_shell()
 
 
-main()
+if __name__ == "__main__":
+    main()

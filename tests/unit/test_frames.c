@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // LINK: userspace/libpando/frame.c
-// LINK: userspace/libpando/stream.c
+// LINK: userspace/libpando/stream.c userspace/libpando/bytes.c
 // LINK: userspace/libpando/auth.c
 // LINK: build/userspace/gen/pando.pb-c.c
 // LIBS: -lgcrypt -lpthread

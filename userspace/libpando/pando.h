@@ -65,6 +65,27 @@ int pando_stream_flush(struct pando_stream *s);
 /* Bytes queued and not written, for flow control. */
 size_t pando_stream_pending(const struct pando_stream *s);
 
+/* --- bytes that wait to be read or written ---------------------------------*/
+
+/* Those of buf from off to len; {0} is an empty one. */
+struct pando_bytes {
+	uint8_t *buf;
+	size_t off, len, cap;
+};
+
+static inline size_t pando_bytes_left(const struct pando_bytes *b)
+{
+	return b->len - b->off;
+}
+
+/* Where n more can be written; then add them to len. NULL: out of memory. */
+uint8_t *pando_bytes_reserve(struct pando_bytes *b, size_t n);
+/* Copies n more behind the others. 0 or -ENOMEM. */
+int pando_bytes_add(struct pando_bytes *b, const void *data, size_t n);
+/* The first n are done with; n is at most what is left. */
+void pando_bytes_take(struct pando_bytes *b, size_t n);
+void pando_bytes_free(struct pando_bytes *b);
+
 /* --- connecting ----------------------------------------------------------*/
 
 /*

@@ -8,7 +8,7 @@
 
 #include "internal.h"
 
-#define READ_CHUNK	65536
+#define READ_CHUNK	(256u << 10)
 #define PENDING_MAX	(64u << 20)	/* nobody may make us hold more */
 
 /* A frame on its way out; its descriptors go with the first byte. */
@@ -22,8 +22,7 @@ struct chunk {
 
 struct pando_stream {
 	int sock;
-	uint8_t *in;			/* bytes not yet made into frames */
-	size_t in_len, in_off, in_cap;
+	struct pando_bytes in;		/* not yet made into frames */
 	struct fd_queue queue;
 	struct chunk *out, **out_tail;
 	size_t pending;
@@ -63,7 +62,7 @@ void pando_stream_free(struct pando_stream *s)
 	}
 	pando_fd_queue_close(&s->queue);
 	close(s->sock);
-	free(s->in);
+	pando_bytes_free(&s->in);
 	free(s);
 }
 
@@ -77,52 +76,31 @@ size_t pando_stream_pending(const struct pando_stream *s)
 	return s->pending;
 }
 
-/* Makes room for a chunk; what was consumed makes way first. */
-static int reserve(struct pando_stream *s)
-{
-	uint8_t *in;
-
-	if (s->in_off) {
-		s->in_len -= s->in_off;
-		memmove(s->in, s->in + s->in_off, s->in_len);
-		s->in_off = 0;
-	}
-	if (s->in_cap - s->in_len >= READ_CHUNK)
-		return 0;
-	in = realloc(s->in, s->in_len + READ_CHUNK);
-	if (!in)
-		return -ENOMEM;
-	s->in = in;
-	s->in_cap = s->in_len + READ_CHUNK;
-	return 0;
-}
-
 int pando_stream_fill(struct pando_stream *s)
 {
+	uint8_t *to = pando_bytes_reserve(&s->in, READ_CHUNK);
 	ssize_t n;
 
+	if (!to)
+		return -ENOMEM;
 	/*
 	 * One chunk a call: the event loop comes back while there is more, and
 	 * a fast sender does not keep the others waiting.
 	 */
-	n = reserve(s);
-	if (n)
-		return n;
-	n = pando_recvmsg(s->sock, s->in + s->in_len, READ_CHUNK, &s->queue,
-			  MSG_DONTWAIT);
+	n = pando_recvmsg(s->sock, to, READ_CHUNK, &s->queue, MSG_DONTWAIT);
 	if (n == -EAGAIN)
 		return 1;
 	if (n <= 0)
 		return n;
-	s->in_len += n;
+	s->in.len += n;
 	return 1;
 }
 
 int pando_stream_next(struct pando_stream *s, Pando__Frame **frame, int *fds,
 		      int *nfds)
 {
-	size_t have = s->in_len - s->in_off;
-	const uint8_t *at = s->in + s->in_off;
+	size_t have = pando_bytes_left(&s->in);
+	const uint8_t *at = s->in.buf + s->in.off;
 	ssize_t len;
 	int ret;
 
@@ -139,7 +117,7 @@ int pando_stream_next(struct pando_stream *s, Pando__Frame **frame, int *fds,
 		return 0;
 	ret = pando_frame_decode(at + FRAME_HEADER, len, &s->queue, frame, fds,
 				 nfds);
-	s->in_off += FRAME_HEADER + len;
+	pando_bytes_take(&s->in, FRAME_HEADER + len);
 	return ret;
 }
 

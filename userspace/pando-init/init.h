@@ -39,10 +39,35 @@ void guard_until(uint64_t ns, uint64_t length);
 /* The directory of the cgroup that is frozen, or -1. */
 int guard_cgroup(void);
 
+/* terminal.c */
+enum terminal_kind { TERMINAL_PROGRAM, TERMINAL_STOPPED, TERMINAL_ENDED };
+
+/* value: the program's PID; the signal that stopped it; its wait status. */
+struct terminal_event {
+	pid_t leader;
+	int kind, value;
+};
+
+/*
+ * In a new session with this terminal: becomes its leader, which does not
+ * return, and the program, where it is 0, in a group of its own. @events: where
+ * terminal_events go. @front: the terminal's foreground is the program's. -1: it
+ * could not be made (errno).
+ */
+int terminal_lead(int slave, int events, bool front);
+/*
+ * Tells the leader, in this order: the program has the terminal, or not, and, if it
+ * is stopped, it goes on; a signal for who is in the foreground, or the program's
+ * group if nobody is.
+ */
+void terminal_front(pid_t leader, bool yes, bool go_on);
+void terminal_signal(pid_t leader, int signo);
+
 /* spawn.c */
 struct child {
 	struct child *next;
 	pid_t pid;
+	pid_t leader;		/* of its session, if it has a terminal; or 0 */
 	uint32_t id;		/* of the frame to answer */
 	unsigned int client;	/* whom: pandod's connections are counted */
 	int error_fd;		/* -1 once it is known to have been executed */
@@ -62,9 +87,11 @@ struct failure {
 
 /*
  * Starts a process. @fds: the first become 0, 1, 2, ... of the child; they
- * stay the caller's. Returns the child or NULL, with @f filled in.
+ * stay the caller's. @events: for terminal_events; of a program with a terminal
+ * the leader is known at once, and the PID by an event that comes before it
+ * executes. Returns the child or NULL, with @f filled in.
  */
-struct child *spawn(const Pando__Spawn *s, const int *fds, int nfds,
+struct child *spawn(const Pando__Spawn *s, const int *fds, int nfds, int events,
 		    struct failure *f);
 
 #endif

@@ -25,6 +25,7 @@ static int proc_fd = -1;
 static struct pando_stream *client;	/* pandod, while it is there */
 static unsigned int client_number;
 static struct child *children;
+static int events[2] = { -1, -1 };	/* of terminals: read end, write end */
 
 void say(const char *level, const char *fmt, ...)
 {
@@ -109,6 +110,18 @@ static void tell_spawned(struct child *c)
 	c->master = -1;
 }
 
+static void tell_stopped(uint32_t id, int signo)
+{
+	Pando__Frame f = PANDO__FRAME__INIT;
+	Pando__Signal s = PANDO__SIGNAL__INIT;
+
+	f.id = id;
+	f.body_case = PANDO__FRAME__BODY_SIGNAL;
+	f.signal = &s;
+	s.signo = signo;
+	tell(&f, NULL, 0);
+}
+
 static void tell_hello(void)
 {
 	Pando__Frame f = PANDO__FRAME__INIT;
@@ -120,13 +133,14 @@ static void tell_hello(void)
 	h.incarnation = incarnation;
 	h.zero_ns = zero_ns;
 	for (struct child *c = children; c; c = c->next)
-		h.n_children++;
+		h.n_children += c->pid > 0;
 	pids = h.children = calloc(h.n_children + 1, sizeof(*pids));
 	if (!pids)
 		h.n_children = 0;
 	else
 		for (struct child *c = children; c; c = c->next)
-			*pids++ = c->pid;
+			if (c->pid)
+				*pids++ = c->pid;
 	tell(&f, &proc_fd, 1);
 	free(h.children);
 }
@@ -156,6 +170,8 @@ static bool child_executed(struct child *c)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
+	if (!n && !c->pid)
+		return false;	/* its number is on its way */
 	close(c->error_fd);
 	c->error_fd = -1;
 	if (n == sizeof(failure)) {
@@ -168,6 +184,35 @@ static bool child_executed(struct child *c)
 	return false;
 }
 
+static void child_ended(struct child *c, int status)
+{
+	if (c->error_fd >= 0 && child_executed(c))
+		return;
+	if (c->client == client_number)
+		tell_exit(c->id, status, NULL);
+	child_free(c);
+}
+
+/* What the leaders of sessions with a terminal have to tell. */
+static void on_events(void)
+{
+	struct terminal_event e;
+	struct child *c;
+
+	while (read(events[0], &e, sizeof(e)) == sizeof(e)) {
+		for (c = children; c && c->leader != e.leader; c = c->next)
+			;
+		if (!c)
+			continue;
+		if (e.kind == TERMINAL_PROGRAM)
+			c->pid = e.value;
+		else if (e.kind == TERMINAL_ENDED)
+			child_ended(c, e.value);
+		else if (c->client == client_number)
+			tell_stopped(c->id, e.value);
+	}
+}
+
 static void reap(void)
 {
 	struct child *c;
@@ -175,20 +220,20 @@ static void reap(void)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		for (c = children; c && c->pid != pid; c = c->next)
-			;
-		if (!c || (c->error_fd >= 0 && child_executed(c)))
-			continue;
-		if (c->client == client_number)
-			tell_exit(c->id, status, NULL);
-		child_free(c);
+		/* a leader's last words come before its end */
+		on_events();
+		for (c = children; c; c = c->next)
+			if (c->leader ? c->leader == pid : c->pid == pid)
+				break;
+		if (c)
+			child_ended(c, status);
 	}
 }
 
 static void do_spawn(Pando__Frame *f, const int *fds, int nfds)
 {
 	struct failure failure;
-	struct child *c = spawn(f->spawn, fds, nfds, &failure);
+	struct child *c = spawn(f->spawn, fds, nfds, events[1], &failure);
 
 	if (!c) {
 		tell_exit(f->id, failure.status << 8, &failure);
@@ -227,13 +272,36 @@ static void do_watch(Pando__Frame *f)
 	c->client = client_number;
 }
 
+static struct child *find_leader(pid_t pid)
+{
+	struct child *c;
+
+	for (c = children; c && (c->pid != pid || !c->leader); c = c->next)
+		;
+	return c;
+}
+
 static void do_kill(Pando__Frame *f)
 {
 	pid_t pid = f->kill->pid;
+	struct child *c = f->kill->terminal ? find_leader(pid) : NULL;
 
+	if (c) {
+		terminal_signal(c->leader, f->kill->signo);
+		return;
+	}
 	if (pid <= 1 || (f->kill->group && !kill(-pid, f->kill->signo)))
 		return;
 	kill(pid, f->kill->signo);
+}
+
+static void do_foreground(Pando__Frame *f)
+{
+	const Pando__Foreground *order = f->foreground;
+	struct child *c = find_leader(order->pid);
+
+	if (c)
+		terminal_front(c->leader, order->yes, order->go_on);
 }
 
 /* --- the loop -----------------------------------------------------------------*/
@@ -249,6 +317,9 @@ static void on_frame(Pando__Frame *f, int *fds, int nfds)
 		break;
 	case PANDO__FRAME__BODY_KILL:
 		do_kill(f);
+		break;
+	case PANDO__FRAME__BODY_FOREGROUND:
+		do_foreground(f);
 		break;
 	case PANDO__FRAME__BODY_LEASE:
 		guard_until(f->lease->until_ns, f->lease->length_ns);
@@ -344,9 +415,10 @@ static void loop(int listener, int signals)
 			{ signals, POLLIN, 0 },
 			{ listener, POLLIN, 0 },
 			{ -1, POLLIN, 0 },
+			{ events[0], POLLIN, 0 },
 		};
 		struct child *waiting[64] = { NULL };
-		int n = 3;
+		int n = 4;
 
 		if (client) {
 			p[2].fd = pando_stream_fd(client);
@@ -362,9 +434,11 @@ static void loop(int listener, int signals)
 		}
 		if (poll(p, n, -1) < 0)
 			continue;
-		for (int i = 3; i < n; i++)
+		for (int i = 4; i < n; i++)
 			if (p[i].revents)
 				child_executed(waiting[i]);
+		if (p[3].revents)
+			on_events();
 		if (p[0].revents) {
 			while (read(signals, &info, sizeof(info)) > 0)
 				;
@@ -433,6 +507,9 @@ int main(int argc, char **argv)
 	signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
 	proc_fd = mounts_setup();
 	if (signals < 0 || proc_fd < 0)
+		return 1;
+	if (pipe2(events, O_CLOEXEC) < 0 ||
+	    fcntl(events[0], F_SETFL, O_NONBLOCK) < 0)
 		return 1;
 	if (guard_start() < 0)
 		return 1;

@@ -31,7 +31,7 @@ struct plan {
 	char *file;
 	gid_t *groups;
 	int fd[CHILD_FDS], nfds;
-	int slave;
+	int slave, events;
 	int error_fd;
 };
 
@@ -88,7 +88,9 @@ static void child(const struct plan *p)
 	sigset_t none;
 
 	setsid();
-	if (p->slave >= 0 && ioctl(p->slave, TIOCSCTTY, 0) < 0)
+	if (p->slave >= 0 && (ioctl(p->slave, TIOCSCTTY, 0) < 0 ||
+			      terminal_lead(p->slave, p->events,
+					    !p->run->background) < 0))
 		fail(p, "terminal");
 	for (int i = 0; i < p->nfds; i++)
 		if (dup2(p->fd[i], i) < 0)
@@ -216,10 +218,11 @@ static bool plan_descriptors(struct plan *p, const int *fds, int nfds)
 	return true;
 }
 
-struct child *spawn(const Pando__Spawn *s, const int *fds, int nfds,
+struct child *spawn(const Pando__Spawn *s, const int *fds, int nfds, int events,
 		    struct failure *f)
 {
-	struct plan p = { .run = s->run, .slave = -1, .error_fd = -1 };
+	struct plan p = { .run = s->run, .slave = -1, .events = events,
+			  .error_fd = -1 };
 	struct child *c = calloc(1, sizeof(*c));
 	const char *what = "memory";
 	int error_pipe[2] = { -1, -1 };
@@ -256,6 +259,10 @@ struct child *spawn(const Pando__Spawn *s, const int *fds, int nfds,
 		child(&p);
 	if (c->pid < 0)
 		goto fail;
+	if (s->run->tty) {
+		c->leader = c->pid;
+		c->pid = 0;
+	}
 	close(p.error_fd);
 	close(error_pipe[1]);
 	c->error_fd = error_pipe[0];

@@ -377,7 +377,7 @@ void init_lease(uint64_t until_ns, uint64_t length_ns)
 		link_send(to_init, &f, NULL, 0);
 }
 
-void init_kill(uint32_t pid, int signo, bool group)
+static void send_kill(uint32_t pid, int signo, bool group, bool terminal)
 {
 	Pando__Frame f = frame_of(PANDO__FRAME__BODY_KILL);
 	Pando__Kill k = PANDO__KILL__INIT;
@@ -386,6 +386,30 @@ void init_kill(uint32_t pid, int signo, bool group)
 	k.pid = pid;
 	k.signo = signo;
 	k.group = group;
+	k.terminal = terminal;
+	if (to_init)
+		link_send(to_init, &f, NULL, 0);
+}
+
+void init_kill(uint32_t pid, int signo, bool group)
+{
+	send_kill(pid, signo, group, false);
+}
+
+void init_type(uint32_t pid, int signo)
+{
+	send_kill(pid, signo, true, true);
+}
+
+void init_foreground(uint32_t pid, bool yes, bool go_on)
+{
+	Pando__Frame f = frame_of(PANDO__FRAME__BODY_FOREGROUND);
+	Pando__Foreground g = PANDO__FOREGROUND__INIT;
+
+	f.foreground = &g;
+	g.pid = pid;
+	g.yes = yes;
+	g.go_on = go_on;
 	if (to_init)
 		link_send(to_init, &f, NULL, 0);
 }

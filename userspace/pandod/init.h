@@ -31,6 +31,9 @@ struct call *init_watch(uint32_t pid, call_fn fn, void *data);
  */
 void init_lease(uint64_t until_ns, uint64_t length_ns);
 void init_kill(uint32_t pid, int signo, bool group);
+/* Of a program with a terminal: Kill and Foreground in pando.proto. */
+void init_type(uint32_t pid, int signo);
+void init_foreground(uint32_t pid, bool yes, bool go_on);
 /*
  * Ends the namespace and all that is in it, frozen or not: nothing of it runs
  * again. gone() when it is.

@@ -68,7 +68,7 @@ void run_free(struct run *run)
 		link_close(l, 0);
 	}
 	pando__run_request__free_unpacked(run->q, NULL);
-	free(run->input);
+	pando_bytes_free(&run->input);
 	free(run);
 }
 
@@ -182,6 +182,7 @@ static bool on_remote(void *data, Pando__Frame *f, int *fds, int nfds, int err)
 	switch (f->body_case) {
 	case PANDO__FRAME__BODY_RUN_STARTED:
 	case PANDO__FRAME__BODY_DATA:
+	case PANDO__FRAME__BODY_SIGNAL:
 		if (!r)
 			return true;
 		request_reply(r, f);
@@ -211,6 +212,7 @@ static void on_relay_frame(struct request *r, Pando__Frame *f, int *fds,
 	case PANDO__FRAME__BODY_DATA:
 	case PANDO__FRAME__BODY_WINDOW:
 	case PANDO__FRAME__BODY_SIGNAL:
+	case PANDO__FRAME__BODY_FOREGROUND:
 		if (!run->call)
 			return;
 		call_send(run->call, f);
@@ -356,11 +358,12 @@ void run_peer(struct request *r, const Pando__PeerRun *q)
 
 /* --- runs that move ---------------------------------------------------------------------*/
 
+/* Not of those with a terminal: their parent has a stub, and tells their end. */
 static struct run *find(uint32_t pid)
 {
 	for (struct run *run = runs; run; run = run->next)
 		if (run->pid == pid && run->started && !run->exited &&
-		    !run->call)
+		    !run->call && !run->q->tty)
 			return run;
 	return NULL;
 }

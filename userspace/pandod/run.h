@@ -29,8 +29,7 @@ struct run {
 	struct output out[2];
 	int in;				/* write end, or the pty's master */
 	sd_event_source *in_io;
-	uint8_t *input;
-	size_t input_len;
+	struct pando_bytes input;
 	bool input_end, exited, hangup;
 	int status;
 	sd_event_source *last_words;

@@ -14,7 +14,7 @@
 #include "quorum.h"
 #include "run.h"
 
-#define CHUNK		32768
+#define CHUNK		(128u << 10)	/* of a pipe, and half of what it holds */
 #define INPUT_MAX	(256u << 10)	/* waiting for a program to read */
 #define LAST_WORDS_MS	250		/* of a terminal, after the exit */
 
@@ -159,24 +159,21 @@ static int on_input_ready(sd_event_source *source, int fd, uint32_t events,
 
 static void push_input(struct run *run)
 {
-	size_t off = 0;
+	struct pando_bytes *in = &run->input;
 	ssize_t n = 0;
 
-	while (run->in >= 0 && off < run->input_len) {
-		n = write(run->in, run->input + off, run->input_len - off);
+	while (run->in >= 0 && pando_bytes_left(in)) {
+		n = write(run->in, in->buf + in->off, pando_bytes_left(in));
 		if (n <= 0)
 			break;
-		off += n;
+		pando_bytes_take(in, n);
 	}
-	if (off)
-		memmove(run->input, run->input + off, run->input_len - off);
-	run->input_len -= off;
 	if (n < 0 && errno != EAGAIN) {
 		/* it does not read any more: what comes is dropped */
-		run->input_len = 0;
+		pando_bytes_free(in);
 		run->input_end = true;
 	}
-	if (run->input_len && !run->in_io) {
+	if (pando_bytes_left(in) && !run->in_io) {
 		/* of its own: a pty's master is watched for output as well */
 		int fd = fcntl(run->in, F_DUPFD_CLOEXEC, 3);
 
@@ -184,13 +181,14 @@ static void push_input(struct run *run)
 					       EPOLLOUT, on_input_ready,
 					       run) >= 0)
 			sd_event_source_set_io_fd_own(run->in_io, true);
-	} else if (!run->input_len) {
+	} else if (!pando_bytes_left(in)) {
 		run->in_io = sd_event_source_disable_unref(run->in_io);
 		if (run->input_end && !run->q->tty)
 			run_close_input(run);
 	}
 	if (run->request)
-		link_pause(run->request->link, run->input_len > INPUT_MAX);
+		link_pause(run->request->link,
+			   pando_bytes_left(in) > INPUT_MAX);
 }
 
 static int on_input_ready(sd_event_source *source, int fd, uint32_t events,
@@ -208,7 +206,6 @@ static void add_input(struct run *run, const ProtobufCBinaryData *d)
 	static const uint8_t end_of_file = 4;	/* ^D, to a terminal */
 	const void *bytes = d->data;
 	size_t n = d->len;
-	uint8_t *input;
 
 	if (run->in < 0 || run->input_end)
 		return;
@@ -218,28 +215,19 @@ static void add_input(struct run *run, const ProtobufCBinaryData *d)
 	} else if (!n) {
 		run->input_end = true;
 	}
-	input = realloc(run->input, run->input_len + n + 1);
-	if (!input)
-		return;
-	run->input = input;
-	if (n)
-		memcpy(input + run->input_len, bytes, n);
-	run->input_len += n;
-	push_input(run);
+	if (!pando_bytes_add(&run->input, bytes, n))
+		push_input(run);
 }
 
 static void send_signal(struct run *run, unsigned int signo)
 {
-	pid_t group;
-
 	if (!signo || signo >= (unsigned int)NSIG || !run->pid)
 		return;
 	/* as if typed at the terminal: to what is in the foreground there */
-	if (run->q->tty && run->in >= 0 && !run->node &&
-	    !ioctl(run->in, TIOCGPGRP, &group) && group > 1 &&
-	    !kill(-group, signo))
-		return;
-	init_kill(run->pid, signo, false);
+	if (run->q->tty)
+		init_type(run->pid, signo);
+	else
+		init_kill(run->pid, signo, false);
 }
 
 static void set_window(struct run *run, const Pando__Window *w)
@@ -263,6 +251,9 @@ static void on_local_frame(struct request *r, Pando__Frame *f, int *fds,
 		set_window(run, f->window);
 	else if (f->body_case == PANDO__FRAME__BODY_SIGNAL)
 		send_signal(run, f->signal->signo);
+	else if (f->body_case == PANDO__FRAME__BODY_FOREGROUND)
+		init_foreground(run->pid, f->foreground->yes,
+				f->foreground->go_on);
 	else
 		link_close(r->link, -EPROTO);
 }
@@ -276,7 +267,7 @@ static void hang_up(struct run *run)
 		return;
 	run_close_output(&run->out[0]);
 	run_close_output(&run->out[1]);
-	run->input_len = 0;
+	pando_bytes_free(&run->input);
 	run_close_input(run);	/* the kernel hangs up the session of a pty */
 	if (run->started && !run->q->tty)
 		init_kill(run->pid, SIGHUP, true);
@@ -336,6 +327,11 @@ static bool on_init(void *data, Pando__Frame *f, int *fds, int nfds, int err)
 	}
 	for (int i = used; i < nfds; i++)
 		close(fds[i]);
+	if (f->body_case == PANDO__FRAME__BODY_SIGNAL && run->request) {
+		/* what it wrote before comes before */
+		drain(&run->out[0]);
+		request_reply(run->request, f);
+	}
 	if (f->body_case == PANDO__FRAME__BODY_EXIT) {
 		run_on_exit(run, f->exit);
 		return false;
@@ -367,6 +363,8 @@ static int make_stdio(struct run *run, const int *fds, int nfds, int *child)
 		if (relayed(run->q, i) && !run->q->detach) {
 			if (pipe2(pipefd, O_CLOEXEC) < 0)
 				return -errno;
+			/* fewer and larger steps; or as many as were */
+			fcntl(pipefd[0], F_SETPIPE_SZ, 2 * CHUNK);
 			child[i] = pipefd[!i ? 0 : 1];
 			if (!i) {
 				run->in = pipefd[1];

@@ -38,6 +38,7 @@ void serve_control(struct link *l, Pando__Frame *f, int *fds, int nfds)
 	case PANDO__FRAME__BODY_DATA:
 	case PANDO__FRAME__BODY_WINDOW:
 	case PANDO__FRAME__BODY_SIGNAL:
+	case PANDO__FRAME__BODY_FOREGROUND:
 		/* for a run that has just ended */
 		close_all(fds, nfds);
 		return;
@@ -89,6 +90,7 @@ void serve_peer(struct link *l, Pando__Frame *f)
 	case PANDO__FRAME__BODY_DATA:
 	case PANDO__FRAME__BODY_WINDOW:
 	case PANDO__FRAME__BODY_SIGNAL:
+	case PANDO__FRAME__BODY_FOREGROUND:
 		return;		/* for a run that has just ended */
 	default:
 		garbage(l, "a daemon", f);

@@ -1,0 +1,165 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""jobs.py NODE: a person at a shell of the cluster whose jobs run on NODE.
+
+Everything that the keyboard does to a job, it must do to one elsewhere. Prints
+lines as keyboard.py does."""
+import re
+import signal
+import sys
+
+sys.dont_write_bytecode = True
+from keyboard import NODE, Terminal, say, state, until  # noqa: E402
+
+RUN = f"cluster-run -n {NODE} --"
+
+
+class Shell(Terminal):
+    """An interactive shell in the cluster, with the prompt "> "."""
+
+    def __init__(self):
+        super().__init__("cluster-shell", "-e", "TERM=xterm", "exec bash --norc -i")
+        # the cursor's words on pasting are no part of what is looked for
+        self.type("bind 'set enable-bracketed-paste off'; PS1='> '; echo sh''ell\n")
+        self.expect(r"shell\s[^>]*> ")
+        self.runs = 0
+
+    def command(self, text):
+        """Types it and waits for the next prompt; what came before that."""
+        self.runs += 1
+        mark = f"end{self.runs}"
+        self.type(f"{text}; echo e''nd{self.runs}\n")
+        before = self.expect(r"(?s)(.*?)" + mark + r"\s[^>]*> ")
+        return before[1] if before else None
+
+    def result(self):
+        found = re.search(r"status=(\d+)", self.command("echo s''tatus=$?") or "")
+        return found and int(found[1])
+
+    def start(self, program, mark=""):
+        """A job of that shell command there; its PID there."""
+        self.type(f"{RUN} sh -c 'echo p''id=$$; exec {program}' {mark}\n")
+        found = self.expect(r"pid=(\d+)\s")
+        return found and found[1]
+
+
+def in_the_foreground(t):
+    pid = t.start("sleep 1001")
+    say(pid and state(pid) == "S", "a job elsewhere", t.seen)
+    t.type("\x1a")
+    say(t.expect(r"Stopped[^\n]*\n[^>]*> "), "^Z stops it", t.seen)
+    say(until(lambda: state(pid) == "T"), "and its program", state(pid))
+    say("Stopped" in (t.command("jobs") or ""), "jobs shows it", t.seen)
+    t.type("bg\n")
+    say(until(lambda: state(pid) == "S"), "bg lets it go on", state(pid), t.seen)
+    say("Running" in (t.command(":; jobs") or ""), "and jobs says so", t.seen)
+    t.type("fg\n")
+    t.expect("1001")
+    t.type("\x1a")
+    say(t.expect(r"Stopped[^\n]*\n[^>]*> "), "fg, and ^Z once more", t.seen)
+    say(until(lambda: state(pid) == "T"), "which stops its program", state(pid))
+    t.type("fg\n")
+    t.expect("1001")
+    say(until(lambda: state(pid) == "S"), "fg lets it go on", state(pid), t.seen)
+    t.type("\x03")
+    status = t.result()
+    say(status == 130, "^C ends it", status, t.seen)
+    say(until(lambda: not state(pid)), "and its program", state(pid))
+
+
+def in_the_background(t):
+    pid = t.start("sleep 1002", "&")
+    say(pid and state(pid) == "S", "a job in the background", t.seen)
+    say("Running" in (t.command(":; jobs") or ""), "runs", t.seen)
+    t.command("kill $!; wait $!")
+    status = t.result()
+    say(status == 0, "the shell goes on", status)
+    pid = t.start("sleep 1003", "&")
+    t.type("kill $!; wait $!; echo s''tatus=$?\n")
+    found = t.expect(r"status=(\d+)")
+    say(found and found[1] == "143", "wait $! tells what ended it", found and found[1])
+    say(until(lambda: not state(pid)), "and its program is gone", state(pid))
+
+    pid = t.start("cat", "&")
+    t.command(":")
+    say(until(lambda: "Stopped" in (t.command("jobs") or "")),
+        "who reads in the background is stopped", t.seen)
+    say(until(lambda: state(pid) == "T"), "and its program", state(pid))
+    t.type("fg\n")
+    t.expect("cat")
+    t.type("some words\n")
+    say(t.expect("some words\r\n.*some words"), "in the foreground it reads", t.seen)
+    t.type("\x04")
+    status = t.result()
+    say(status == 0, "and ends with ^D", status, t.seen)
+
+    t.command("stty tostop")
+    t.type(f"{RUN} sh -c 'echo o''ut' &\n")
+    say(until(lambda: "Stopped" in (t.command("jobs") or "")),
+        "who writes in the background is stopped, where that is asked for", t.seen)
+    t.type("stty -tostop; fg\n")
+    say(t.expect(r"\bout\s"), "in the foreground it writes", t.seen)
+    t.command(":")
+
+    t.command(f"for i in 3 4 5; do {RUN} sh -c \"exit $i\" & done")
+    t.type("sum=0; for i in 1 2 3; do wait -n; sum=$((sum + $?)); done; echo s''um=$sum\n")
+    found = t.expect(r"sum=(\d+)")
+    say(found and found[1] == "12", "wait -n gets each status once", found and found[1], t.seen)
+    t.command(":")
+
+
+def programs(t):
+    t.type(f"{RUN} python3 -q\n")
+    say(t.expect(">>> "), "python3 there", t.seen)
+    t.type("6*7\n")
+    say(t.expect(r"42\s+>>> "), "answers", t.seen)
+    t.type("import time; print('as''leep'); time.sleep(1000)\n")
+    t.expect("asleep")
+    t.type("\x03")
+    say(t.expect("KeyboardInterrupt"), "is interrupted by ^C", t.seen)
+    t.type("exit(6)\n")
+    status = t.result()
+    say(status == 6, "and ends with its own status", status)
+
+    t.type(f"{RUN} vim -u NONE\n")
+    say(t.expect("~"), "vim there draws", t.seen)
+    t.type("isome words\x1b:set columns?\n")
+    say(t.expect("columns=132"), "on all of the screen", t.seen[-500:])
+    t.size(30, 91)
+    say(until(lambda: t.type(":set columns?\n") or t.expect(r"columns=(\d+)")[1] == "91"),
+        "also when that has changed", t.seen[-500:])
+    t.type("\x1a")
+    say(t.expect(r"Stopped[^\n]*\n[^>]*> "), "^Z gives the shell back", t.seen[-500:])
+    t.type("fg\n")
+    say(t.expect("some words"), "fg gets its screen back", t.seen[-500:])
+    t.type(":q!\n")
+    status = t.result()
+    say(status == 0, "and :q! ends it", status, t.seen[-500:])
+
+    t.type(f"{RUN} htop\n")
+    say(t.expect("F10"), "htop there draws", t.seen[-500:])
+    t.type("q")
+    status = t.result()
+    say(status == 0, "and ends with q", status, t.seen[-500:])
+
+
+def hang_up(t):
+    one = t.start("sleep 1004", "&")
+    two = t.start("sleep 1005")
+    say(one and two and state(one) == "S" and state(two) == "S",
+        "a job in the background and one in the foreground", t.seen)
+    t.hang_up()
+    say(until(lambda: not state(one) and not state(two)),
+        "end when the terminal is hung up", state(one), state(two))
+
+
+def main():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    t = Shell()
+    in_the_foreground(t)
+    in_the_background(t)
+    programs(t)
+    hang_up(t)
+
+
+main()
