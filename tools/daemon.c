@@ -31,12 +31,17 @@ Pando__Frame *daemon_recv(int sock)
 	Pando__Frame *frame;
 	int ret = pando_recv(sock, &frame, NULL, NULL);
 
-	if (!ret)
-		cli_die("pandod closed the connection; its log says why: journalctl -u pandod");
-	if (ret < 0)
-		cli_die("cannot understand pandod: %s; are tools and daemon of one version?",
-			strerror(-ret));
+	if (ret <= 0)
+		daemon_lost(ret);
 	return frame;
+}
+
+void daemon_lost(int err)
+{
+	if (!err)
+		cli_die("pandod closed the connection; its log says why: journalctl -u pandod");
+	cli_die("cannot understand pandod: %s; are tools and daemon of one version?",
+		strerror(-err));
 }
 
 const char *daemon_error(const Pando__Error *error)

@@ -10,6 +10,8 @@ int daemon_connect(void);
 void daemon_send(int sock, const Pando__Frame *frame, const int *fds, int nfds);
 /* The next frame; the end of the connection and garbage are fatal. */
 Pando__Frame *daemon_recv(int sock);
+/* What pando_recv() returned instead of 1. */
+_Noreturn void daemon_lost(int err);
 /* Text of an Error for a person; never NULL. */
 const char *daemon_error(const Pando__Error *error);
 

@@ -135,6 +135,28 @@ static int exit_status(const struct run *r, const Pando__Exit *e)
 	return WEXITSTATUS(e->status);
 }
 
+/* Our daemon may refer us to another: then that one answers. */
+static Pando__Frame *relay_recv(struct run_relay *relay)
+{
+	int fds[PANDO_FRAME_FDS], nfds = 0;
+	Pando__Frame *frame;
+	int ret = pando_recv(relay->sock, &frame, fds, &nfds);
+
+	if (ret <= 0)
+		daemon_lost(ret);
+	if (frame->body_case != PANDO__FRAME__BODY_RUN_LINK) {
+		while (nfds)
+			close(fds[--nfds]);
+		return frame;
+	}
+	if (nfds != 1 || relay->control >= 0)
+		daemon_confused();
+	pando_frame_free(frame);
+	relay->control = relay->sock;
+	relay->sock = fds[0];
+	return NULL;
+}
+
 /*
  * The answer to the request. A signal that comes before is passed on if the
  * program starts within a second; else we have nothing to stay for.
@@ -143,14 +165,15 @@ static Pando__Frame *first_frame(struct run_relay *relay)
 {
 	struct pollfd p[] = {
 		{ relay->sock, POLLIN, 0 },
+		{ relay->control, POLLIN, 0 },
 		{ relay->signals, POLLIN, 0 },
 	};
 	sigset_t set;
 	int n;
 
-	while (!p[0].revents) {
-		n = poll(p, relay->early ? 1 : 2, relay->early ? 1000 : -1);
-		if (n > 0 && !p[0].revents)
+	while (!p[0].revents && !p[1].revents) {
+		n = poll(p, relay->early ? 2 : 3, relay->early ? 1000 : -1);
+		if (n > 0 && p[2].revents && !relay->early)
 			relay->early = run_signal_take(relay->signals);
 		if (n || !relay->early)
 			continue;
@@ -161,15 +184,18 @@ static Pando__Frame *first_frame(struct run_relay *relay)
 		raise(relay->early);
 		relay->early = 0;	/* it was one that does not kill */
 	}
-	return daemon_recv(relay->sock);
+	return p[0].revents ? relay_recv(relay) : daemon_recv(relay->control);
 }
 
 /* Until it runs: true and where. If it never does: false and our *@status. */
 static bool started(const struct run *r, struct run_relay *relay,
 		    Pando__Frame **frame, int *status)
 {
-	Pando__Frame *f = first_frame(relay);
+	Pando__Frame *f;
 
+	do
+		f = first_frame(relay);
+	while (!f);
 	switch (f->body_case) {
 	case PANDO__FRAME__BODY_RUN_STARTED:
 		*frame = f;
@@ -193,13 +219,14 @@ static int follow(const struct run *r, const struct run_relay *relay,
 {
 	Pando__Frame *end = NULL;
 	int ret = run_relay(relay, &end);
+	const char *whose = relay->control < 0 ? "pandod" : s->node;
 	int status = RUN_FAILED;
 
 	if (!ret)
 		return 128 + SIGHUP;
 	if (ret < 0) {
-		cli_warn("lost pandod (%s); if it lives on: cluster-ps -p %u",
-			 strerror(-ret), s->pid);
+		cli_warn("lost %s (%s); if it lives on: cluster-ps -p %u",
+			 whose, strerror(-ret), s->pid);
 	} else if (end->body_case == PANDO__FRAME__BODY_ERROR) {
 		cli_warn("%s", daemon_error(end->error));
 	} else {
@@ -213,7 +240,7 @@ static int follow(const struct run *r, const struct run_relay *relay,
 
 int run(struct run *r)
 {
-	struct run_relay relay = { .id = ASK_RUN, .signals = -1 };
+	struct run_relay relay = { .id = ASK_RUN, .signals = -1, .control = -1 };
 	Pando__Frame *frame;
 	int status;
 

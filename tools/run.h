@@ -58,7 +58,8 @@ int run_signals(void);
 int run_signal_take(int signals);
 
 struct run_relay {
-	int sock;		/* is taken */
+	int sock;		/* is taken; to the daemon where the program runs */
+	int control;		/* to ours, if that is another one; or -1 */
 	uint32_t id;
 	int signals;
 	int early;		/* a signal that came before the program ran */

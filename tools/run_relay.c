@@ -37,10 +37,11 @@ struct relay {
 	struct pando_stream *stream;
 	uint32_t id;
 	bool tty;
+	bool terminal;		/* stdin was one; it does not say so after its end */
 	bool front;		/* and we have ours, so it has its own */
 	bool input;		/* stdin is still of interest */
 	bool lost;		/* the terminal is */
-	int signals;
+	int control, signals;
 	int stopped;		/* the program was, by this signal */
 	struct output out[2];
 	Pando__Frame *exit;
@@ -115,8 +116,7 @@ static void read_input(struct relay *r)
 		return;
 	if (n <= 0) {
 		/* a raw terminal has no other end than its own */
-		r->lost = r->tty && isatty(STDIN_FILENO);
-		r->lost = r->lost || (r->tty && n < 0 && errno == EIO);
+		r->lost = r->tty && r->terminal;
 		r->input = false;
 		n = 0;
 	}
@@ -130,9 +130,15 @@ static void read_input(struct relay *r)
 
 /* --- output ----------------------------------------------------------------*/
 
+static bool has_output(const struct output *o)
+{
+	return pando_bytes_left(&o->held);
+}
+
 static void take_output(struct relay *r, const Pando__Data *data)
 {
 	struct output *o = &r->out[data->fd - 1];
+	ssize_t n = 0;
 
 	if (o->broken) {
 		/* who writes where nobody reads is told by this signal */
@@ -142,7 +148,12 @@ static void take_output(struct relay *r, const Pando__Data *data)
 	}
 	if (!data->bytes.len)
 		o->ended = true;
-	else if (pando_bytes_add(&o->held, data->bytes.data, data->bytes.len))
+	/* errors are seen when the rest of it is written */
+	if (o->own >= 0 && !has_output(o))
+		n = write(o->own, data->bytes.data, data->bytes.len);
+	if (n < 0)
+		n = 0;
+	if (pando_bytes_add(&o->held, data->bytes.data + n, data->bytes.len - n))
 		cli_die("out of memory");
 }
 
@@ -173,11 +184,6 @@ static void write_output(struct relay *r, struct output *o)
 		return;
 	}
 	pando_bytes_take(&o->held, n);
-}
-
-static bool has_output(const struct output *o)
-{
-	return pando_bytes_left(&o->held);
 }
 
 static void end_output(struct output *o)
@@ -236,6 +242,18 @@ static int take_frames(struct relay *r)
 	return alive ? alive : -EPIPE;
 }
 
+/* Our own daemon has but one thing to say: the other is gone. */
+static int take_news(struct relay *r)
+{
+	Pando__Frame *frame;
+	int ret = pando_recv(r->control, &frame, NULL, NULL);
+
+	if (ret <= 0)
+		return ret ? ret : -EPIPE;
+	r->exit = frame;
+	return frame->body_case == PANDO__FRAME__BODY_ERROR ? 0 : -EPROTO;
+}
+
 /* --- signals ---------------------------------------------------------------*/
 
 int run_signals(void)
@@ -288,7 +306,7 @@ static void stop(struct relay *r)
 static void follow_shell(struct relay *r, bool continued)
 {
 	r->front = term_front();
-	if (r->front && isatty(STDIN_FILENO))
+	if (r->front && r->terminal)
 		term_raw();
 	queue_front(r, continued);
 	if (r->front)
@@ -354,9 +372,10 @@ static void take_signal(struct relay *r, int signo)
 
 static int step(struct relay *r)
 {
-	enum { SOCK, SIGNALS, IN, OUT, ERR, ALL };
+	enum { SOCK, CONTROL, SIGNALS, IN, OUT, ERR, ALL };
 	struct pollfd p[ALL];
 	bool full = false, front = term_front();
+	int err = 0;
 
 	for (int i = 0; i < ALL; i++)
 		p[i] = (struct pollfd){ .fd = -1 };
@@ -374,6 +393,7 @@ static int step(struct relay *r)
 	/* without a wish it would still report its end, again and again */
 	if (p[SOCK].events)
 		p[SOCK].fd = pando_stream_fd(r->stream);
+	p[CONTROL] = (struct pollfd){ r->control, POLLIN, 0 };
 	p[SIGNALS] = (struct pollfd){ r->signals, POLLIN, 0 };
 	/* what is typed is for who is in the foreground */
 	if (r->input && front && pando_stream_pending(r->stream) < HELD_MAX)
@@ -393,8 +413,10 @@ static int step(struct relay *r)
 	/* the Exit may wait behind a full pipe: errors show in reading */
 	pando_stream_flush(r->stream);
 	if (p[SOCK].revents & ~POLLOUT && !full)
-		return take_frames(r);
-	return 0;
+		err = take_frames(r);
+	if (p[CONTROL].revents && !r->exit)
+		err = take_news(r);
+	return err;
 }
 
 static void open_output(struct output *o, int fd, bool used)
@@ -432,10 +454,12 @@ int run_relay(const struct run_relay *how, Pando__Frame **frame)
 {
 	struct relay r = {
 		.id = how->id,
+		.control = how->control,
 		.tty = how->tty,
 		.front = how->front,
 		.signals = how->signals,
 		.input = !how->direct,
+		.terminal = isatty(STDIN_FILENO),
 	};
 	int err = 0;
 
@@ -449,7 +473,7 @@ int run_relay(const struct run_relay *how, Pando__Frame **frame)
 		/* the program alone decides when its files are closed */
 		let_go(STDIN_FILENO);
 		let_go(STDOUT_FILENO);
-	} else if (how->tty && how->front && isatty(STDIN_FILENO)) {
+	} else if (how->tty && how->front && r.terminal) {
 		term_raw();
 		queue_window(&r);	/* it may have changed since */
 	}
@@ -468,6 +492,8 @@ int run_relay(const struct run_relay *how, Pando__Frame **frame)
 	last_output(&r);
 	term_restore();
 	close(r.signals);
+	if (r.control >= 0)
+		close(r.control);
 	pando_stream_free(r.stream);
 	*frame = r.exit;
 	return err ? err : r.exit ? 1 : 0;

@@ -23,10 +23,16 @@ X
 rm -f /tmp/stop /tmp/calls; setsid cluster-run -n self -T -- bash /tmp/callers.sh >/dev/null 2>&1 </dev/null &"
 busy() { on 1 'grep -q kill /tmp/calls && grep -q proc /tmp/calls'; }
 check 'callers are busy' wait_for 20 busy
+on 1 "rm -f /tmp/ran; setsid sh -c 'cluster-run -T -n node$last -- sh -c \"echo here; sleep 1000\" >/tmp/ran.out 2>/tmp/ran.err
+	echo \$? >/tmp/ran' >/dev/null 2>&1 </dev/null &"
+check 'somebody waits for a program there' wait_for 20 on 1 'grep -q here /tmp/ran.out'
 
 "$RIG" crash "$last"
 ok $? 'power off'
 check 'kill says no such process once it is gone' wait_for 60 gone "$pid"
+check 'who waited is told' wait_for 30 on 1 '[ -s /tmp/ran ]'
+is "$(on 1 'cat /tmp/ran; grep -c "left the cluster" /tmp/ran.err' | tr '\n' ' ')" '125 1 ' \
+	'by 125, and why'
 check 'no call hangs: ps' in_cluster 1 'ps -ef >/dev/null'
 before=$(on 1 'wc -l </tmp/calls')
 more() { [ "$(on 1 'wc -l </tmp/calls')" -gt $((before + 5)) ]; }

@@ -342,7 +342,9 @@ static void on_writable(struct link *l)
 	struct request *r, *next;
 
 	flush(l);
-	if (l->broken || !l->high ||
+	if (!l->broken && l->ops->flushed && !pando_stream_pending(l->stream))
+		l->ops->flushed(l);
+	if (l->dead || l->broken || !l->high ||
 	    pando_stream_pending(l->stream) >= LINK_PENDING_LOW)
 		return;
 	l->high = false;

@@ -26,6 +26,7 @@ struct cred {
 	int ngroups;
 	gid_t *groups;
 	uint16_t node;		/* 0: a tool on this node; else a daemon */
+	bool sole;		/* of one request: a tool there holds it now */
 };
 
 /*
@@ -36,6 +37,7 @@ struct cred {
 struct link_ops {
 	void (*frame)(struct link *l, Pando__Frame *f, int *fds, int nfds);
 	void (*drained)(struct link *l);	/* pending fell below LOW */
+	void (*flushed)(struct link *l);	/* and nothing is pending */
 	void (*closed)(struct link *l, int err);
 };
 

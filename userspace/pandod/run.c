@@ -2,8 +2,8 @@
 /*
  * Programs that tools start. On this node: a child of pando-init, its output
  * read from pipes or a pty and sent as Data. On another node: that daemon does
- * the same over a link of its own, and we pass frames through. A slow side
- * stops the reading of the other: nothing piles up.
+ * the same over a link of its own, which the tool gets. A slow side stops the
+ * reading of the other: nothing piles up.
  */
 #include <errno.h>
 #include <signal.h>
@@ -135,106 +135,55 @@ void run_tell_started(struct run *run)
 
 /* --- on another node -----------------------------------------------------------------*/
 
-static void on_link_drained(struct link *l)
+/*
+ * The tool speaks with the other daemon itself, so that what its program reads and
+ * writes is not copied once more. All of our request must have left by then.
+ */
+static void hand_over(struct link *l)
 {
 	struct run *run = link_data(l);
+	Pando__Frame f = frame_of(PANDO__FRAME__BODY_RUN_LINK);
+	Pando__RunLink link = PANDO__RUN_LINK__INIT;
+	int fd = link_fd(l);
 
-	if (run && run->request)
-		link_pause(run->request->link, false);
+	if (!run || link_pending(l))
+		return;
+	link.node = (char *)cluster_name(run->node);
+	f.run_link = &link;
+	f.id = run->request->id;
+	link_pause(run->request->link, false);
+	link_send(run->request->link, &f, &fd, 1);
+	/* it has a descriptor of its own */
+	link_set_data(l, NULL);
+	run->link = NULL;
+	run->handed = true;
+	link_close(l, 0);
 }
 
 static void on_link_closed(struct link *l, int err)
 {
 	struct run *run = link_data(l);
 
-	(void)err;
-	if (run)
-		run->link = NULL;
+	if (!run)
+		return;
+	run->link = NULL;
+	run_fail(run, err ? err : EIO,
+		 peer_error(run->node, err ? err : -ECONNRESET));
 }
 
 static const struct link_ops stream_ops = {
-	.drained = on_link_drained,
+	.flushed = hand_over,
 	.closed = on_link_closed,
 };
 
-static bool on_remote(void *data, Pando__Frame *f, int *fds, int nfds, int err)
-{
-	struct run *run = data;
-	struct request *r = run->request;
-
-	for (int i = 0; i < nfds; i++)
-		close(fds[i]);
-	if (!f) {
-		run->call = NULL;
-		if (run->started) {
-			run_tell_exit(run, RUN_FAILED << 8, 0,
-				      peer_error(run->node, err));
-			run_free(run);
-		} else {
-			run_fail(run, err, peer_error(run->node, err));
-		}
-		return false;
-	}
-	if (f->body_case == PANDO__FRAME__BODY_RUN_STARTED) {
-		run->started = true;
-		run->pid = f->run_started->pid;
-	}
-	switch (f->body_case) {
-	case PANDO__FRAME__BODY_RUN_STARTED:
-	case PANDO__FRAME__BODY_DATA:
-	case PANDO__FRAME__BODY_SIGNAL:
-		if (!r)
-			return true;
-		request_reply(r, f);
-		if (link_pending(r->link) > LINK_PENDING_HIGH && run->link)
-			link_pause(run->link, true);
-		return true;
-	default:
-		run->call = NULL;
-		run->request = NULL;
-		if (r) {
-			link_pause(r->link, false);
-			request_end(r, f);
-		}
-		run_free(run);
-		return false;
-	}
-}
-
-static void on_relay_frame(struct request *r, Pando__Frame *f, int *fds,
-			   int nfds)
-{
-	struct run *run = r->data;
-
-	for (int i = 0; i < nfds; i++)
-		close(fds[i]);
-	switch (f->body_case) {
-	case PANDO__FRAME__BODY_DATA:
-	case PANDO__FRAME__BODY_WINDOW:
-	case PANDO__FRAME__BODY_SIGNAL:
-	case PANDO__FRAME__BODY_FOREGROUND:
-		if (!run->call)
-			return;
-		call_send(run->call, f);
-		if (run->link && link_pending(run->link) > LINK_PENDING_HIGH)
-			link_pause(r->link, true);
-		return;
-	default:
-		link_close(r->link, -EPROTO);
-	}
-}
-
-static void on_relay_gone(struct request *r)
+static void on_remote_gone(struct request *r)
 {
 	struct run *run = r->data;
 
 	run->request = NULL;
-	/* the other daemon sees its link end and hangs up there */
-	if (run->call) {
-		call_cancel(run->call);
-		run->call = NULL;
+	/* while the link is being made there is somebody who will look */
+	if (run->link || run->handed)
 		run_free(run);
-	}
 }
 
 static void on_link(void *data, struct link *l, int err)
@@ -252,14 +201,16 @@ static void on_link(void *data, struct link *l, int err)
 		run_free(run);
 		return;
 	}
+	/* the answer is not for us */
+	link_pause(l, true);
 	q.run = run->q;
 	f.peer_run = &q;
-	run->call = link_call(l, &f, NULL, 0, 0, on_remote, run);
-	if (!run->call) {
+	f.id = run->request->id;
+	if (link_send(l, &f, NULL, 0) < 0) {
 		run_fail(run, EIO, peer_error(run->node, -ECONNRESET));
 		return;
 	}
-	link_pause(run->request->link, false);
+	hand_over(l);
 }
 
 static void run_remote(struct run *run, uint16_t node, int nfds)
@@ -271,9 +222,7 @@ static void run_remote(struct run *run, uint16_t node, int nfds)
 		return;
 	}
 	run->node = node;
-	run->request->frame = on_relay_frame;
-	run->request->gone = on_relay_gone;
-	run->request->drained = run_on_drained;
+	run->request->gone = on_remote_gone;
 	link_pause(run->request->link, true);
 	err = peer_open(node, &stream_ops, run, on_link);
 	if (err)
@@ -363,7 +312,7 @@ static struct run *find(uint32_t pid)
 {
 	for (struct run *run = runs; run; run = run->next)
 		if (run->pid == pid && run->started && !run->exited &&
-		    !run->call && !run->q->tty)
+		    !run->q->tty)
 			return run;
 	return NULL;
 }
@@ -482,9 +431,15 @@ void run_view(void)
 	for (struct run *run = runs, *next; run; run = next) {
 		next = run->next;
 		/* those with a link learn it from the link */
-		if (!run->node || run->link || run->call || !run->started ||
+		if (!run->node || run->link ||
+		    !(run->started || run->handed) ||
 		    state_member(cluster_state(), run->node))
 			continue;
+		if (run->handed) {
+			run_fail(run, EHOSTDOWN,
+				 peer_error(run->node, -EHOSTDOWN));
+			continue;
+		}
 		run_tell_exit(run, RUN_FAILED << 8, 0,
 			      "its node left the cluster");
 		run_free(run);

@@ -36,7 +36,7 @@ struct run {
 	/* elsewhere */
 	uint16_t node;			/* where it is, if not here */
 	struct link *link;
-	struct call *call;
+	bool handed;			/* that link is the tool's now */
 };
 
 /* Forgets it, wherever it is. */

@@ -138,8 +138,6 @@ void run_on_drained(struct request *r)
 		if (run->out[i].io)
 			sd_event_source_set_enabled(run->out[i].io,
 						    SD_EVENT_ON);
-	if (run->link)
-		link_pause(run->link, false);
 }
 
 static void watch_output(struct output *o, int fd)

@@ -74,6 +74,15 @@ void serve_peer(struct link *l, Pando__Frame *f)
 {
 	struct request *r;
 
+	/* what a daemon may say, a tool that its link was given to may not */
+	if (link_cred(l)->sole) {
+		if (f->body_case != PANDO__FRAME__BODY_DATA &&
+		    f->body_case != PANDO__FRAME__BODY_WINDOW &&
+		    f->body_case != PANDO__FRAME__BODY_SIGNAL &&
+		    f->body_case != PANDO__FRAME__BODY_FOREGROUND)
+			garbage(l, "a tool elsewhere", f);
+		return;
+	}
 	switch (f->body_case) {
 	case PANDO__FRAME__BODY_PEER_PS:
 	case PANDO__FRAME__BODY_PEER_LOAD:
@@ -101,6 +110,7 @@ void serve_peer(struct link *l, Pando__Frame *f)
 		garbage(l, "a daemon: too many requests", f);
 		return;
 	}
+	link_cred(l)->sole = f->body_case == PANDO__FRAME__BODY_PEER_RUN;
 	if (f->body_case == PANDO__FRAME__BODY_PEER_PS)
 		ps_peer(r, f->peer_ps);
 	else if (f->body_case == PANDO__FRAME__BODY_PEER_LOAD)
