@@ -40,6 +40,12 @@ is "$(head -c 3000000 /dev/zero | "$RIG" exec 1 -t 240 -- cluster-run -T -n "$fa
 is "$("$RIG" exec 1 -t 240 -- cluster-run -T -n "$far" -- head -c 3000000 /dev/zero | wc -c)" \
 	3000000 'a long stdout'
 is "$(on 1 "cluster-run -T -n $far -- yes | head -n 1")" y 'who reads no further ends it'
+is "$(on 1 "cluster-run -T -n node1 -- seq 100000 | cluster-run -T -n node2 -- grep 7 |
+	cluster-run -T -n $far -- wc -l; echo \${PIPESTATUS[*]}" | tr '\n' ' ')" \
+	"$(seq 100000 | grep -c 7) 0 0 0 " 'a pipeline over nodes'
+is "$(on 1 "cluster-run -T -n node2 -- yes | cluster-run -T -n $far -- sh -c 'exit 3' |
+	cluster-run -T -n node1 -- cat; echo \${PIPESTATUS[*]}")" \
+	'141 3 0' 'one that breaks in the middle: SIGPIPE in front, the end behind'
 check 'stdin closed' on 1 "cluster-run -T -n $far -- true <&-"
 check 'stdout closed' on 1 "cluster-run -T -n $far -- true >&-"
 check 'all of them' on 1 "cluster-run -T -n $far -- true <&- >&- 2>&-"
@@ -128,12 +134,15 @@ in_cluster 1 "kill -KILL $pid"
 
 # --- at a terminal
 
-while read -r good what; do
-	case $good in
-	ok) ok 0 "$what" ;;
-	not) ok 1 "${what#ok }" ;;
-	*) diag "$what" ;;
-	esac
-done < <("$RIG" exec 1 -t 800 -- "$prog/keyboard.py" "$far")
+for person in keyboard jobs; do
+	while read -r good what; do
+		case $good in
+		ok) ok 0 "$what" ;;
+		not) ok 1 "${what#ok }" ;;
+		*) diag "$what" ;;
+		esac
+	done < <("$RIG" exec 1 -t 800 -- bash -c "$prog/$person.py $far ||
+		echo not ok $person.py came to its end")
+done
 
 done_testing

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "pando.h"
+#include "../../userspace/pando-init/terminal.h"
 
 #define INIT(type) PANDO__##type##__INIT
 
@@ -213,6 +214,9 @@ struct child {
 	pid_t pid;
 	int in, out[2];		/* our ends; out[1] is stderr's */
 	int error;		/* the child's errno comes here, if exec fails */
+	pid_t leader;		/* of its session, if it has a terminal */
+	int events[2], status;	/* what that one tells */
+	bool ended;
 };
 
 static _Noreturn void child_exec(const Pando__RunRequest *q, int error)
@@ -240,21 +244,47 @@ static void start(struct child *c, const Pando__RunRequest *q, const int *fds,
 		  int nfds)
 {
 	struct winsize size = { .ws_row = q->rows, .ws_col = q->cols };
-	int error[2], pipes[3][2];
+	int error[2], pipes[3][2], slave = -1;
+	struct terminal_event e;
+	sigset_t all, old;
 
-	*c = (struct child){ .in = -1, .out = { -1, -1 } };
+	*c = (struct child){ .in = -1, .out = { -1, -1 }, .events = { -1, -1 } };
 	if (pipe2(error, O_CLOEXEC))
 		abort();
 	for (int i = 0; i < 3; i++)
 		if (pipe2(pipes[i], O_CLOEXEC))
 			abort();
-	c->pid = q->tty ? forkpty(&c->in, NULL, NULL, &size) : fork();
+	if (q->tty && (pipe2(c->events, O_CLOEXEC) ||
+		       openpty(&c->in, &slave, NULL, NULL, &size)))
+		abort();
+	/* a leader waits with everything blocked, as pando-init does */
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &old);
+	c->pid = fork();
+	if (!c->pid && q->tty) {
+		setsid();
+		if (ioctl(slave, TIOCSCTTY, 0) ||
+		    terminal_lead(slave, c->events[1], !q->background))
+			_exit(125);
+		for (int i = 0; i < 3; i++)
+			dup2(slave, i);
+		close(slave);
+		close(c->in);
+	}
 	if (!c->pid) {
 		for (int i = 0; i < 3 && !q->tty; i++)
 			dup2(nfds == 3 ? fds[i] : pipes[i][!!i], i);
 		if (!q->tty)
 			setsid();
 		child_exec(q, error[1]);
+	}
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	if (q->tty) {
+		close(slave);
+		c->leader = c->pid;
+		if (read(c->events[0], &e, sizeof(e)) != sizeof(e))
+			abort();
+		c->pid = e.value;
 	}
 	close(error[1]);
 	c->error = error[0];
@@ -330,7 +360,12 @@ static void take_frame(struct child *c, const Pando__Frame *f)
 	const uint8_t *bytes;
 	size_t len;
 
-	if (f->body_case == PANDO__FRAME__BODY_SIGNAL) {
+	if (f->body_case == PANDO__FRAME__BODY_SIGNAL && c->leader) {
+		terminal_signal(c->leader, f->signal->signo);
+	} else if (f->body_case == PANDO__FRAME__BODY_FOREGROUND) {
+		terminal_front(c->leader, f->foreground->yes,
+			       f->foreground->go_on);
+	} else if (f->body_case == PANDO__FRAME__BODY_SIGNAL) {
 		kill(c->pid, f->signal->signo);
 	} else if (f->body_case == PANDO__FRAME__BODY_WINDOW) {
 		struct winsize size = { .ws_row = f->window->rows,
@@ -368,16 +403,42 @@ static void send_exit(int sock, uint32_t id, int status, int error,
 	reply(sock, id, &f);
 }
 
+static void take_event(int sock, uint32_t id, struct child *c)
+{
+	Pando__Frame f = INIT(FRAME);
+	Pando__Signal s = INIT(SIGNAL);
+	struct terminal_event e;
+
+	if (read(c->events[0], &e, sizeof(e)) != sizeof(e))
+		abort();
+	if (e.kind == TERMINAL_ENDED) {
+		c->ended = true;
+		c->status = e.value;
+	} else if (e.kind == TERMINAL_STOPPED) {
+		s.signo = e.value;
+		f.body_case = PANDO__FRAME__BODY_SIGNAL;
+		f.signal = &s;
+		reply(sock, id, &f);
+	}
+}
+
+static bool has_ended(struct child *c)
+{
+	if (!c->leader && waitpid(c->pid, &c->status, WNOHANG) == c->pid)
+		c->ended = true;
+	return c->ended;
+}
+
 static void follow(int sock, uint32_t id, struct child *c)
 {
 	sigset_t set;
-	int status, child;
+	int child;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	child = signalfd(-1, &set, SFD_CLOEXEC);
-	while (waitpid(c->pid, &status, WNOHANG) != c->pid) {
+	while (!has_ended(c)) {
 		struct pollfd p[] = {
 			{ child, POLLIN, 0 },
 			{ input.len < sizeof(input.data) / 2 ? sock : -1,
@@ -385,11 +446,12 @@ static void follow(int sock, uint32_t id, struct child *c)
 			{ c->out[0], POLLIN, 0 },
 			{ c->out[1], POLLIN, 0 },
 			{ input.len ? c->in : -1, POLLOUT, 0 },
+			{ c->events[0], POLLIN, 0 },
 		};
 		struct signalfd_siginfo info;
 		Pando__Frame *f;
 
-		poll(p, 5, -1);
+		poll(p, 6, -1);
 		if (p[0].revents && read(child, &info, sizeof(info)) < 0)
 			abort();
 		if (p[1].revents) {
@@ -405,11 +467,13 @@ static void follow(int sock, uint32_t id, struct child *c)
 				pass_output(sock, id, c, i);
 		if (p[4].revents)
 			push_input(c);
+		if (p[5].revents)
+			take_event(sock, id, c);
 	}
 	for (int i = 0; i < 2; i++)
 		while (c->out[i] >= 0 && pass_output(sock, id, c, i))
 			;
-	send_exit(sock, id, status, 0, "");
+	send_exit(sock, id, c->status, 0, "");
 }
 
 static void reply_run(int sock, uint32_t id, const Pando__RunRequest *q,

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "tap.h"
-#include "../../userspace/pando-init/init.h"
+#include "../../userspace/pando-init/terminal.h"
 
 #define PATIENCE_MS	20000
 

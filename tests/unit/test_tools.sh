@@ -492,6 +492,16 @@ on_pty 'exit 9\r' cluster-shell -e PS1=ready >"$tmp/out"
 [ $? = 9 ]
 ok $? "cluster-shell: interactive"
 
+# --- jobs of a shell, and a person at it ------------------------------------
+
+while read -r good what; do
+	case $good in
+	ok) ok 0 "$what" ;;
+	not) ok 1 "${what#ok }" ;;
+	*) echo "# $what" ;;
+	esac
+done < <(tests/progs/jobs.py node2 || echo not ok jobs.py came to its end)
+
 # --- the completion ----------------------------------------------------------
 
 # complete WORD...: what the last, unfinished word may become.

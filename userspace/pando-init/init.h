@@ -10,6 +10,7 @@
 #include <linux/pando.h>
 
 #include "pando.h"
+#include "terminal.h"
 
 #define LOCAL_FIRST	300	/* as the kernel's RESERVED_PIDS */
 #define CHILD_FDS	4	/* 0, 1, 2, and a mover's socket */
@@ -38,30 +39,6 @@ int guard_start(void);
 void guard_until(uint64_t ns, uint64_t length);
 /* The directory of the cgroup that is frozen, or -1. */
 int guard_cgroup(void);
-
-/* terminal.c */
-enum terminal_kind { TERMINAL_PROGRAM, TERMINAL_STOPPED, TERMINAL_ENDED };
-
-/* value: the program's PID; the signal that stopped it; its wait status. */
-struct terminal_event {
-	pid_t leader;
-	int kind, value;
-};
-
-/*
- * In a new session with this terminal: becomes its leader, which does not
- * return, and the program, where it is 0, in a group of its own. @events: where
- * terminal_events go. @front: the terminal's foreground is the program's. -1: it
- * could not be made (errno).
- */
-int terminal_lead(int slave, int events, bool front);
-/*
- * Tells the leader, in this order: the program has the terminal, or not, and, if it
- * is stopped, it goes on; a signal for who is in the foreground, or the program's
- * group if nobody is.
- */
-void terminal_front(pid_t leader, bool yes, bool go_on);
-void terminal_signal(pid_t leader, int signo);
 
 /* spawn.c */
 struct child {

@@ -19,7 +19,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "init.h"
+#include "terminal.h"
 
 #define ORDER		SIGRTMIN	/* from pando-init; its value: */
 #define ORDER_FRONT	1
