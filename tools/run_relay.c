@@ -433,6 +433,9 @@ static void open_output(struct output *o, int fd, bool used)
 		return;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	o->own = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	/* a frame at once, if that many may be had */
+	if (o->own >= 0 && fcntl(o->own, F_GETPIPE_SZ) < (int)CHUNK)
+		fcntl(o->own, F_SETPIPE_SZ, CHUNK);
 }
 
 static void last_output(struct relay *r)

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""jobs.py NODE: a person at a shell of the cluster whose jobs run on NODE.
+"""jobs.py NODE [PART...]: a person at a shell of the cluster whose jobs run on NODE.
 
 Everything that the keyboard does to a job, it must do to one elsewhere. Prints
-lines as keyboard.py does."""
+lines as keyboard.py does. PART: foreground, background, programs, hang_up."""
 import re
 import signal
 import sys
@@ -168,11 +168,10 @@ def hang_up(t):
 def main():
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     t = Shell()
-    in_the_foreground(t)
-    in_the_background(t)
-    if not PRETENDED:
-        programs(t)
-    hang_up(t)
+    parts = {"foreground": in_the_foreground, "background": in_the_background,
+             "programs": programs, "hang_up": hang_up}
+    for part in sys.argv[2:] or parts:
+        parts[part](t)
 
 
 main()

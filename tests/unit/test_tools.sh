@@ -500,7 +500,7 @@ while read -r good what; do
 	not) ok 1 "${what#ok }" ;;
 	*) echo "# $what" ;;
 	esac
-done < <(tests/progs/jobs.py node2 || echo not ok jobs.py came to its end)
+done < <(tests/progs/jobs.py node2 foreground background hang_up || echo not ok jobs.py came to its end)
 
 # --- the completion ----------------------------------------------------------
 
