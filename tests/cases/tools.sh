@@ -60,12 +60,10 @@ is "$(on 1 "su alice -c 'cluster-run -T -n $far -- id -un'")" alice 'so does the
 
 # --- help, version, JSON
 
-for tool in cluster-{nodes,ps,run,shell,mv} pandod; do
-	for option in --help --version; do
-		check "$tool $option" on 1 "[ -n \"\$($tool $option)\" ]"
-	done
-	refuse "$tool refuses what it does not know" on 1 "$tool --no-such-option"
+for option in --help --version; do
+	check "pandod $option" on 1 "[ -n \"\$(pandod $option)\" ]"
 done
+refuse 'pandod refuses what it does not know' on 1 'pandod --no-such-option'
 
 # keys NAME: of the first object in the list of that name of the JSON on stdin;
 # without a name, of the whole.
@@ -134,8 +132,8 @@ in_cluster 1 "kill -KILL $pid"
 
 # --- at a terminal
 
-# jobs in the background are tried by test_tools.sh, which takes a second for that
-for person in "keyboard.py $far" "jobs.py $far foreground programs hang_up"; do
+# all that is done to jobs is tried by test_tools.sh, which takes a second for it
+for person in "keyboard.py $far" "jobs.py $far programs"; do
 	while read -r good what; do
 		case $good in
 		ok) ok 0 "$what" ;;

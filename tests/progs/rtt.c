@@ -5,6 +5,7 @@
  *   self        kill(getpid(), 0), 1000 a sample
  *   fork        fork, exit, wait
  *   pipe        a byte there and back between two processes
+ *   end         of N children that were moved away: two medians, see ends()
  */
 #include <signal.h>
 #include <stdio.h>
@@ -66,6 +67,50 @@ static void echo(void)
 	_exit(0);
 }
 
+/*
+ * What a child's end takes to reach us, beside a signal to it and back. The
+ * children are made first, so that they can be moved; SIGUSR1 says that they were.
+ */
+static int ends(int n, double *us)
+{
+	pid_t *pids = calloc(n, sizeof(*pids));
+	double t, *kills = calloc(n, sizeof(*kills));
+	sigset_t set;
+	int i, sig, status;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	for (i = 0; i < n; i++) {
+		pids[i] = fork();
+		if (!pids[i])
+			for (;;)
+				pause();
+		printf("%d ", pids[i]);
+	}
+	printf("\n");
+	fflush(stdout);
+	sigwait(&set, &sig);
+	for (i = 0; i < n; i++)
+		if (kill(pids[i], 0))
+			return 1;
+	for (i = 0; i < n; i++) {
+		t = now();
+		if (kill(pids[i], 0))
+			return 1;
+		kills[i] = now() - t;
+		t = now();
+		if (kill(pids[i], SIGKILL) ||
+		    waitpid(pids[i], &status, 0) != pids[i])
+			return 1;
+		us[i] = now() - t;
+	}
+	qsort(kills, n, sizeof(*kills), compare);
+	qsort(us, n, sizeof(*us), compare);
+	printf("%.3f %.3f\n", kills[n / 2], us[n / 2]);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	int i, n = argc > 2 ? atoi(argv[2]) : 0;
@@ -75,6 +120,8 @@ int main(int argc, char **argv)
 	us = n > 0 ? calloc(n, sizeof(*us)) : NULL;
 	if (!us)
 		return 2;
+	if (!strcmp(argv[1], "end"))
+		return ends(n, us);
 	if (!strcmp(argv[1], "pipe")) {
 		if (pipe(there) || pipe(back))
 			return 1;
