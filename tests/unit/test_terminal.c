@@ -62,6 +62,8 @@ static void begin(bool front, const char *command)
 		if (slave > 2)
 			close(slave);
 		signal(SIGHUP, SIG_DFL);
+		/* who runs us in the background may have it ignored */
+		signal(SIGINT, SIG_DFL);
 		sigemptyset(&all);
 		sigprocmask(SIG_SETMASK, &all, NULL);
 		execl("/bin/sh", "sh", "-c", command, NULL);
