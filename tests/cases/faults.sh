@@ -68,11 +68,14 @@ moment() {
 		at=1
 	fi
 }
+# shellcheck disable=SC2329 # by wait_for
+nowhere() { [ -z "$(places)" ]; }
 # dead WHAT: it was killed, and lives nowhere
 dead() {
 	check "$1: nothing is left of the move" wait_for 60 quiet
 	check "$1: it is gone" wait_for 30 gone "$pid"
-	is "$(places)" '' "$1: it runs nowhere"
+	# who is killed is not yet gone from where it was about to go on
+	check "$1: it runs nowhere" wait_for 30 nowhere
 }
 # shellcheck disable=SC2329 # by moment
 kill_criu() { on "$1" 'pkill -KILL -x criu'; }
