@@ -12,10 +12,12 @@ begin() { # ARGUMENTS: a process of churn on node 1
 	at=1 sent=0
 	wait_for 60 on 1 '[ -e /tmp/churn.ready ]'
 }
-places() { # nodes with a live process of that number
+# nodes with a live process of that number; as its second, for the node's own
+# processes outside of the cluster may have it as their first
+places() {
 	local n where=''
 	for n in 1 2; do
-		on "$n" "grep -ls '^NSpid:.*[[:space:]]$pid\$' /proc/[0-9]*/status |
+		on "$n" "grep -Els '^NSpid:\s+[0-9]+\s(.*\s)?$pid\$' /proc/[0-9]*/status |
 			xargs -r grep -Ls '^State:[[:space:]]*[ZX]' | grep -q ." && where+="$n "
 	done
 	echo "${where% }"
@@ -34,7 +36,7 @@ told() {
 # why it does not answer
 look() {
 	diag "$line"
-	diag "$(on "$at" "for f in \$(grep -ls '^NSpid:.*[[:space:]]$pid\$' /proc/[0-9]*/status); do
+	diag "$(on "$at" "for f in \$(grep -Els '^NSpid:\s+[0-9]+\s(.*\s)?$pid\$' /proc/[0-9]*/status); do
 		p=\${f%/status}; cat \$p/cgroup; grep -E '^(State|TracerPid|SigQ|ShdPnd)' \$f
 		for t in \$p/task/*; do echo \"\$(cat \$t/wchan) \$(cat \$t/syscall)\"; done; done
 		ls -l /tmp/churn.*; tail -n 20 /var/log/pandod.log")"
