@@ -132,8 +132,9 @@ in_cluster 1 "kill -KILL $pid"
 
 # --- at a terminal
 
-# all that is done to jobs is tried by test_tools.sh, which takes a second for it
-for person in "keyboard.py $far" "jobs.py $far programs"; do
+# all that is done to jobs is tried by test_tools.sh, which takes a second for it;
+# PANDO_JOBS: what of it is tried here, too ("programs": python3, vim, htop)
+for person in "keyboard.py $far" ${PANDO_JOBS:+"jobs.py $far $PANDO_JOBS"}; do
 	while read -r good what; do
 		case $good in
 		ok) ok 0 "$what" ;;
