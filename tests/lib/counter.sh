@@ -1,8 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only
 # For cases about quorum, after tap.sh: processes that count in /shared (as the host
-# sees it, $shared), and what
-# the nodes say of each other.
+# sees it, $shared), and what the nodes say of each other.
 
 # counter NODE NAME: a process there that counts in /shared/NAME; its PID
 counter() { start "$1" "/usr/libexec/pando-test/counter.py /shared/$2"; }
