@@ -85,6 +85,11 @@ in_cluster 1 "kill -KILL $pid"
 
 # --- threads, children, a pipe between them, and memory that changes all the time
 
+# a machine that stood still is behind in its clocks; nobody may see them go back
+"$RIG" pause "$third"
+sleep 3
+"$RIG" resume "$third"
+check 'a node that stood still is with us' wait_for 60 on 1 "cluster-run -n node$third true"
 on 1 'rm -f /tmp/heap.*'
 pid=$(start 1 "$prog/heap.py" 8)
 check 'threads and children are at work' wait_for 60 on 1 "[ -e /tmp/heap.ready ]"
@@ -94,6 +99,7 @@ told() { # NODE: all three processes say that nothing is broken
 	# shellcheck disable=SC2016 # expands on the node
 	wait_for 20 on "$1" '[ "$(cat /tmp/heap.*[0-9] | wc -l)" = 3 ]' || return 1
 	seen=$(on "$1" 'cat /tmp/heap.*[0-9]')
+	echo "$seen"
 	[ "$(grep -c '^bad=0 back=0 ' <<<"$seen")" = 3 ]
 }
 check 'a heap that changes' wait_for 30 told 1
@@ -102,7 +108,7 @@ for fabric in $fabrics; do
 	for to in 2 $third 1; do
 		[ "$to" = "$at" ] && continue
 		moved "$pid" "$to" "$fabric" "threads and children over $fabric to node$to"
-		check 'nothing of its memory is broken' told "$to" || diag "$seen"
+		check 'nothing of its memory is broken' told "$to"
 		at=$to
 	done
 done
@@ -167,7 +173,7 @@ else
 fi
 in_cluster 1 "kill -KILL $full $big"
 check 'what was refused runs on' in_cluster 1 "kill -0 $pid && kill -0 $here && kill -0 $other"
-check 'and is whole' told 1 || diag "$seen"
+check 'and is whole' told 1
 
 if [ "$RIG_NODES" -gt 2 ]; then
 	"$RIG" crash 3

@@ -15,6 +15,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "sockets.h"
 #include "tree.h"
 
@@ -104,6 +105,28 @@ static void check_status(struct look *l, const struct task *k)
 	free(status);
 }
 
+/* All of them have one clock, though it may be another than the node's. */
+static void check_clock(struct look *l, const struct task *k)
+{
+	static const char *const links[] = { "ns/time", "ns/time_for_children" };
+	const struct task *root = &l->tree->task[0];
+	char one[64], other[64];
+
+	if (proc_link(one, sizeof(one), root->pid, "ns/time"))
+		return;
+	for (size_t i = 0; i < 2; i++) {
+		if (proc_link(other, sizeof(other), k->pid, links[i]) ||
+		    !strcmp(one, other))
+			continue;
+		words_add(l->out, NAME " is in another time namespace than "
+			  NAME, WHO(k), WHO(root));
+		return;
+	}
+	if (k == root && !clock_even(k->pid))
+		words_add(l->out, NAME " is in a time namespace of its own",
+			  WHO(k));
+}
+
 static void check_namespaces(struct look *l, const struct task *k)
 {
 	static const struct {
@@ -112,9 +135,7 @@ static void check_namespaces(struct look *l, const struct task *k)
 		{ "ns/pid", "PID" }, { "ns/mnt", "mount" },
 		{ "ns/net", "network" }, { "ns/ipc", "IPC" },
 		{ "ns/user", "user" }, { "ns/uts", "UTS" },
-		{ "ns/cgroup", "cgroup" }, { "ns/time", "time" },
-		{ "ns/pid_for_children", "PID" },
-		{ "ns/time_for_children", "time" },
+		{ "ns/cgroup", "cgroup" }, { "ns/pid_for_children", "PID" },
 	};
 	char path[128], ours[64], theirs[64];
 
@@ -400,6 +421,7 @@ void tree_blockers(const struct tree *t, struct words *out)
 			continue;
 		check_status(&l, k);
 		check_namespaces(&l, k);
+		check_clock(&l, k);
 		proc_each_fd(k, check_fd, &l);
 		proc_each_map(k, check_map, &l);
 	}

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "criu.h"
 #include "keeper.h"
 #include "tree.h"
@@ -269,7 +270,7 @@ static void __attribute__((noreturn)) keep(int sock)
 
 /* --- the mover's side ------------------------------------------------------------------*/
 
-int keeper_start(struct move *m, struct keeper *k)
+int keeper_start(struct move *m, struct keeper *k, int64_t ahead_ns)
 {
 	int sk[2];
 
@@ -282,6 +283,9 @@ int keeper_start(struct move *m, struct keeper *k)
 		dup2(sk[1], 3);
 		fcntl(3, F_SETFD, FD_CLOEXEC);
 		close_range(4, ~0u, 0);
+		/* criu is then missing, and that is said */
+		if (ahead_ns && clock_shift(ahead_ns))
+			_exit(1);
 		keep(3);
 	}
 	close(sk[1]);

@@ -23,7 +23,8 @@ struct keeper {
 	int guard;		/* to the guard, -1: none */
 };
 
-int keeper_start(struct move *m, struct keeper *k);
+/* What it builds has clocks that are ahead of ours by @ahead_ns. */
+int keeper_start(struct move *m, struct keeper *k, int64_t ahead_ns);
 /* Has criu started with its end @sock of the RPC: its pidfd. */
 int keeper_criu(struct move *m, struct keeper *k, int sock);
 /* A userfaultfd of the tree: held from now on. */

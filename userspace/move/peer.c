@@ -28,7 +28,7 @@ struct header {
 };
 
 _Static_assert(sizeof(struct header) == 16, "wire header");
-_Static_assert(sizeof(struct peer_state) == 16 &&
+_Static_assert(sizeof(struct peer_state) == 24 &&
 	       sizeof(struct peer_map) == 8 &&
 	       sizeof(struct peer_map_run) == 16 &&
 	       sizeof(struct peer_map_done) == 16, "wire structs");

@@ -58,6 +58,7 @@ struct peer_message {
 /* STATE, followed by the tasks' numbers, le32 each */
 struct peer_state {
 	uint64_t frozen_ns;	/* in the source's time */
+	uint64_t clock_ns;	/* what their clock showed, at most */
 	uint32_t images;
 	uint32_t tasks;
 };

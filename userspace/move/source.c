@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "criu.h"
 #include "group.h"
 #include "hold.h"
@@ -114,6 +115,7 @@ static int send_plan(struct source *s)
 	plan.files = needs;
 	plan.n_files = files.n;
 	plan.kernel = un.release;
+	plan.clock_ns = clock_ahead(m->start->root);
 	len = pando__move_prepare__get_packed_size(&plan);
 	buf = xcalloc(1, len);
 	pando__move_prepare__pack(&plan, buf);
@@ -386,6 +388,7 @@ static int send_state(struct source *s)
 	pids = tree_pids(&s->tree, &n);
 	st = xcalloc(1, sizeof(*st) + n * sizeof(*pids));
 	st->frozen_ns = htole64(s->frozen_ns);
+	st->clock_ns = htole64(now_ns() + clock_ahead(m->start->root));
 	st->images = htole32(images);
 	st->tasks = htole32(n);
 	out = (uint32_t *)(st + 1);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "criu.h"
@@ -27,6 +28,7 @@
 #include "uffd.h"
 
 #define REPORT_MS	200
+#define CLOCK_NEAR_NS	50000000ll	/* near enough to be waited for */
 #define WATCH		512	/* userfaultfds polled; the rest in turn */
 
 struct target {
@@ -43,6 +45,8 @@ struct target {
 	uint32_t *pids;			/* tasks and threads to come */
 	size_t n;
 	int64_t frozen_ns, resumed_ns, reported_ms;
+	int64_t ahead_ns;	/* by this the processes' clock is, of ours */
+	int64_t clock_ns;	/* it has shown this at most */
 	unsigned int images;
 	bool stated;			/* the source's state is here */
 	bool holding;			/* criu waits at post-restore */
@@ -173,6 +177,20 @@ static void die_first(bool yes)
 	close(fd);
 }
 
+/*
+ * To wait for a clock that is a little behind is simpler than to give the
+ * process another; but it stands still then.
+ */
+static int agree_clock(struct target *t, int64_t source_ns)
+{
+	int err = peer_clock(t->m);
+
+	t->ahead_ns = t->m->skew_ns + source_ns;
+	if (llabs(t->ahead_ns) < CLOCK_NEAR_NS)
+		t->ahead_ns = 0;
+	return err;
+}
+
 static int prepare(struct target *t)
 {
 	struct move *m = t->m;
@@ -181,11 +199,6 @@ static int prepare(struct target *t)
 	int err;
 
 	err = workdir_make(m);
-	if (!err)
-		err = keeper_start(m, &t->keeper);
-	if (!err)
-		err = criu_start(m, &t->criu, &t->keeper);
-	die_first(true);
 	if (!err)
 		err = peer_connect(m);
 	if (!err)
@@ -198,7 +211,12 @@ static int prepare(struct target *t)
 		return move_fail(m, "the source's plan cannot be read");
 	err = move_fault(m, FAULT_T_PLAN);
 	if (!err)
-		err = peer_clock(m);
+		err = agree_clock(t, plan->clock_ns);
+	if (!err)
+		err = keeper_start(m, &t->keeper, t->ahead_ns);
+	if (!err)
+		err = criu_start(m, &t->criu, &t->keeper);
+	die_first(true);
 	if (!err)
 		err = check_files(m, plan);
 	if (!err)
@@ -241,6 +259,7 @@ static int take_state(struct target *t, const struct peer_message *msg)
 	    le32toh(st.images) != t->images)
 		return move_fail(t->m, "the source's state is not whole");
 	t->frozen_ns = le64toh(st.frozen_ns) - t->m->skew_ns;
+	t->clock_ns = le64toh(st.clock_ns);
 	t->pids = xcalloc(t->n, sizeof(*t->pids));
 	memcpy(t->pids, msg->data + sizeof(st), t->n * sizeof(*t->pids));
 	for (size_t i = 0; i < t->n; i++)
@@ -532,6 +551,16 @@ static int enter_cgroup(struct target *t)
 
 /* --- the two ends ----------------------------------------------------------------*/
 
+/* However well the nodes agree: no process may see the time go back. */
+static void let_clock_pass(const struct target *t)
+{
+	int64_t ahead = t->clock_ns - t->ahead_ns - now_ns();
+	struct timespec ts = { 0, ahead };
+
+	if (ahead > 0 && ahead < 2 * CLOCK_NEAR_NS)
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
+}
+
 static int commit(struct target *t)
 {
 	struct move *m = t->m;
@@ -545,6 +574,7 @@ static int commit(struct target *t)
 	fault_at(FAULT_T_COMMITTED);
 	t->criu.deadline_ms = now_ms() + m->timeout_ms * 4;
 	kin_place(m, &t->kin);
+	let_clock_pass(t);
 	if (criu_answer(&t->criu, true))
 		err = move_fail(m, "criu went away after the commit");
 	while (!err && !t->restored && !t->resumed_ns) {

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "cluster.h"
 #include "corosync.h"
 #include "expel.h"
@@ -306,16 +307,20 @@ static void on_init_ready(int err)
 	ask_round(0);
 }
 
+static void on_clock(int64_t zero_ns)
+{
+	int err = init_start(incarnation, zero_ns, on_init_ready);
+
+	if (err)
+		on_init_ready(err);
+}
+
 static void bring_up(void)
 {
-	int err;
-
 	if (attached || starting || !state.quorate)
 		return;
 	starting = true;
-	err = init_start(incarnation, state.line.zero_ns, on_init_ready);
-	if (err)
-		on_init_ready(err);
+	clock_agree(state.line.zero_ns, on_clock);
 }
 
 /* Finds what an earlier daemon left; the namespace outlives it. */

@@ -363,6 +363,14 @@ static int64_t boot_offset(void)
 	return offset;
 }
 
+int64_t init_clock_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return ts.tv_sec * 1000000000ll + ts.tv_nsec + boot_offset();
+}
+
 void init_lease(uint64_t until_ns, uint64_t length_ns)
 {
 	Pando__Frame f = frame_of(PANDO__FRAME__BODY_LEASE);

@@ -15,7 +15,8 @@ int init_start(uint64_t incarnation, int64_t zero_ns, void (*ready)(int err));
 bool init_alive(void);
 pid_t init_pid(void);		/* as we see it */
 uint64_t init_incarnation(void);
-int64_t init_zero_ns(void);
+int64_t init_zero_ns(void);	/* our wall clock at the cluster clock's zero */
+int64_t init_clock_ns(void);	/* the cluster's clock, in nanoseconds */
 int init_proc_fd(void);		/* the namespace's plain /proc, or -1 */
 /* The kernel is attached: threads may serve. */
 void init_serve(void);

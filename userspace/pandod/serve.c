@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "expel.h"
 #include "log.h"
 #include "move.h"
@@ -86,6 +87,7 @@ void serve_peer(struct link *l, Pando__Frame *f)
 	switch (f->body_case) {
 	case PANDO__FRAME__BODY_PEER_PS:
 	case PANDO__FRAME__BODY_PEER_LOAD:
+	case PANDO__FRAME__BODY_PEER_CLOCK:
 	case PANDO__FRAME__BODY_PEER_RUN:
 	case PANDO__FRAME__BODY_PEER_MOVE:
 	case PANDO__FRAME__BODY_MOVE_PREPARE:
@@ -115,6 +117,8 @@ void serve_peer(struct link *l, Pando__Frame *f)
 		ps_peer(r, f->peer_ps);
 	else if (f->body_case == PANDO__FRAME__BODY_PEER_LOAD)
 		load_peer(r);
+	else if (f->body_case == PANDO__FRAME__BODY_PEER_CLOCK)
+		clock_peer(r);
 	else if (f->body_case == PANDO__FRAME__BODY_PEER_RUN)
 		run_peer(r, f->peer_run);
 	else if (f->body_case == PANDO__FRAME__BODY_PEER_MOVE)
