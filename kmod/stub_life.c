@@ -24,6 +24,7 @@
 
 static void tidy_fn(struct work_struct *work);
 static DECLARE_DELAYED_WORK(tidy_work, tidy_fn);
+static unsigned long tidy_asked;	/* bit 0: within TIDY_DELAY */
 static void announce_fn(struct work_struct *work);
 static DECLARE_DELAYED_WORK(announce_work, announce_fn);
 
@@ -365,6 +366,8 @@ static void tidy_fn(struct work_struct *work)
 	u32 *pids, n, i, gone = 0;
 	struct pando_stub *s;
 
+	clear_bit(0, &tidy_asked);
+	smp_mb__after_atomic();		/* who asks from now on is heard */
 	pids = all_pids(&n);
 	mutex_lock(&pando_stub_act);
 	for (i = 0; i < n; i++) {
@@ -386,11 +389,14 @@ static void tidy_fn(struct work_struct *work)
 
 void pando_stub_tidy(void)
 {
-	mod_delayed_work(system_unbound_wq, &tidy_work, TIDY_DELAY);
+	/* on a busy node we are asked all the time: that must not put it off */
+	if (!test_and_set_bit(0, &tidy_asked))
+		mod_delayed_work(system_unbound_wq, &tidy_work, TIDY_DELAY);
 }
 
 void pando_stub_life_stop(void)
 {
 	cancel_delayed_work_sync(&tidy_work);
+	clear_bit(0, &tidy_asked);
 	cancel_delayed_work_sync(&announce_work);
 }
