@@ -83,6 +83,8 @@ struct pando_rdma_buf {
  * @room: waits for credits or a send buffer
  * @up: the connection manager says established
  * @rx_work: hands messages to the connection
+ * @probe_work: sees now and then that the other side is there
+ * @probe_cqe: its completion
  * @rx: receive buffers
  * @tx: send buffers
  */
@@ -104,6 +106,8 @@ struct pando_rdma_link {
 	wait_queue_head_t room;
 	bool up;
 	struct work_struct rx_work;
+	struct delayed_work probe_work;
+	struct ib_cqe probe_cqe;
 	struct pando_rdma_buf rx[PANDO_RDMA_RX + PANDO_RDMA_SPARE];
 	struct pando_rdma_buf tx[PANDO_RDMA_TX];
 };

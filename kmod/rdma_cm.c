@@ -8,6 +8,11 @@
 #include "transport.h"
 
 #define RESOLVE_TIMEOUT_MS	5000
+/*
+ * 4.096 us << 17: half a second for each of eight tries. What the connection
+ * manager makes of a subnet's packet life time is four times as long.
+ */
+#define ACK_TIMEOUT		17
 
 /* Set while listening: under the core's command mutex. */
 static struct rdma_cm_id *listener;
@@ -158,6 +163,7 @@ static int on_request(struct rdma_cm_id *id, struct rdma_cm_event *event)
 	link->id = id;
 	link->credits = credits;
 	id->context = link;
+	rdma_set_ack_timeout(id, ACK_TIMEOUT);
 	err = pando_rdma_io_setup(link);
 	if (err)
 		goto err_io;
@@ -232,6 +238,7 @@ int pando_rdma_connect(struct pando_conn *conn,
 		kfree(link);
 		return err;
 	}
+	rdma_set_ack_timeout(link->id, ACK_TIMEOUT);
 	*out = link;
 	/* on failure the link is closed with the connection */
 	return rdma_resolve_addr(link->id, NULL, (struct sockaddr *)addr,

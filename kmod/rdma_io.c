@@ -8,6 +8,7 @@
 
 /* The longest a message may wait for credits before the link is broken. */
 #define SEND_TIMEOUT	(10 * HZ)
+#define PROBE_PAUSE	(5 * HZ)
 
 void pando_rdma_io_error(struct pando_rdma_link *link, int err)
 {
@@ -159,9 +160,57 @@ void pando_rdma_io_up(struct pando_rdma_link *link, u32 credits)
 	spin_lock_bh(&link->lock);
 	link->credits += clamp_t(u32, credits, 2, 1024);
 	link->up = true;
+	/* with an error it may be on its way out, and waits for no more work */
+	if (!link->error) {
+		queue_work(pando_rdma_wq, &link->rx_work);
+		queue_delayed_work(pando_rdma_wq, &link->probe_work,
+				   PROBE_PAUSE);
+	}
 	spin_unlock_bh(&link->lock);
 	wake_up_all(&link->room);
-	queue_work(pando_rdma_wq, &link->rx_work);
+}
+
+/* --- is it still there? ------------------------------------------------------------- */
+
+static void probe_done(struct ib_cq *cq, struct ib_wc *wc)
+{
+	struct pando_rdma_link *link = container_of(wc->wr_cqe,
+						    struct pando_rdma_link,
+						    probe_cqe);
+
+	if (wc->status != IB_WC_SUCCESS) {
+		pando_rdma_io_error(link, -ETIMEDOUT);
+		return;
+	}
+	spin_lock_bh(&link->lock);
+	if (!link->error)
+		queue_delayed_work(pando_rdma_wq, &link->probe_work,
+				   PROBE_PAUSE);
+	spin_unlock_bh(&link->lock);
+}
+
+/*
+ * The other side may have lost the connection and been unable to say so; with
+ * nothing to send we would not find out. A write of no bytes needs neither a
+ * buffer nor a key there, but the device must acknowledge it.
+ */
+static void probe_fn(struct work_struct *work)
+{
+	struct pando_rdma_link *link = container_of(to_delayed_work(work),
+						    struct pando_rdma_link,
+						    probe_work);
+	struct ib_rdma_wr wr = {
+		.wr = {
+			.wr_cqe = &link->probe_cqe,
+			.opcode = IB_WR_RDMA_WRITE,
+			.send_flags = IB_SEND_SIGNALED,
+		},
+	};
+
+	link->probe_cqe.done = probe_done;
+	if (!READ_ONCE(link->error) &&
+	    ib_post_send(link->id->qp, &wr.wr, NULL))
+		pando_rdma_io_error(link, -EPIPE);
 }
 
 /* --- sending ---------------------------------------------------------------------- */
@@ -278,6 +327,7 @@ void pando_rdma_io_init(struct pando_rdma_link *link)
 	INIT_LIST_HEAD(&link->received);
 	init_waitqueue_head(&link->room);
 	INIT_WORK(&link->rx_work, rx_fn);
+	INIT_DELAYED_WORK(&link->probe_work, probe_fn);
 }
 
 static int map_buf(struct pando_rdma_link *link, struct pando_rdma_buf *buf,
@@ -340,8 +390,8 @@ static int make_qp(struct pando_rdma_link *link)
 	struct ib_qp_init_attr attr = {
 		.send_cq = link->cq,
 		.recv_cq = link->cq,
-		/* one more each, for draining */
-		.cap.max_send_wr = PANDO_RDMA_TX + 1,
+		/* one more each, for draining; and the probe */
+		.cap.max_send_wr = PANDO_RDMA_TX + 2,
 		.cap.max_recv_wr = ARRAY_SIZE(link->rx) + 1,
 		.cap.max_send_sge = 1,
 		.cap.max_recv_sge = 1,
@@ -361,7 +411,7 @@ int pando_rdma_io_setup(struct pando_rdma_link *link)
 	if (IS_ERR(link->pd))
 		return PTR_ERR(link->pd);
 	link->cq = ib_alloc_cq(dev, link, ARRAY_SIZE(link->rx) +
-			       PANDO_RDMA_TX + 2, 0, IB_POLL_WORKQUEUE);
+			       PANDO_RDMA_TX + 3, 0, IB_POLL_WORKQUEUE);
 	if (IS_ERR(link->cq)) {
 		err = PTR_ERR(link->cq);
 		goto err_pd;
@@ -393,6 +443,7 @@ void pando_rdma_io_free(struct pando_rdma_link *link)
 {
 	if (!link->has_qp)
 		return;
+	cancel_delayed_work_sync(&link->probe_work);
 	ib_drain_qp(link->id->qp);
 	cancel_work_sync(&link->rx_work);
 	rdma_destroy_qp(link->id);

@@ -8,6 +8,15 @@ last=$RIG_NODES
 pid=$(start "$last" sleep 100000)
 check 'a process on the node that will die' in_cluster 1 "kill -0 $pid"
 
+# to RoCE that is a new address, and the node cannot tell the others that its
+# connections are lost
+reached() { in_cluster 1 "kill -0 $pid" && in_cluster 2 "kill -0 $pid"; }
+if [ "$RIG_TRANSPORT" = rdma ]; then
+	# shellcheck disable=SC2016 # expands on the node
+	on "$last" 'ip link set dev eth1 address $(cat /sys/class/net/eth1/address)'
+	check 'reached again when its address was set' wait_for 30 reached
+fi
+
 # callers in loops; each call must end by itself
 on 1 "cat >/tmp/callers.sh <<'X'
 while [ ! -e /tmp/stop ]; do
