@@ -9,7 +9,7 @@
 
 #define RESOLVE_TIMEOUT_MS	5000
 /*
- * 4.096 us << 17: half a second for each of eight tries. What the connection
+ * 4.096 us << 17: half a second for each of seven tries. What the connection
  * manager makes of a subnet's packet life time is four times as long.
  */
 #define ACK_TIMEOUT		17
@@ -29,7 +29,8 @@ static void fill_param(struct rdma_conn_param *param)
 	param->private_data_len = sizeof(our_hello);
 	param->responder_resources = 1;
 	param->initiator_depth = 1;
-	param->retry_count = 7;
+	/* rdma_rxe takes the most, 7, for never to give up */
+	param->retry_count = 6;
 	/* credits keep receives posted; a short pause is no error */
 	param->rnr_retry_count = 6;
 }

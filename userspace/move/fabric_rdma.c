@@ -398,7 +398,8 @@ static int rdma_f_connect(struct fabric *f, const char *addr, uint16_t port,
 	param.private_data_len = sizeof(p);
 	param.initiator_depth = r->depth;
 	param.responder_resources = 0;
-	param.retry_count = 7;
+	/* rdma_rxe takes the most, 7, for never to give up */
+	param.retry_count = 6;
 	param.rnr_retry_count = RNR_FOR_EVER;
 	if (rdma_connect(r->id, &param))
 		return fabric_error(f, -errno, "cannot connect over RDMA: %s",
