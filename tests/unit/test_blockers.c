@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// LINK: userspace/move/tree.c userspace/move/tree_files.c userspace/move/blockers.c userspace/move/sockets.c userspace/move/util.c
+// LINK: userspace/move/tree.c userspace/move/tree_files.c userspace/move/blockers.c userspace/move/clock.c userspace/move/sockets.c userspace/move/util.c
 // PKGS: libprotobuf-c
 /* What keeps a tree from moving, in words, out of a /proc made of files. */
 #include <stdarg.h>
