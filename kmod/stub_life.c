@@ -31,6 +31,8 @@ static DECLARE_DELAYED_WORK(announce_work, announce_fn);
 #define TIDY_DELAY	(HZ / 2)
 #define TIDY_AGAIN	(5 * HZ)
 #define ANNOUNCE_AGAIN	HZ
+/* A daemon that is started anew takes its node out of the view for a moment. */
+#define LOST_AFTER	(5 * HZ)
 /* Its home hears of a process from all nodes, but not from all at once. */
 #define MISSES_MAX	5
 
@@ -38,6 +40,7 @@ void pando_stub_set_where(struct pando_stub *s, u16 where, u64 incarnation)
 {
 	WRITE_ONCE(s->where, where);
 	s->incarnation = incarnation;
+	s->lost_since = 0;
 }
 
 /* --- one of them --------------------------------------------------------------- */
@@ -257,6 +260,16 @@ static bool is_lost(const struct pando_stub *s)
 	return !now || (s->incarnation && now != s->incarnation);
 }
 
+/* May its node still be back as it was? */
+static bool may_return(struct pando_stub *s)
+{
+	if (pando_nodes_incarnation_of(s->where))
+		return false;
+	if (!s->lost_since)
+		s->lost_since = jiffies | 1;
+	return time_before(jiffies, s->lost_since + LOST_AFTER);
+}
+
 /*
  * The node is gone and the process with it. Should it only be cut off, what ran
  * there is killed when it is back; until then it is frozen, having no quorum.
@@ -286,7 +299,9 @@ static bool missed(u32 pid)
 	mutex_lock(&pando_stub_act);
 	s = READ_ONCE(in_majority) ? standing(pid) : NULL;
 	if (s && is_lost(s)) {
-		grieve(s);
+		again = may_return(s);
+		if (!again)
+			grieve(s);
 	} else if (s) {
 		/* it ended, and we were not told? */
 		again = ++s->misses < MISSES_MAX;

@@ -39,6 +39,7 @@ enum pando_stub_state {
  * @status: as wait() has it
  * @stop_signal: that the process was stopped by
  * @misses: how often nobody knew of the process
+ * @lost_since: jiffies, when its node was first missed; 0: it is not
  * @original: the process, if it is here and meets its stub, with a reference
  * @pending: how the process ended before the stub stood
  */
@@ -58,6 +59,7 @@ struct pando_stub {
 	int status;
 	int stop_signal;
 	int misses;
+	unsigned long lost_since;
 	struct task_struct *original;
 	struct pando_wire_kin_event *pending;
 };

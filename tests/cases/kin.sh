@@ -140,6 +140,21 @@ in_cluster 1 "kill -TERM $C"
 check 'and are parent and child again' wait_for 10 said "status $C 0x2a00"
 in_cluster 1 "kill -KILL $P"
 
+# --- a daemon is started anew -------------------------------------------------------
+parent plain
+move "$C" 2
+on 2 'rig-service kill pandod; rig-service start pandod'
+# shellcheck disable=SC2329 # by wait_for
+ends() {
+	in_cluster 1 "kill -TERM $C"
+	said "status $C 0x2a00"
+}
+check 'its daemon starts anew: it is still the same child' wait_for 60 ends
+is "$(grep -c "^status $C " <<<"$(on 1 "cat $log")")" 1 'and ends once'
+in_cluster 1 "kill -KILL $P"
+check 'all are members' wait_for 60 whole 1
+no_stub_left 'no stub is left'
+
 # --- a node dies --------------------------------------------------------------------
 parent plain
 move "$C" 2
