@@ -142,8 +142,8 @@ static bool write_file(const char *path, const char *text)
 }
 
 /*
- * The cluster's clocks stand at wall clock - zero on every node, so monotonic
- * time of a moved process neither jumps nor runs backwards. Offsets have to
+ * @zero_ns is our wall clock at the zero of the cluster's, see clock.h: so the
+ * clocks show the same on all nodes, though wall clocks differ. Offsets have to
  * be written before the first process enters.
  */
 static bool set_clocks(int64_t zero_ns)
