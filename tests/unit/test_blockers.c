@@ -165,6 +165,22 @@ TEST(a_tracer_and_namespaces_are_named)
 	end();
 }
 
+TEST(one_clock_moves_two_do_not)
+{
+	begin();
+	/* not the node's, but the same one for all */
+	link_to("time:[1]", "self/ns/time");
+	link_to("time:[2]", "70001/ns/time");
+	link_to("time:[2]", "70001/ns/time_for_children");
+	link_to("time:[2]", "70002/ns/time");
+	link_to("time:[2]", "70002/ns/time_for_children");
+	CHECK_EQ(look(), 0);
+	link_to("time:[3]", "70002/ns/time_for_children");
+	CHECK_EQ(look(), 1);
+	CHECK(said("70002 (kid) is in another time namespace than 70001 (app (x) y)"));
+	end();
+}
+
 TEST(pipes_need_both_ends)
 {
 	begin();
@@ -252,7 +268,8 @@ int main(void)
 {
 	static const struct tap_test tests[] = {
 		T(a_plain_tree_moves), T(relations_outside_are_named),
-		T(a_tracer_and_namespaces_are_named), T(pipes_need_both_ends),
+		T(a_tracer_and_namespaces_are_named),
+		T(one_clock_moves_two_do_not), T(pipes_need_both_ends),
 		T(connections_are_named_and_listeners_are_not),
 		T(what_cannot_be_carried_is_named),
 		T(memory_shared_with_who_stays_is_named),
