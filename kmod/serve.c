@@ -81,16 +81,23 @@ static struct pando_rpc_req *next_request(bool *stop)
 	return req;
 }
 
+/* Is there something to do, or to stop for? */
+static bool is_due(struct pando_rpc_req **req, bool *stop)
+{
+	*req = next_request(stop);
+	return *req || *stop;
+}
+
 static long serve(struct pando_server *s)
 {
-	struct pando_rpc_req *req;
+	struct pando_rpc_req *req = NULL;
 	bool stop;
 	int err;
 
 	for (;;) {
-		req = NULL;
-		err = wait_event_interruptible(wait, (req = next_request(&stop)) ||
-					       stop);
+		/* one request wakes one thread */
+		err = wait_event_interruptible_exclusive(wait,
+							 is_due(&req, &stop));
 		if (req)
 			pando_rpc_execute(req);
 		else if (err)
