@@ -473,6 +473,18 @@ size_t pando_conn_limit(struct pando_conn *conn)
 EXPORT_SYMBOL_GPL(pando_conn_limit);
 
 /**
+ * pando_conn_is_up - is the handshake over?
+ * @conn: the connection
+ *
+ * Return: true: pando_conn_receive() sends nothing, and waits for nobody.
+ */
+bool pando_conn_is_up(struct pando_conn *conn)
+{
+	return state_of(conn) == PANDO_CONN_UP;
+}
+EXPORT_SYMBOL_GPL(pando_conn_is_up);
+
+/**
  * pando_conn_length - how long a message is
  * @conn: over which connection it comes
  * @hdr: its header, unchecked

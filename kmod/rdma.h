@@ -82,7 +82,8 @@ struct pando_rdma_buf {
  * @received: receive buffers with messages
  * @room: waits for credits or a send buffer
  * @up: the connection manager says established
- * @rx_work: hands messages to the connection
+ * @rx_busy: @rx_work has messages, or is about to; under @lock
+ * @rx_work: hands messages to the connection while its handshake lasts
  * @probe_work: sees now and then that the other side is there
  * @probe_cqe: its completion
  * @rx: receive buffers
@@ -105,6 +106,7 @@ struct pando_rdma_link {
 	struct list_head received;
 	wait_queue_head_t room;
 	bool up;
+	bool rx_busy;
 	struct work_struct rx_work;
 	struct delayed_work probe_work;
 	struct ib_cqe probe_cqe;

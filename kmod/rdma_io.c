@@ -59,11 +59,15 @@ static void credits_came(struct pando_rdma_link *link, u32 n)
 	wake_up_all(&link->room);
 }
 
+static void take_in(struct pando_rdma_link *link, struct pando_rdma_buf *buf);
+
+/* In a worker of the completion queue's: one at a time, in order. */
 static void receive_done(struct ib_cq *cq, struct ib_wc *wc)
 {
 	struct pando_rdma_buf *buf = container_of(wc->wr_cqe,
 						  struct pando_rdma_buf, cqe);
 	struct pando_rdma_link *link = buf->link;
+	bool at_once;
 
 	if (wc->status != IB_WC_SUCCESS) {
 		pando_rdma_io_error(link, -ECONNRESET);
@@ -76,10 +80,22 @@ static void receive_done(struct ib_cq *cq, struct ib_wc *wc)
 	if (buf->len >= sizeof(struct pando_rdma_prefix))
 		credits_came(link, le32_to_cpu(((struct pando_rdma_prefix *)
 						buf->mem)->credits));
+	/*
+	 * What only hands a message on need not wait for another worker. A
+	 * handshake sends, and waits for credits that come by this one.
+	 */
+	at_once = READ_ONCE(link->up) && pando_conn_is_up(link->conn);
 	spin_lock_bh(&link->lock);
-	list_add_tail(&buf->list, &link->received);
+	at_once = at_once && !link->rx_busy && !link->error;
+	if (!at_once) {
+		list_add_tail(&buf->list, &link->received);
+		link->rx_busy = true;
+	}
 	spin_unlock_bh(&link->lock);
-	queue_work(pando_rdma_wq, &link->rx_work);
+	if (at_once)
+		take_in(link, buf);
+	else
+		queue_work(pando_rdma_wq, &link->rx_work);
 }
 
 static void message(struct pando_rdma_link *link, struct pando_rdma_buf *buf)
@@ -114,6 +130,22 @@ static void return_credits(struct pando_rdma_link *link)
 		pando_rdma_io_send(link, NULL, 0, 0);
 }
 
+/* Hands the message on, and the buffer back to the device. */
+static void take_in(struct pando_rdma_link *link, struct pando_rdma_buf *buf)
+{
+	bool empty = buf->len == sizeof(struct pando_rdma_prefix);
+
+	message(link, buf);
+	if (post_receive(link, buf)) {
+		pando_rdma_io_error(link, -ECONNRESET);
+		return;
+	}
+	spin_lock_bh(&link->lock);
+	link->owed += !empty;
+	spin_unlock_bh(&link->lock);
+	return_credits(link);
+}
+
 static void rx_fn(struct work_struct *work)
 {
 	struct pando_rdma_link *link = container_of(work,
@@ -130,8 +162,6 @@ static void rx_fn(struct work_struct *work)
 	if (established)
 		pando_conn_established(link->conn);
 	for (;;) {
-		bool empty;
-
 		spin_lock_bh(&link->lock);
 		buf = link->up && !link->error ?
 		      list_first_entry_or_null(&link->received,
@@ -139,19 +169,12 @@ static void rx_fn(struct work_struct *work)
 		      NULL;
 		if (buf)
 			list_del_init(&buf->list);
+		else if (link->up)
+			link->rx_busy = false;
 		spin_unlock_bh(&link->lock);
 		if (!buf)
 			break;
-		empty = buf->len == sizeof(struct pando_rdma_prefix);
-		message(link, buf);
-		if (post_receive(link, buf)) {
-			pando_rdma_io_error(link, -ECONNRESET);
-			break;
-		}
-		spin_lock_bh(&link->lock);
-		link->owed += !empty;
-		spin_unlock_bh(&link->lock);
-		return_credits(link);
+		take_in(link, buf);
 	}
 }
 
@@ -160,6 +183,7 @@ void pando_rdma_io_up(struct pando_rdma_link *link, u32 credits)
 	spin_lock_bh(&link->lock);
 	link->credits += clamp_t(u32, credits, 2, 1024);
 	link->up = true;
+	link->rx_busy = true;
 	/* with an error it may be on its way out, and waits for no more work */
 	if (!link->error) {
 		queue_work(pando_rdma_wq, &link->rx_work);
@@ -287,7 +311,7 @@ int pando_rdma_io_send(struct pando_rdma_link *link, const struct kvec *vec,
 	if (len > PANDO_CODEC_MAX)
 		return -EMSGSIZE;
 	if (!len) {
-		/* from rx_work, which must not wait for itself */
+		/* from who receives, and must not wait for itself */
 		if (!take(link, false, &buf, &owed) || !buf)
 			return 0;
 	} else if (!wait_event_timeout(link->room,

@@ -70,6 +70,7 @@ void pando_conn_established(struct pando_conn *conn);
 void pando_conn_receive(struct pando_conn *conn, const void *msg, size_t len);
 void pando_conn_error(struct pando_conn *conn, int err);
 size_t pando_conn_limit(struct pando_conn *conn);
+bool pando_conn_is_up(struct pando_conn *conn);
 int pando_conn_length(struct pando_conn *conn,
 		      const struct pando_wire_hdr *hdr);
 
