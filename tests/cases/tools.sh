@@ -133,8 +133,8 @@ in_cluster 1 "kill -KILL $pid"
 # --- at a terminal
 
 # all that is done to jobs is tried by test_tools.sh, which takes a second for it;
-# PANDO_JOBS: what of it is tried here, too ("programs": python3, vim, htop)
-for person in "keyboard.py $far" ${PANDO_JOBS:+"jobs.py $far $PANDO_JOBS"}; do
+# PANDO_JOBS: what of it is tried here, beside real programs (python3, vim, htop)
+for person in "keyboard.py $far" "jobs.py $far ${PANDO_JOBS:-programs}"; do
 	while read -r good what; do
 		case $good in
 		ok) ok 0 "$what" ;;

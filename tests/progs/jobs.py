@@ -9,7 +9,7 @@ import signal
 import sys
 
 sys.dont_write_bytecode = True
-from keyboard import NODE, PRETENDED, Terminal, say, state, until  # noqa: E402
+from keyboard import NODE, PRETENDED, Terminal, output, say, state, until  # noqa: E402
 
 PROMPT = "at hand: "
 RUN = f"cluster-run -n {NODE} --"
@@ -123,13 +123,20 @@ def in_the_background(t):
     t.command(":")
 
 
+def sleeps(pid):
+    """In the call itself: what comes before it python3 notes, and then sleeps on."""
+    ps = ("ps", "-o", "wchan:30=", "-p", pid)
+    return "sleep" in output(*ps if PRETENDED else ("cluster-run", "-n", "self", "-T", "--", *ps))
+
+
 def programs(t):
     t.type(f"{RUN} python3 -q\n")
     say(t.expect(">>> "), "python3 there", t.seen)
     t.type("6*7\n")
     say(t.expect(r"42\s+>>> "), "answers", t.seen)
-    t.type("import time; print('as''leep'); time.sleep(1000)\n")
-    t.expect("asleep")
+    t.type("import os, time; print('p''id=%d' % os.getpid()); time.sleep(1000)\n")
+    found = t.expect(r"pid=(\d+)\s")
+    say(found and until(lambda: sleeps(found[1])), "sleeps", t.seen)
     t.type("\x03")
     say(t.expect("KeyboardInterrupt"), "is interrupted by ^C", t.seen)
     status = t.end("exit(6)\n")
