@@ -32,11 +32,9 @@
 static const struct cred *kernel_cred;	/* set once at load */
 static atomic_t local_cursor;
 
-typedef struct pid *(*alloc_pid_t)(struct pid_namespace *ns, pid_t *set_tid,
-				   size_t n);
-typedef void (*free_pid_t)(struct pid *pid);
-
-enum { HOOK_ALLOC, HOOK_FREE };
+PANDO_HOOK(struct pid *, hook_alloc_pid, struct pid_namespace *ns,
+	   pid_t *set_tid, size_t n);
+PANDO_HOOK(void, hook_free_pid, struct pid *pid);
 
 /* Levels from @ns up to the cluster's namespace; -1 when @ns is not below it */
 static int depth_below(struct pid_namespace *ns, struct pid_namespace *cluster)
@@ -71,8 +69,6 @@ static pid_t nested_next(struct pid_namespace *ns)
 	return nr;
 }
 
-static void hook_free_pid(struct pid *pid);
-
 /* The original, allowed to choose numbers whoever the caller is. */
 static struct pid *alloc_as_kernel(struct pid_namespace *ns, pid_t *tids,
 				   size_t n)
@@ -81,7 +77,7 @@ static struct pid *alloc_as_kernel(struct pid_namespace *ns, pid_t *tids,
 	const struct cred *old = override_creds(kernel_cred);
 	struct pid *pid;
 
-	pid = ((alloc_pid_t)pando_alloc_hooks[HOOK_ALLOC].orig)(ns, tids, n);
+	pid = pando_hook_original(hook_alloc_pid)(ns, tids, n);
 	revert_creds(old);
 	/* using our capability is not the caller's doing */
 	if (!superpriv)
@@ -223,7 +219,7 @@ static int free_unused(void *arg)
 	for (type = 0; type < PIDTYPE_MAX; type++)
 		if (!hlist_empty(&pid->tasks[type]))
 			return 0;
-	((free_pid_t)pando_alloc_hooks[HOOK_FREE].orig)(pid);
+	pando_hook_original(hook_free_pid)(pid);
 	return 0;
 }
 
@@ -306,8 +302,7 @@ static struct pid *cluster_alloc(struct pid_namespace *ns,
 		      pando_locate_may_use(set_tid[depth]);
 		if (err)
 			return ERR_PTR(err);
-		pid = ((alloc_pid_t)pando_alloc_hooks[HOOK_ALLOC].orig)(ns,
-								set_tid, n);
+		pid = pando_hook_original(hook_alloc_pid)(ns, set_tid, n);
 		if (!IS_ERR(pid))
 			pando_locate_taken(set_tid[depth]);
 		return pid;
@@ -333,8 +328,7 @@ static struct pid *hook_alloc_pid(struct pid_namespace *ns, pid_t *set_tid,
 	cluster = pando_ns();
 	depth = cluster ? depth_below(ns, cluster) : -1;
 	if (depth < 0 || !READ_ONCE(cluster->child_reaper))
-		pid = ((alloc_pid_t)pando_alloc_hooks[HOOK_ALLOC].orig)(ns,
-								set_tid, n);
+		pid = pando_hook_original(hook_alloc_pid)(ns, set_tid, n);
 	else
 		pid = cluster_alloc(ns, cluster, depth, set_tid, n);
 	pando_hook_leave();
@@ -352,21 +346,18 @@ static void hook_free_pid(struct pid *pid)
 	if (cluster)
 		nr = pid_nr_ns(pid, cluster);
 	if (nr < PANDO_LOCAL_PIDS) {
-		((free_pid_t)pando_alloc_hooks[HOOK_FREE].orig)(pid);
+		pando_hook_original(hook_free_pid)(pid);
 	} else if (!is_shared(pid)) {
-		((free_pid_t)pando_alloc_hooks[HOOK_FREE].orig)(pid);
+		pando_hook_original(hook_free_pid)(pid);
 		pando_locate_freed(nr);
 		pando_kin_freed(nr);
 	}
 	pando_hook_leave();
 }
 
-PANDO_HOOK_STUB(hook_alloc_pid);
-PANDO_HOOK_STUB(hook_free_pid);
-
 struct pando_hook pando_alloc_hooks[] = {
-	[HOOK_ALLOC] = { .name = "alloc_pid", .stub = hook_alloc_pid_stub },
-	[HOOK_FREE] = { .name = "free_pid", .stub = hook_free_pid_stub },
+	PANDO_HOOK_ROW("alloc_pid", hook_alloc_pid),
+	PANDO_HOOK_ROW("free_pid", hook_free_pid),
 };
 
 const int pando_alloc_nhooks = ARRAY_SIZE(pando_alloc_hooks);

@@ -27,14 +27,12 @@
 #include "serve.h"
 #include "stub.h"
 
-typedef long (*syscall_t)(const struct pt_regs *regs);
-
 long pando_call_original(enum pando_call call, unsigned long a0,
 			 unsigned long a1, unsigned long a2, unsigned long a3)
 {
 	struct pt_regs regs = { .di = a0, .si = a1, .dx = a2, .r10 = a3 };
 
-	return ((syscall_t)pando_call_hooks[call].orig)(&regs);
+	return ((pando_syscall_t)pando_call_hooks[call].orig)(&regs);
 }
 
 /* The pieces of a call on its way out. */
@@ -155,15 +153,14 @@ static u32 target(const struct pando_call_row *row, const u64 *args)
 	return pid > 0 ? pid : 0;
 }
 
-/* Which calls are about many, and when. */
-static __always_inline enum pando_whom whom(enum pando_call call,
-					    const u64 *args)
+/* Which calls are about many, and when: their first argument tells. */
+static __always_inline enum pando_whom whom(enum pando_call call, int first)
 {
-	int pid = (int)args[0], which = (int)args[0];
+	int pid = first, which = first;
 
 	switch (call) {
 	case PANDO_CALL_KILL:
-		if (pid > 0 || pid == INT_MIN)
+		if (likely(pid > 0))
 			return PANDO_WHOM_ONE;
 		return pid == -1 ? PANDO_WHOM_ALL : PANDO_WHOM_GROUP;
 	case PANDO_CALL_GETPRIORITY:
@@ -216,28 +213,30 @@ static bool is_elsewhere(enum pando_whom whom, u32 id, long ret)
 /* The members here: a signal meets no stub (signal.c), but others would. */
 static long many_here(const struct pando_call_row *row,
 		      struct pando_call_out *out, enum pando_whom whom, u32 id,
-		      const struct pt_regs *regs, struct pando_hook *hook)
+		      const struct pt_regs *regs, pando_syscall_t original)
 {
 	struct pando_call_in in = { .msg = &out->msg };
 
 	if (row->call == PANDO_CALL_KILL ||
 	    (whom == PANDO_WHOM_USER ? id == (u32)-1 :
 	     id < PANDO_LOCAL_PIDS || !pando_stub_any()))
-		return ((syscall_t)hook->orig)(regs);
+		return original(regs);
 	return pando_call_each(row, &in);
 }
 
 /* kill() on a group, or on all; priorities of a group, or of a user. */
-static noinline long many(struct pando_hook *hook, enum pando_call call,
+static noinline long many(pando_syscall_t original, enum pando_call call,
 			  enum pando_whom whom, const struct pt_regs *regs,
-			  const u64 *args, bool compat)
+			  bool compat)
 {
 	const struct pando_call_row *row = &pando_call_rows[call];
+	u64 args[PANDO_CALL_ARGS];
 	struct pando_call_out *out;
 	__le32 *groups;
 	long ret, err;
 	u32 id;
 
+	pando_call_args(regs, compat, args);
 	out = kzalloc(sizeof(*out), GFP_KERNEL);
 	if (!out)
 		return -ENOMEM;
@@ -245,7 +244,7 @@ static noinline long many(struct pando_hook *hook, enum pando_call call,
 	row->pack(out, args, compat);
 	err = address(out, call, id, &groups);
 	out->msg.whom = cpu_to_le32(whom);
-	ret = many_here(row, out, whom, id, regs, hook);
+	ret = many_here(row, out, whom, id, regs, original);
 	if (err)
 		ret = row->merge(ret, err);
 	else if (is_elsewhere(whom, id, ret))
@@ -262,17 +261,8 @@ bool pando_call_is_unsettled(u32 pid)
 	       pando_locate_is_settled(task_tgid_nr_ns(current, pando_ns()));
 }
 
-static noinline bool is_unsettled(const struct pando_call_row *row,
-				  const struct pt_regs *regs, bool compat)
-{
-	u64 args[PANDO_CALL_ARGS];
-
-	pando_call_args(regs, compat, args);
-	return pando_call_is_unsettled(target(row, args));
-}
-
 /* There is no such process here. */
-static noinline long elsewhere(struct pando_hook *hook,
+static noinline long elsewhere(pando_syscall_t original,
 			       const struct pando_call_row *row,
 			       const struct pt_regs *regs, bool compat)
 {
@@ -289,41 +279,61 @@ static noinline long elsewhere(struct pando_hook *hook,
 		return -ESRCH;
 	ret = forward(row, args, pid, compat, &here);
 	if (here)	/* it came home while we looked for it */
-		ret = ((syscall_t)hook->orig)(regs);
+		ret = original(regs);
 	return ret;
 }
 
-static __always_inline long by_pid(struct pando_hook *hook,
+/* What has a task here need not be here. */
+static noinline long if_settled(pando_syscall_t original,
+				const struct pando_call_row *row,
+				const struct pt_regs *regs, bool compat)
+{
+	u64 args[PANDO_CALL_ARGS];
+
+	pando_call_args(regs, compat, args);
+	return pando_call_is_unsettled(target(row, args)) ? -ESRCH :
+							    original(regs);
+}
+
+static __always_inline long by_pid(pando_syscall_t original,
 				   const struct pando_call_row *row,
 				   const struct pt_regs *regs, bool compat)
 {
 	long ret;
 
-	if (unlikely(pando_stub_any() || READ_ONCE(pando_locate_moving)) &&
-	    is_unsettled(row, regs, compat))
-		ret = -ESRCH;
+	if (pando_stub_any())
+		ret = if_settled(original, row, regs, compat);
 	else
-		ret = ((syscall_t)hook->orig)(regs);
+		ret = original(regs);
 	if (unlikely(ret == -ESRCH))
-		ret = elsewhere(hook, row, regs, compat);
+		ret = elsewhere(original, row, regs, compat);
 	return ret;
 }
 
-static __always_inline long hooked(struct pando_hook *hook,
+static noinline long crowd(pando_syscall_t original, enum pando_call call,
+			   enum pando_whom whom, const struct pt_regs *regs,
+			   bool compat)
+{
+	int first = compat ? (int)regs->bx : (int)regs->di;
+
+	/* no group has that number negated */
+	if (pando_ns_has_current() && first != INT_MIN)
+		return many(original, call, whom, regs, compat);
+	return by_pid(original, &pando_call_rows[call], regs, compat);
+}
+
+static __always_inline long hooked(pando_syscall_t original,
 				   enum pando_call call,
 				   const struct pt_regs *regs, bool compat)
 {
-	u64 args[PANDO_CALL_ARGS];
-	enum pando_whom w;
+	enum pando_whom w = whom(call, compat ? (int)regs->bx : (int)regs->di);
 	long ret;
 
 	pando_hook_enter();
-	pando_call_args(regs, compat, args);
-	w = whom(call, args);
-	if (unlikely(w != PANDO_WHOM_ONE) && pando_ns_has_current())
-		ret = many(hook, call, w, regs, args, compat);
+	if (likely(w == PANDO_WHOM_ONE))
+		ret = by_pid(original, &pando_call_rows[call], regs, compat);
 	else
-		ret = by_pid(hook, &pando_call_rows[call], regs, compat);
+		ret = crowd(original, call, w, regs, compat);
 	pando_hook_leave();
 	return ret;
 }
@@ -376,51 +386,50 @@ enum {
 };
 
 #define X(tag, call, x64, ia32) \
+PANDO_HOOK_SYSCALL(hook_##tag); \
 static long hook_##tag(const struct pt_regs *regs) \
 { \
-	return hooked(&pando_call_hooks[PANDO_CALL_##call], \
-		      PANDO_CALL_##call, regs, false); \
+	return hooked(pando_hook_original(hook_##tag), PANDO_CALL_##call, \
+		      regs, false); \
 } \
+PANDO_HOOK_SYSCALL(hook32_##tag); \
 static long hook32_##tag(const struct pt_regs *regs) \
 { \
-	return hooked(&pando_call_hooks[COMPAT_BASE + PANDO_CALL_##call], \
-		      PANDO_CALL_##call, regs, true); \
-} \
-PANDO_HOOK_STUB(hook_##tag); \
-PANDO_HOOK_STUB(hook32_##tag);
+	return hooked(pando_hook_original(hook32_##tag), PANDO_CALL_##call, \
+		      regs, true); \
+}
 
 CALLS(X)
 #undef X
 
 #ifdef CONFIG_IA32_EMULATION
 /* 32-bit programs have two of these. */
+PANDO_HOOK_SYSCALL(hook_rr_time32);
+
 static long hook_rr_time32(const struct pt_regs *regs)
 {
 	long ret;
 
 	pando_hook_enter();
-	ret = by_pid(&pando_call_hooks[RR_TIME32], &pando_call_rr_time32, regs,
-		     true);
+	ret = by_pid(pando_hook_original(hook_rr_time32), &pando_call_rr_time32,
+		     regs, true);
 	pando_hook_leave();
 	return ret;
 }
-
-PANDO_HOOK_STUB(hook_rr_time32);
 #endif
 
 struct pando_hook pando_call_hooks[] = {
 #define X(tag, call, x64, ia32) \
-	[PANDO_CALL_##call] = { .name = #x64, .stub = hook_##tag##_stub },
+	[PANDO_CALL_##call] = PANDO_HOOK_ROW(#x64, hook_##tag),
 CALLS(X)
 #undef X
 #ifdef CONFIG_IA32_EMULATION
 #define X(tag, call, x64, ia32) \
-	[COMPAT_BASE + PANDO_CALL_##call] = { .name = #ia32, \
-					      .stub = hook32_##tag##_stub },
+	[COMPAT_BASE + PANDO_CALL_##call] = PANDO_HOOK_ROW(#ia32, hook32_##tag),
 CALLS(X)
 #undef X
-	[RR_TIME32] = { .name = "__ia32_sys_sched_rr_get_interval_time32",
-			.stub = hook_rr_time32_stub },
+	[RR_TIME32] = PANDO_HOOK_ROW("__ia32_sys_sched_rr_get_interval_time32",
+				     hook_rr_time32),
 #endif
 };
 

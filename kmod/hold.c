@@ -217,17 +217,13 @@ static void with_siglock(struct task_struct *task,
 	rcu_read_unlock();
 }
 
-typedef int (*send_t)(int sig, struct kernel_siginfo *info,
-		      struct task_struct *task, enum pid_type type);
-
 /* The original runs behind its hook. */
 static void deliver_locked(struct task_struct *task, void *arg)
 {
 	struct held *s = arg;
 
-	((send_t)pando_signal_hooks[0].orig)
-		(s->sig, s->kernel ? SEND_SIG_PRIV : &s->info, task,
-		 s->thread ? PIDTYPE_PID : PIDTYPE_TGID);
+	pando_signal_original(s->sig, s->kernel ? SEND_SIG_PRIV : &s->info,
+			      task, s->thread ? PIDTYPE_PID : PIDTYPE_TGID);
 }
 
 static void deliver(struct held *s)

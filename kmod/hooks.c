@@ -3,7 +3,8 @@
  * Hooks: direct calls of ftrace. The call at a function's start goes to a stub
  * of ours, which goes on to what replaces it; that calls the original behind
  * its ftrace call. Nobody can switch direct calls off below us by a sysctl, and
- * they save no registers, so a hook costs little more than the calls in it.
+ * they save no registers, so a hook costs little more than the calls in it;
+ * that of the original is patched in too (static_call).
  */
 #include <linux/delay.h>
 #include <linux/kprobes.h>
@@ -76,6 +77,7 @@ static int install(struct pando_hook *h)
 	err = resolve(h);
 	if (err)
 		return err;
+	__static_call_update(h->key, h->tramp, (void *)h->orig);
 	err = register_ftrace_direct(site(h), (unsigned long)h->stub);
 	if (err)
 		pr_err("pando: cannot hook %s (%d); is it live-patched, or does a BPF program sit there?\n",

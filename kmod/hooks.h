@@ -10,30 +10,45 @@
 #include <linux/ftrace.h>
 #include <linux/objtool.h>
 #include <linux/percpu.h>
+#include <linux/static_call.h>
 
 /**
  * struct pando_hook - one replaced function
  * @name: symbol
  * @stub: leads to what runs in its place
+ * @key: of pando_hook_original(), which is patched when the hook is installed
+ * @tramp: likewise
  * @orig: where the original goes on behind its ftrace call; calling it runs
  *	the original and no hook
  */
 struct pando_hook {
 	const char *name;
 	void (*stub)(void);
+	struct static_call_key *key;
+	void *tramp;
 	unsigned long orig;
 };
 
+typedef long (*pando_syscall_t)(const struct pt_regs *regs);
+
 /*
- * What runs in a function's place has its signature, does all between
- * pando_hook_enter() and pando_hook_leave(), and is followed by
- * PANDO_HOOK_STUB(fn). The stub is what the kernel calls at the function's
- * start: it forgets the way back into it, and jumps on.
+ * PANDO_HOOK(type, fn, arguments) declares what runs in a function's place: it
+ * has its signature, and does all between pando_hook_enter() and
+ * pando_hook_leave(). The stub is what the kernel calls at the function's
+ * start: it forgets the way back into it, and jumps on. The function itself
+ * follows it, mostly in the same line of the cache.
+ *
+ * pando_hook_original(fn) is the function that @fn stands for, called directly:
+ * where indirect branches are guarded against speculation, one costs as much as
+ * all else that a hook does.
  */
-#define PANDO_HOOK_STUB(fn)						\
+#define PANDO_HOOK(type, fn, ...)					\
+	static type fn(__VA_ARGS__) __attribute__((no_reorder));	\
+	DEFINE_STATIC_CALL_NULL(fn##_original, fn);			\
 	void fn##_stub(void);						\
 	static void *const fn##_kept __used = fn;			\
 	asm(".pushsection .text, \"ax\"\n"				\
+	    ".p2align 6\n"						\
 	    ".type " #fn "_stub, @function\n"				\
 	    #fn "_stub:\n"						\
 	    "	leaq 8(%rsp), %rsp\n"					\
@@ -41,6 +56,18 @@ struct pando_hook {
 	    ".size " #fn "_stub, . - " #fn "_stub\n"			\
 	    ".popsection\n");						\
 	STACK_FRAME_NON_STANDARD(fn##_stub)
+
+#define PANDO_HOOK_SYSCALL(fn) \
+	PANDO_HOOK(long, fn, const struct pt_regs *regs)
+
+#define pando_hook_original(fn) static_call(fn##_original)
+
+/* A row of a table of hooks. */
+#define PANDO_HOOK_ROW(symbol, fn) {					\
+	.name = symbol, .stub = fn##_stub,				\
+	.key = &STATIC_CALL_KEY(fn##_original),				\
+	.tramp = STATIC_CALL_TRAMP_ADDR(fn##_original),			\
+}
 
 /*
  * How many tasks are inside hooks, summed over the CPUs: what unloading and
@@ -69,6 +96,13 @@ void pando_hooks_drain(void);
  * -ENOENT. Process context.
  */
 int pando_hook_resolve(const char *name, unsigned long *addr);
+
+/*
+ * send_signal_locked() without its hook. Under the receiver's siglock,
+ * interrupts off.
+ */
+int pando_signal_original(int sig, struct kernel_siginfo *info,
+			  struct task_struct *task, enum pid_type type);
 
 int pando_hooks_init(void);	/* -ENOENT names what the kernel lacks */
 void pando_hooks_exit(void);

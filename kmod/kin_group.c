@@ -128,8 +128,6 @@ void pando_kin_groups_reset(void)
 
 /* --- setpgid() and setsid() ----------------------------------------------------- */
 
-typedef long (*syscall_t)(const struct pt_regs *regs);
-
 /* Are there relations over nodes that a process of the cluster may change? */
 static bool may_matter(void)
 {
@@ -256,7 +254,7 @@ long pando_kin_exec_setpgid(struct pando_call_in *in)
 	return ret;
 }
 
-static long set_group(struct pando_hook *hook, const struct pt_regs *regs,
+static long set_group(pando_syscall_t original, const struct pt_regs *regs,
 		      u32 pid, u32 pgid)
 {
 	u32 old, sid = 0;
@@ -269,7 +267,7 @@ static long set_group(struct pando_hook *hook, const struct pt_regs *regs,
 		pgid = pid;
 	away = pando_stub_stands(pid);
 	old = away ? group_of(pid, &sid) : 0;
-	ret = ((syscall_t)hook->orig)(regs);
+	ret = original(regs);
 	if (!ret && away)
 		ret = follow(pid, pgid, old, sid);
 	else if (!ret)
@@ -277,60 +275,57 @@ static long set_group(struct pando_hook *hook, const struct pt_regs *regs,
 	return ret;
 }
 
-static long regroup(struct pando_hook *hook, const struct pt_regs *regs,
+static long regroup(pando_syscall_t original, const struct pt_regs *regs,
 		    u32 pid, u32 pgid)
 {
 	long ret;
 
 	pando_hook_enter();
 	if (unlikely(may_matter()))
-		ret = set_group(hook, regs, pid, pgid);
+		ret = set_group(original, regs, pid, pgid);
 	else
-		ret = ((syscall_t)hook->orig)(regs);
+		ret = original(regs);
 	pando_hook_leave();
 	return ret;
 }
 
-enum { SETSID, SETPGID, SETPGID32 };
+PANDO_HOOK_SYSCALL(hook_setpgid);
 
 static long hook_setpgid(const struct pt_regs *regs)
 {
-	return regroup(&pando_group_hooks[SETPGID], regs, regs->di, regs->si);
+	return regroup(pando_hook_original(hook_setpgid), regs, regs->di, regs->si);
 }
-
-PANDO_HOOK_STUB(hook_setpgid);
 
 #ifdef CONFIG_IA32_EMULATION
+PANDO_HOOK_SYSCALL(hook32_setpgid);
+
 static long hook32_setpgid(const struct pt_regs *regs)
 {
-	return regroup(&pando_group_hooks[SETPGID32], regs, regs->bx,
+	return regroup(pando_hook_original(hook32_setpgid), regs, regs->bx,
 		       regs->cx);
 }
-
-PANDO_HOOK_STUB(hook32_setpgid);
 #endif
 
 /* One for both ABIs: it has no arguments. */
+PANDO_HOOK_SYSCALL(hook_setsid);
+
 static long hook_setsid(const struct pt_regs *regs)
 {
 	long ret;
 
 	pando_hook_enter();
-	ret = ((syscall_t)pando_group_hooks[SETSID].orig)(regs);
+	ret = pando_hook_original(hook_setsid)(regs);
 	if (ret > 0 && unlikely(may_matter()))
 		pando_kin_regrouped(ret);
 	pando_hook_leave();
 	return ret;
 }
 
-PANDO_HOOK_STUB(hook_setsid);
-
 struct pando_hook pando_group_hooks[] = {
-	[SETSID] = { .name = "__do_sys_setsid", .stub = hook_setsid_stub },
-	[SETPGID] = { .name = "__x64_sys_setpgid", .stub = hook_setpgid_stub },
+	PANDO_HOOK_ROW("__do_sys_setsid", hook_setsid),
+	PANDO_HOOK_ROW("__x64_sys_setpgid", hook_setpgid),
 #ifdef CONFIG_IA32_EMULATION
-	[SETPGID32] = { .name = "__ia32_sys_setpgid",
-			.stub = hook32_setpgid_stub },
+	PANDO_HOOK_ROW("__ia32_sys_setpgid", hook32_setpgid),
 #endif
 };
 

@@ -13,10 +13,8 @@
 #include "kin.h"
 #include "stub.h"
 
-typedef bool (*notify_t)(struct task_struct *task, int sig);
-typedef int (*kill_pgrp_t)(struct pid *pgrp, int sig, int priv);
-
-enum { HOOK_NOTIFY, HOOK_KILL_PGRP };
+PANDO_HOOK(bool, hook_do_notify_parent, struct task_struct *task, int sig);
+PANDO_HOOK(int, hook_kill_pgrp, struct pid *pgrp, int sig, int priv);
 
 /* Under tasklist_lock held for writing, interrupts off. */
 static bool hook_do_notify_parent(struct task_struct *task, int sig)
@@ -29,37 +27,30 @@ static bool hook_do_notify_parent(struct task_struct *task, int sig)
 		if (!pando_stub_died(task))
 			pando_kin_died(task);
 	}
-	ret = ((notify_t)pando_kin_hooks[HOOK_NOTIFY].orig)(task, sig);
+	ret = pando_hook_original(hook_do_notify_parent)(task, sig);
 	pando_hook_leave();
 	return ret;
 }
-
-PANDO_HOOK_STUB(hook_do_notify_parent);
 
 static int hook_kill_pgrp(struct pid *pgrp, int sig, int priv)
 {
 	int ret;
 
 	pando_hook_enter();
-	ret = ((kill_pgrp_t)pando_kin_hooks[HOOK_KILL_PGRP].orig)(pgrp, sig,
-								  priv);
+	ret = pando_hook_original(hook_kill_pgrp)(pgrp, sig, priv);
 	pando_kin_group(pgrp, sig);
 	pando_hook_leave();
 	return ret;
 }
 
-PANDO_HOOK_STUB(hook_kill_pgrp);
-
 void pando_kin_kill_pgrp(struct pid *pgrp, int sig)
 {
-	((kill_pgrp_t)pando_kin_hooks[HOOK_KILL_PGRP].orig)(pgrp, sig, 1);
+	pando_hook_original(hook_kill_pgrp)(pgrp, sig, 1);
 }
 
 struct pando_hook pando_kin_hooks[] = {
-	[HOOK_NOTIFY] = { .name = "do_notify_parent",
-			  .stub = hook_do_notify_parent_stub },
-	[HOOK_KILL_PGRP] = { .name = "kill_pgrp",
-			     .stub = hook_kill_pgrp_stub },
+	PANDO_HOOK_ROW("do_notify_parent", hook_do_notify_parent),
+	PANDO_HOOK_ROW("kill_pgrp", hook_kill_pgrp),
 };
 
 const int pando_kin_nhooks = ARRAY_SIZE(pando_kin_hooks);

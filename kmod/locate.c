@@ -43,9 +43,12 @@ u32 pando_locate_moving;
 /* Under the lock, after RESERVED or LEAVING were changed. */
 static void note_moving(void)
 {
-	WRITE_ONCE(pando_locate_moving,
-		   pando_locate_dir.count[PANDO_DIR_RESERVED] +
-		   pando_locate_dir.count[PANDO_DIR_LEAVING]);
+	u32 n = pando_locate_dir.count[PANDO_DIR_RESERVED] +
+		pando_locate_dir.count[PANDO_DIR_LEAVING];
+
+	if (!n != !pando_locate_moving)
+		atomic_add(n ? 1 : -1, &pando_stub_gate);
+	WRITE_ONCE(pando_locate_moving, n);
 }
 
 static BLOCKING_NOTIFIER_HEAD(moved_chain);

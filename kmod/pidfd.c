@@ -39,15 +39,7 @@ struct remote_pidfd {
 	struct pando_watch *watch;
 };
 
-typedef long (*syscall_t)(const struct pt_regs *regs);
-
 typedef __poll_t (*poll_t)(struct file *file, struct poll_table_struct *table);
-typedef struct pid *(*get_pid_t)(unsigned int fd, unsigned int *flags);
-
-enum {
-	POLL, GET_PID, OPEN, SIGNAL, GETFD, MADVISE, MRELEASE,
-	OPEN32, SIGNAL32, GETFD32, MADVISE32, MRELEASE32,
-};
 
 /* By which the kernel's own pidfds are told. */
 static poll_t kernels_poll;
@@ -152,7 +144,7 @@ static long open_remote(u32 pid, unsigned int flags, bool *here)
  * A stub has what the process's parent waits for, and is as good a pidfd as the
  * process; what is about to arrive or to go is none.
  */
-static long pidfd_open(struct pando_hook *hook, const struct pt_regs *regs,
+static long pidfd_open(pando_syscall_t original, const struct pt_regs *regs,
 		       int pid, unsigned int flags)
 {
 	bool here = false;
@@ -161,12 +153,12 @@ static long pidfd_open(struct pando_hook *hook, const struct pt_regs *regs,
 	pando_hook_enter();
 	if (likely(pid <= 0 || !READ_ONCE(pando_locate_moving)) ||
 	    pando_stub_has(pid) || !pando_call_is_unsettled(pid))
-		ret = ((syscall_t)hook->orig)(regs);
+		ret = original(regs);
 	if (ret == -ESRCH && pando_ns_has_current() &&
 	    pando_locate_may_be_remote(pid)) {
 		ret = open_remote(pid, flags, &here);
 		if (here)
-			ret = ((syscall_t)hook->orig)(regs);
+			ret = original(regs);
 	}
 	pando_hook_leave();
 	return ret;
@@ -269,7 +261,7 @@ static bool of_remote(struct file *file, struct remote_pidfd *p)
 	return p->pid;
 }
 
-static long pidfd_signal(struct pando_hook *hook, const struct pt_regs *regs,
+static long pidfd_signal(pando_syscall_t original, const struct pt_regs *regs,
 			 int fd, int sig, u64 info, unsigned int flags)
 {
 	struct remote_pidfd p;
@@ -281,7 +273,7 @@ static long pidfd_signal(struct pando_hook *hook, const struct pt_regs *regs,
 	if (f.file && of_remote(f.file, &p))
 		ret = signal_remote(&p, sig, info, flags);
 	else
-		ret = ((syscall_t)hook->orig)(regs);
+		ret = original(regs);
 	fdput(f);
 	pando_hook_leave();
 	return ret;
@@ -289,37 +281,39 @@ static long pidfd_signal(struct pando_hook *hook, const struct pt_regs *regs,
 
 /* --- the end, and what cannot be done ------------------------------------------------ */
 
+PANDO_HOOK(__poll_t, hook_pidfd_poll, struct file *file,
+	   struct poll_table_struct *table);
+
 static __poll_t hook_pidfd_poll(struct file *file,
 				struct poll_table_struct *table)
 {
 	__poll_t ret;
 
 	pando_hook_enter();
-	ret = ((poll_t)pando_pidfd_hooks[POLL].orig)(file, table);
+	ret = pando_hook_original(hook_pidfd_poll)(file, table);
 	if (ret && is_concerned() && pando_watch_left(file->private_data))
 		ret = 0;
 	pando_hook_leave();
 	return ret;
 }
 
-PANDO_HOOK_STUB(hook_pidfd_poll);
-
 /* waitid(P_PIDFD): a process that is remote is no child of the caller. */
+PANDO_HOOK(struct pid *, hook_pidfd_get_pid, unsigned int fd,
+	   unsigned int *flags);
+
 static struct pid *hook_pidfd_get_pid(unsigned int fd, unsigned int *flags)
 {
 	struct pid *pid;
 
 	pando_hook_enter();
-	pid = ((get_pid_t)pando_pidfd_hooks[GET_PID].orig)(fd, flags);
+	pid = pando_hook_original(hook_pidfd_get_pid)(fd, flags);
 	if (unlikely(pid == ERR_PTR(-EBADF)) && is_remote(fd))
 		pid = ERR_PTR(-ECHILD);
 	pando_hook_leave();
 	return pid;
 }
 
-PANDO_HOOK_STUB(hook_pidfd_get_pid);
-
-static long refuse(struct pando_hook *hook, const struct pt_regs *regs,
+static long refuse(pando_syscall_t original, const struct pt_regs *regs,
 		   unsigned int fd, unsigned int flags)
 {
 	long ret;
@@ -328,68 +322,60 @@ static long refuse(struct pando_hook *hook, const struct pt_regs *regs,
 	if (!flags && is_remote(fd))
 		ret = -EREMOTE;
 	else
-		ret = ((syscall_t)hook->orig)(regs);
+		ret = original(regs);
 	pando_hook_leave();
 	return ret;
 }
 
 #define CALLS(X) \
-	X(OPEN, open, pidfd_open, a[0], a[1]) \
-	X(SIGNAL, signal, pidfd_signal, a[0], a[1], a[2], a[3]) \
-	X(GETFD, getfd, refuse, a[0], a[2]) \
-	X(MADVISE, madvise, refuse, a[0], a[4]) \
-	X(MRELEASE, mrelease, refuse, a[0], a[1])
+	X(open, pidfd_open, a[0], a[1]) \
+	X(signal, pidfd_signal, a[0], a[1], a[2], a[3]) \
+	X(getfd, refuse, a[0], a[2]) \
+	X(madvise, refuse, a[0], a[4]) \
+	X(mrelease, refuse, a[0], a[1])
 
-#define X(tag, name, fn, ...) \
+#define X(name, fn, ...) \
+PANDO_HOOK_SYSCALL(hook_##name); \
 static long hook_##name(const struct pt_regs *regs) \
 { \
 	u64 a[PANDO_CALL_ARGS]; \
 \
 	pando_call_args(regs, false, a); \
-	return fn(&pando_pidfd_hooks[tag], regs, __VA_ARGS__); \
-} \
-PANDO_HOOK_STUB(hook_##name);
+	return fn(pando_hook_original(hook_##name), regs, __VA_ARGS__); \
+}
 
 CALLS(X)
 #undef X
 
 #ifdef CONFIG_IA32_EMULATION
-#define X(tag, name, fn, ...) \
+#define X(name, fn, ...) \
+PANDO_HOOK_SYSCALL(hook32_##name); \
 static long hook32_##name(const struct pt_regs *regs) \
 { \
 	u64 a[PANDO_CALL_ARGS]; \
 \
 	pando_call_args(regs, true, a); \
-	return fn(&pando_pidfd_hooks[tag##32], regs, __VA_ARGS__); \
-} \
-PANDO_HOOK_STUB(hook32_##name);
+	return fn(pando_hook_original(hook32_##name), regs, __VA_ARGS__); \
+}
 
 CALLS(X)
 #undef X
 #endif
 
 struct pando_hook pando_pidfd_hooks[] = {
-	[POLL] = { .name = "pidfd_poll", .stub = hook_pidfd_poll_stub },
-	[GET_PID] = { .name = "pidfd_get_pid",
-		      .stub = hook_pidfd_get_pid_stub },
-	[OPEN] = { .name = "__x64_sys_pidfd_open", .stub = hook_open_stub },
-	[SIGNAL] = { .name = "__x64_sys_pidfd_send_signal",
-		     .stub = hook_signal_stub },
-	[GETFD] = { .name = "__x64_sys_pidfd_getfd", .stub = hook_getfd_stub },
-	[MADVISE] = { .name = "__x64_sys_process_madvise",
-		      .stub = hook_madvise_stub },
-	[MRELEASE] = { .name = "__x64_sys_process_mrelease",
-		       .stub = hook_mrelease_stub },
+	PANDO_HOOK_ROW("pidfd_poll", hook_pidfd_poll),
+	PANDO_HOOK_ROW("pidfd_get_pid", hook_pidfd_get_pid),
+	PANDO_HOOK_ROW("__x64_sys_pidfd_open", hook_open),
+	PANDO_HOOK_ROW("__x64_sys_pidfd_send_signal", hook_signal),
+	PANDO_HOOK_ROW("__x64_sys_pidfd_getfd", hook_getfd),
+	PANDO_HOOK_ROW("__x64_sys_process_madvise", hook_madvise),
+	PANDO_HOOK_ROW("__x64_sys_process_mrelease", hook_mrelease),
 #ifdef CONFIG_IA32_EMULATION
-	[OPEN32] = { .name = "__ia32_sys_pidfd_open", .stub = hook32_open_stub },
-	[SIGNAL32] = { .name = "__ia32_sys_pidfd_send_signal",
-		       .stub = hook32_signal_stub },
-	[GETFD32] = { .name = "__ia32_sys_pidfd_getfd",
-		      .stub = hook32_getfd_stub },
-	[MADVISE32] = { .name = "__ia32_sys_process_madvise",
-			.stub = hook32_madvise_stub },
-	[MRELEASE32] = { .name = "__ia32_sys_process_mrelease",
-			 .stub = hook32_mrelease_stub },
+	PANDO_HOOK_ROW("__ia32_sys_pidfd_open", hook32_open),
+	PANDO_HOOK_ROW("__ia32_sys_pidfd_send_signal", hook32_signal),
+	PANDO_HOOK_ROW("__ia32_sys_pidfd_getfd", hook32_getfd),
+	PANDO_HOOK_ROW("__ia32_sys_process_madvise", hook32_madvise),
+	PANDO_HOOK_ROW("__ia32_sys_process_mrelease", hook32_mrelease),
 #endif
 };
 

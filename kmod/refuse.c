@@ -16,8 +16,6 @@
 #include "ns.h"
 #include "stub.h"
 
-typedef long (*syscall_t)(const struct pt_regs *regs);
-
 /* Which of the arguments is the process, and when. 0: none. */
 static u32 first(const u64 *a)
 {
@@ -53,7 +51,7 @@ static long is_remote(u32 pid, bool *here)
 	return err ?: -EREMOTE;
 }
 
-static noinline long elsewhere(struct pando_hook *hook,
+static noinline long elsewhere(pando_syscall_t original,
 			       const struct pt_regs *regs, u32 pid)
 {
 	bool here;
@@ -62,10 +60,10 @@ static noinline long elsewhere(struct pando_hook *hook,
 	if (!pid || !pando_ns_has_current() || !pando_locate_may_be_remote(pid))
 		return -ESRCH;
 	ret = is_remote(pid, &here);
-	return here ? ((syscall_t)hook->orig)(regs) : ret;
+	return here ? original(regs) : ret;
 }
 
-static __always_inline long refuse(struct pando_hook *hook,
+static __always_inline long refuse(pando_syscall_t original,
 				   u32 (*pid_of)(const u64 *args),
 				   const struct pt_regs *regs, bool compat)
 {
@@ -74,13 +72,13 @@ static __always_inline long refuse(struct pando_hook *hook,
 
 	pando_hook_enter();
 	pando_call_args(regs, compat, args);
-	if (unlikely(pando_stub_any() || READ_ONCE(pando_locate_moving)) &&
+	if (pando_stub_any() &&
 	    pando_call_is_unsettled(pid_of(args)))
 		ret = -ESRCH;
 	else
-		ret = ((syscall_t)hook->orig)(regs);
+		ret = original(regs);
 	if (unlikely(ret == -ESRCH))
-		ret = elsewhere(hook, regs, pid_of(args));
+		ret = elsewhere(original, regs, pid_of(args));
 	pando_hook_leave();
 	return ret;
 }
@@ -100,47 +98,34 @@ static __always_inline long refuse(struct pando_hook *hook,
 	X(robust_list, first, __x64_sys_get_robust_list, \
 	  __ia32_compat_sys_get_robust_list)
 
-enum {
-#define X(tag, ...) HOOK64_##tag,
-	CALLS(X)
-#undef X
-#ifdef CONFIG_IA32_EMULATION
-#define X(tag, ...) HOOK32_##tag,
-	CALLS(X)
-#undef X
-#endif
-};
-
 #define X(tag, pid_of, x64, ia32) \
+PANDO_HOOK_SYSCALL(hook_##tag); \
 static long hook_##tag(const struct pt_regs *regs) \
 { \
-	return refuse(&pando_refuse_hooks[HOOK64_##tag], pid_of, regs, false); \
-} \
-PANDO_HOOK_STUB(hook_##tag);
+	return refuse(pando_hook_original(hook_##tag), pid_of, regs, false); \
+}
 
 CALLS(X)
 #undef X
 
 #ifdef CONFIG_IA32_EMULATION
 #define X(tag, pid_of, x64, ia32) \
+PANDO_HOOK_SYSCALL(hook32_##tag); \
 static long hook32_##tag(const struct pt_regs *regs) \
 { \
-	return refuse(&pando_refuse_hooks[HOOK32_##tag], pid_of, regs, true); \
-} \
-PANDO_HOOK_STUB(hook32_##tag);
+	return refuse(pando_hook_original(hook32_##tag), pid_of, regs, true); \
+}
 
 CALLS(X)
 #undef X
 #endif
 
 struct pando_hook pando_refuse_hooks[] = {
-#define X(tag, pid_of, x64, ia32) \
-	[HOOK64_##tag] = { .name = #x64, .stub = hook_##tag##_stub },
+#define X(tag, pid_of, x64, ia32) PANDO_HOOK_ROW(#x64, hook_##tag),
 CALLS(X)
 #undef X
 #ifdef CONFIG_IA32_EMULATION
-#define X(tag, pid_of, x64, ia32) \
-	[HOOK32_##tag] = { .name = #ia32, .stub = hook32_##tag##_stub },
+#define X(tag, pid_of, x64, ia32) PANDO_HOOK_ROW(#ia32, hook32_##tag),
 CALLS(X)
 #undef X
 #endif

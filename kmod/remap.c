@@ -11,8 +11,6 @@
 #include "hooks.h"
 #include "remap.h"
 
-typedef long (*syscall_t)(const struct pt_regs *regs);
-
 /** struct watcher - a mover that follows what changes */
 struct watcher {
 	struct list_head list;
@@ -68,39 +66,39 @@ static noinline void mark(unsigned long addr)
 	mmap_write_unlock(mm);
 }
 
-static __always_inline long remap(struct pando_hook *hook,
+static __always_inline long remap(pando_syscall_t original,
 				  const struct pt_regs *regs)
 {
 	long ret;
 
 	pando_hook_enter();
-	ret = ((syscall_t)hook->orig)(regs);
+	ret = original(regs);
 	if (unlikely(atomic_read(&watched)) && !IS_ERR_VALUE(ret))
 		mark(ret);
 	pando_hook_leave();
 	return ret;
 }
 
+PANDO_HOOK_SYSCALL(hook_mremap);
+
 static long hook_mremap(const struct pt_regs *regs)
 {
-	return remap(&pando_remap_hooks[0], regs);
+	return remap(pando_hook_original(hook_mremap), regs);
 }
-
-PANDO_HOOK_STUB(hook_mremap);
 
 #ifdef CONFIG_IA32_EMULATION
+PANDO_HOOK_SYSCALL(hook32_mremap);
+
 static long hook32_mremap(const struct pt_regs *regs)
 {
-	return remap(&pando_remap_hooks[1], regs);
+	return remap(pando_hook_original(hook32_mremap), regs);
 }
-
-PANDO_HOOK_STUB(hook32_mremap);
 #endif
 
 struct pando_hook pando_remap_hooks[] = {
-	{ .name = "__x64_sys_mremap", .stub = hook_mremap_stub },
+	PANDO_HOOK_ROW("__x64_sys_mremap", hook_mremap),
 #ifdef CONFIG_IA32_EMULATION
-	{ .name = "__ia32_sys_mremap", .stub = hook32_mremap_stub },
+	PANDO_HOOK_ROW("__ia32_sys_mremap", hook32_mremap),
 #endif
 };
 

@@ -17,8 +17,15 @@
 #include "serve.h"
 #include "stub.h"
 
-typedef int (*send_t)(int sig, struct kernel_siginfo *info,
-		      struct task_struct *task, enum pid_type type);
+PANDO_HOOK(int, hook_send_signal_locked, int sig, struct kernel_siginfo *info,
+	   struct task_struct *task, enum pid_type type);
+
+int pando_signal_original(int sig, struct kernel_siginfo *info,
+			  struct task_struct *task, enum pid_type type)
+{
+	return pando_hook_original(hook_send_signal_locked)(sig, info, task,
+							    type);
+}
 
 /*
  * kill(-1) means the processes of the cluster: not the tools around the
@@ -56,7 +63,7 @@ static int hook_send_signal_locked(int sig, struct kernel_siginfo *info,
 			goto out;
 		}
 	}
-	ret = ((send_t)pando_signal_hooks[0].orig)(sig, info, task, type);
+	ret = pando_signal_original(sig, info, task, type);
 	if (pando_stub_any())
 		pando_stub_sent(task);
 out:
@@ -64,10 +71,8 @@ out:
 	return ret;
 }
 
-PANDO_HOOK_STUB(hook_send_signal_locked);
-
 struct pando_hook pando_signal_hooks[] = {
-	{ .name = "send_signal_locked", .stub = hook_send_signal_locked_stub },
+	PANDO_HOOK_ROW("send_signal_locked", hook_send_signal_locked),
 };
 
 const int pando_signal_nhooks = ARRAY_SIZE(pando_signal_hooks);

@@ -29,8 +29,8 @@ struct seq_file;
 struct task_struct;
 
 /*
- * How many stubs there are, and processes with stubs elsewhere: zero is the
- * short way through every hook.
+ * How many stubs there are, and processes with stubs elsewhere, and one more
+ * while numbers arrive or leave: zero is the short way through every hook.
  */
 extern atomic_t pando_stub_gate;
 

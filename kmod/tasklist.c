@@ -11,9 +11,8 @@
 #include "hooks.h"
 #include "tasklist.h"
 
-typedef void (*change_pid_t)(struct task_struct *task, enum pid_type type,
-			     struct pid *pid);
-typedef long (*syscall_t)(const struct pt_regs *regs);
+PANDO_HOOK(void, hook_change_pid, struct task_struct *task, enum pid_type type,
+	   struct pid *pid);
 
 /**
  * struct job - what a worker is to do
@@ -42,20 +41,18 @@ static void hook_change_pid(struct task_struct *task, enum pid_type type,
 	if (unlikely(READ_ONCE(worker) == current))
 		job->ret = job->fn(job->arg);
 	else
-		((change_pid_t)pando_tasklist_hooks[0].orig)(task, type, pid);
+		pando_hook_original(hook_change_pid)(task, type, pid);
 	pando_hook_leave();
 }
-
-PANDO_HOOK_STUB(hook_change_pid);
 
 void pando_tasklist_change_pid(struct task_struct *task, enum pid_type type,
 			       struct pid *pid)
 {
-	((change_pid_t)pando_tasklist_hooks[0].orig)(task, type, pid);
+	pando_hook_original(hook_change_pid)(task, type, pid);
 }
 
 struct pando_hook pando_tasklist_hooks[] = {
-	{ .name = "change_pid", .stub = hook_change_pid_stub },
+	PANDO_HOOK_ROW("change_pid", hook_change_pid),
 };
 
 const int pando_tasklist_nhooks = ARRAY_SIZE(pando_tasklist_hooks);
@@ -67,7 +64,7 @@ static void job_fn(struct work_struct *work)
 
 	j->ret = -EIO;
 	WRITE_ONCE(worker, current);
-	((syscall_t)setpgid)(&regs);
+	((pando_syscall_t)setpgid)(&regs);
 	WRITE_ONCE(worker, NULL);
 }
 
