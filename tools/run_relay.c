@@ -2,7 +2,7 @@
 /*
  * The traffic of a running program. Two directions that do not wait for each
  * other, each with a bound on what it holds: stdin is read only while the
- * daemon takes it, the daemon only while our outputs take it.
+ * program takes it, the daemon only while our outputs take it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@
 #include "run.h"
 #include "term.h"
 
-#define HELD_MAX	(256u << 10)	/* in either direction */
+#define HELD_MAX	(256u << 10)	/* on its way out */
 #define CHUNK		(128u << 10)
 #define FRONT_MS	200	/* in the background: are we still? */
 
@@ -40,6 +40,7 @@ struct relay {
 	bool terminal;		/* stdin was one; it does not say so after its end */
 	bool front;		/* and we have ours, so it has its own */
 	bool input;		/* stdin is still of interest */
+	size_t under_way;	/* of it, and not yet taken by the program */
 	bool lost;		/* the terminal is */
 	int control, signals;
 	int stopped;		/* the program was, by this signal */
@@ -110,7 +111,8 @@ static void read_input(struct relay *r)
 	Pando__Data data = PANDO__DATA__INIT;
 	Pando__Frame frame = PANDO__FRAME__INIT;
 	static uint8_t buf[CHUNK];
-	ssize_t n = read(STDIN_FILENO, buf, sizeof(buf));
+	size_t room = PANDO_RUN_INPUT - r->under_way;
+	ssize_t n = read(STDIN_FILENO, buf, room < CHUNK ? room : CHUNK);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -120,12 +122,23 @@ static void read_input(struct relay *r)
 		r->input = false;
 		n = 0;
 	}
+	r->under_way += n;
 	data.fd = 0;
 	data.bytes.data = buf;
 	data.bytes.len = n;
 	frame.body_case = PANDO__FRAME__BODY_DATA;
 	frame.data = &data;
 	queue(r, &frame);
+}
+
+static void take_taken(struct relay *r, const Pando__Taken *t)
+{
+	r->under_way -= t->bytes < r->under_way ? t->bytes : r->under_way;
+	if (!t->closed || !r->input)
+		return;
+	/* who writes to us is told, as if the program had been at that pipe */
+	r->input = false;
+	let_go(STDIN_FILENO);
 }
 
 /* --- output ----------------------------------------------------------------*/
@@ -206,6 +219,9 @@ static int take_frame(struct relay *r, Pando__Frame *frame)
 	case PANDO__FRAME__BODY_DATA:
 		if (frame->data->fd == 1 || frame->data->fd == 2)
 			take_output(r, frame->data);
+		break;
+	case PANDO__FRAME__BODY_TAKEN:
+		take_taken(r, frame->taken);
 		break;
 	case PANDO__FRAME__BODY_SIGNAL:
 		r->stopped = frame->signal->signo;
@@ -396,7 +412,7 @@ static int step(struct relay *r)
 	p[CONTROL] = (struct pollfd){ r->control, POLLIN, 0 };
 	p[SIGNALS] = (struct pollfd){ r->signals, POLLIN, 0 };
 	/* what is typed is for who is in the foreground */
-	if (r->input && front && pando_stream_pending(r->stream) < HELD_MAX)
+	if (r->input && front && r->under_way < PANDO_RUN_INPUT)
 		p[IN] = (struct pollfd){ STDIN_FILENO, POLLIN, 0 };
 	if (r->tty && front && !r->front)
 		follow_shell(r, false);

@@ -46,6 +46,20 @@ is "$(on 1 "cluster-run -T -n node1 -- seq 100000 | cluster-run -T -n node2 -- g
 is "$(on 1 "cluster-run -T -n node2 -- yes | cluster-run -T -n $far -- sh -c 'exit 3' |
 	cluster-run -T -n node1 -- cat; echo \${PIPESTATUS[*]}")" \
 	'141 3 0' 'one that breaks in the middle: SIGPIPE in front, the end behind'
+is "$(on 1 "rm -f /tmp/sent
+	while head -c 65536 /dev/zero; do echo >>/tmp/sent; done 2>/dev/null |
+		env --default-signal=INT cluster-run -T -n $far -- sh -c \
+		\"trap 'exit 9' INT; while :; do sleep 0.1; done\" &
+	last=0
+	until now=\$(wc -c 2>/dev/null </tmp/sent); [ \${now:-0} -ge 4 ] && [ \$now = \$last ]; do
+		last=\${now:-0}
+		sleep 1
+	done
+	kill -INT \$!; wait \$!; echo \$?")" 9 'a signal passes input that nobody reads'
+is "$(on 1 "rm -f /shared/gone
+	{ yes; touch /shared/gone; } 2>/dev/null | cluster-run -T -n $far -- sh -c 'exec <&-
+		for i in \$(seq 300); do [ -e /shared/gone ] && exit; sleep 0.1; done; exit 1'
+	echo \$?")" 0 'who writes where the program reads no more is told'
 check 'stdin closed' on 1 "cluster-run -T -n $far -- true <&-"
 check 'stdout closed' on 1 "cluster-run -T -n $far -- true >&-"
 check 'all of them' on 1 "cluster-run -T -n $far -- true <&- >&- 2>&-"

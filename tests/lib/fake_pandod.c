@@ -331,18 +331,33 @@ static bool pass_output(int sock, uint32_t id, struct child *c, int i)
 
 /* Input of a program that does not read waits here, in a frame or two. */
 static struct {
-	uint8_t data[1 << 20];
+	uint8_t data[PANDO_RUN_INPUT + 1];
 	size_t len;
 	bool end;
 } input;
 
-static void push_input(struct child *c)
+static void send_taken(int sock, uint32_t id, size_t n, bool closed)
+{
+	Pando__Frame f = INIT(FRAME);
+	Pando__Taken t = INIT(TAKEN);
+
+	t.bytes = n;
+	t.closed = closed;
+	f.body_case = PANDO__FRAME__BODY_TAKEN;
+	f.taken = &t;
+	reply(sock, id, &f);
+}
+
+static void push_input(int sock, uint32_t id, struct child *c)
 {
 	ssize_t n = c->in < 0 ? (ssize_t)input.len :
 		    write(c->in, input.data, input.len);
+	bool broken = n < 0 && errno != EAGAIN;
 
-	if (n < 0 && errno != EAGAIN)
+	if (broken)
 		n = input.len;
+	if (n > 0)
+		send_taken(sock, id, n, broken && c->in != c->out[0]);
 	if (n > 0) {
 		memmove(input.data, input.data + n, input.len - n);
 		input.len -= n;
@@ -353,7 +368,8 @@ static void push_input(struct child *c)
 	}
 }
 
-static void take_frame(struct child *c, const Pando__Frame *f)
+static void take_frame(int sock, uint32_t id, struct child *c,
+		       const Pando__Frame *f)
 {
 	static uint8_t eof[] = { 4 };
 	const Pando__Data *d = f->data;
@@ -385,7 +401,7 @@ static void take_frame(struct child *c, const Pando__Frame *f)
 		if (len)
 			memcpy(input.data + input.len, bytes, len);
 		input.len += len;
-		push_input(c);
+		push_input(sock, id, c);
 	}
 }
 
@@ -441,8 +457,7 @@ static void follow(int sock, uint32_t id, struct child *c)
 	while (!has_ended(c)) {
 		struct pollfd p[] = {
 			{ child, POLLIN, 0 },
-			{ input.len < sizeof(input.data) / 2 ? sock : -1,
-			  POLLIN, 0 },
+			{ sock, POLLIN, 0 },
 			{ c->out[0], POLLIN, 0 },
 			{ c->out[1], POLLIN, 0 },
 			{ input.len ? c->in : -1, POLLOUT, 0 },
@@ -459,14 +474,14 @@ static void follow(int sock, uint32_t id, struct child *c)
 				kill(c->pid, SIGHUP);
 				_exit(0);
 			}
-			take_frame(c, f);
+			take_frame(sock, id, c, f);
 			pando_frame_free(f);
 		}
 		for (int i = 0; i < 2; i++)
 			if (p[2 + i].revents)
 				pass_output(sock, id, c, i);
 		if (p[4].revents)
-			push_input(c);
+			push_input(sock, id, c);
 		if (p[5].revents)
 			take_event(sock, id, c);
 	}

@@ -358,6 +358,23 @@ for node in self node1 1 node2 any; do
 	timeout 20 "${run[@]}" yes 2>/dev/null | head -n 1 >"$tmp/out"
 	[ "${PIPESTATUS[0]}" = 141 ]
 	ok $? "$node: a reader that goes away is SIGPIPE"
+	# by now as much of it is on its way as there is room for
+	rm -f "$tmp/sent" "$tmp/gone"
+	while head -c 65536 /dev/zero; do echo >>"$tmp/sent"; done 2>/dev/null |
+		timeout 20 env --default-signal=INT "${run[@]}" \
+		sh -c "trap 'exit 9' INT; while :; do sleep 0.1; done" &
+	last=-1
+	until now=$(wc -c <"$tmp/sent" 2>/dev/null); [ "${now:-0}" -gt 0 ] && [ "$now" = $last ]; do
+		last=${now:-0}
+		sleep 0.3
+	done
+	pkill -INT -f -x "cluster-run .*trap 'exit 9'.*"
+	wait $!
+	[ $? = 9 ]
+	ok $? "$node: a signal passes input that nobody reads"
+	{ yes; touch "$tmp/gone"; } 2>/dev/null | "${run[@]}" sh -c "exec <&-
+		for i in \$(seq 200); do [ -e $tmp/gone ] && exit; sleep 0.1; done; exit 1"
+	ok $? "$node: who writes where the program reads no more is told"
 	: >"$tmp/err"
 	"${run[@]}" sh -c 'exec >&-; sleep 0.3; echo late >&2' \
 		2>>"$tmp/err" | { cat; echo eof >&2; } 2>>"$tmp/err"

@@ -30,6 +30,7 @@ struct run {
 	int in;				/* write end, or the pty's master */
 	sd_event_source *in_io;
 	struct pando_bytes input;
+	size_t taken;			/* of it, and not yet told */
 	bool input_end, exited, hangup;
 	int status;
 	sd_event_source *last_words;

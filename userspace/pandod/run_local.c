@@ -15,7 +15,7 @@
 #include "run.h"
 
 #define CHUNK		(128u << 10)	/* of a pipe, and half of what it holds */
-#define INPUT_MAX	(256u << 10)	/* waiting for a program to read */
+#define TAKEN_STEP	(64u << 10)	/* is told when there is more to take */
 #define LAST_WORDS_MS	250		/* of a terminal, after the exit */
 
 static void close_fd(int *fd)
@@ -155,6 +155,19 @@ static void watch_output(struct output *o, int fd)
 static int on_input_ready(sd_event_source *source, int fd, uint32_t events,
 			  void *data);
 
+static void tell_taken(struct run *run, bool closed)
+{
+	Pando__Frame f = frame_of(PANDO__FRAME__BODY_TAKEN);
+	Pando__Taken t = PANDO__TAKEN__INIT;
+
+	t.bytes = run->taken;
+	t.closed = closed;
+	f.taken = &t;
+	run->taken = 0;
+	if (run->request)
+		request_reply(run->request, &f);
+}
+
 static void push_input(struct run *run)
 {
 	struct pando_bytes *in = &run->input;
@@ -165,11 +178,18 @@ static void push_input(struct run *run)
 		if (n <= 0)
 			break;
 		pando_bytes_take(in, n);
+		run->taken += n;
 	}
 	if (n < 0 && errno != EAGAIN) {
 		/* it does not read any more: what comes is dropped */
+		run->taken += pando_bytes_left(in);
 		pando_bytes_free(in);
 		run->input_end = true;
+		/* of a terminal nobody need be told: it has its hang-up */
+		tell_taken(run, !run->q->tty);
+	} else if (run->taken &&
+		   (!pando_bytes_left(in) || run->taken >= TAKEN_STEP)) {
+		tell_taken(run, false);
 	}
 	if (pando_bytes_left(in) && !run->in_io) {
 		/* of its own: a pty's master is watched for output as well */
@@ -184,9 +204,6 @@ static void push_input(struct run *run)
 		if (run->input_end && !run->q->tty)
 			run_close_input(run);
 	}
-	if (run->request)
-		link_pause(run->request->link,
-			   pando_bytes_left(in) > INPUT_MAX);
 }
 
 static int on_input_ready(sd_event_source *source, int fd, uint32_t events,
@@ -207,6 +224,10 @@ static void add_input(struct run *run, const ProtobufCBinaryData *d)
 
 	if (run->in < 0 || run->input_end)
 		return;
+	if (pando_bytes_left(&run->input) + n > 2 * PANDO_RUN_INPUT) {
+		link_close(run->request->link, -EPROTO);
+		return;
+	}
 	if (!n && run->q->tty) {
 		bytes = &end_of_file;
 		n = 1;
