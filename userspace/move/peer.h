@@ -42,6 +42,12 @@
 
 #include "move.h"
 
+/*
+ * To be counted up with every change of what follows, of pages.h or of the
+ * images: two versions find out before anything stands still.
+ */
+#define PEER_VERSION	2
+
 enum peer_type {
 	PEER_PLAN = 1, PEER_PLAN_OK, PEER_TRY, PEER_UP, PEER_DOWN,
 	PEER_READY_TO_FREEZE, PEER_IMAGE, PEER_STATE, PEER_HELD,

@@ -116,6 +116,7 @@ static int send_plan(struct source *s)
 	plan.n_files = files.n;
 	plan.kernel = un.release;
 	plan.clock_ns = clock_ahead(m->start->root);
+	plan.version = PEER_VERSION;
 	len = pando__move_prepare__get_packed_size(&plan);
 	buf = xcalloc(1, len);
 	pando__move_prepare__pack(&plan, buf);

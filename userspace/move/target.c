@@ -210,6 +210,9 @@ static int prepare(struct target *t)
 	if (!plan)
 		return move_fail(m, "the source's plan cannot be read");
 	err = move_fault(m, FAULT_T_PLAN);
+	if (!err && plan->version != PEER_VERSION)
+		err = move_fail(m, "the two nodes have different versions of Pando, whose moves differ (%u and %u): install the same on both",
+				plan->version, PEER_VERSION);
 	if (!err)
 		err = agree_clock(t, plan->clock_ns);
 	if (!err)
