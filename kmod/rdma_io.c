@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Queues, buffers and credits of one RDMA link: see rdma.h. */
 #include <linux/gfp.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "rdma.h"
@@ -67,6 +68,7 @@ static void receive_done(struct ib_cq *cq, struct ib_wc *wc)
 	struct pando_rdma_buf *buf = container_of(wc->wr_cqe,
 						  struct pando_rdma_buf, cqe);
 	struct pando_rdma_link *link = buf->link;
+	unsigned int noio;
 	bool at_once;
 
 	if (wc->status != IB_WC_SUCCESS) {
@@ -92,10 +94,14 @@ static void receive_done(struct ib_cq *cq, struct ib_wc *wc)
 		link->rx_busy = true;
 	}
 	spin_unlock_bh(&link->lock);
-	if (at_once)
-		take_in(link, buf);
-	else
+	if (!at_once) {
 		queue_work(pando_rdma_wq, &link->rx_work);
+		return;
+	}
+	/* storage over RDMA may need this worker for the memory we ask for */
+	noio = memalloc_noio_save();
+	take_in(link, buf);
+	memalloc_noio_restore(noio);
 }
 
 static void message(struct pando_rdma_link *link, struct pando_rdma_buf *buf)
@@ -251,6 +257,8 @@ static void send_done(struct ib_cq *cq, struct ib_wc *wc)
 	wake_up_all(&link->room);
 	if (wc->status != IB_WC_SUCCESS)
 		pando_rdma_io_error(link, -ECONNRESET);
+	else
+		return_credits(link);	/* that may have lacked a buffer */
 }
 
 /* A send buffer, and a credit if it @costs one; with the credits we owe. */

@@ -98,12 +98,16 @@ static long serve(struct pando_server *s)
 		/* one request wakes one thread */
 		err = wait_event_interruptible_exclusive(wait,
 							 is_due(&req, &stop));
-		if (req)
+		if (req) {
+			/* a wake-up for another may have met us on our way */
+			if (!list_empty_careful(&queue))
+				wake_up(&wait);
 			pando_rpc_execute(req);
-		else if (err)
+		} else if (err) {
 			return -EINTR;
-		else if (stop)
+		} else if (stop) {
 			return 0;
+		}
 	}
 }
 

@@ -262,6 +262,7 @@ int run(struct run *r)
 		print_started(r, frame->run_started);
 		status = 0;
 	} else {
+		relay.follows = frame->run_started->follows;
 		status = follow(r, &relay, frame->run_started);
 	}
 	pando_frame_free(frame);

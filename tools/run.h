@@ -66,6 +66,7 @@ struct run_relay {
 	bool tty;		/* the program has a terminal of its own */
 	bool front;		/* ... and its foreground, as we have ours */
 	bool direct;		/* it has our descriptors */
+	bool follows;		/* the daemon takes bytes behind a frame */
 };
 
 /*

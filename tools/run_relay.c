@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@
 
 #define HELD_MAX	(256u << 10)	/* on its way out */
 #define CHUNK		(128u << 10)
+#define SPLICE_MIN	(32u << 10)	/* less is copied sooner than moved */
 #define FRONT_MS	200	/* in the background: are we still? */
 
 /* Bytes on their way to our stdout or stderr. */
@@ -44,7 +46,10 @@ struct relay {
 	bool lost;		/* the terminal is */
 	int control, signals;
 	int stopped;		/* the program was, by this signal */
+	bool follows;		/* the daemon takes bytes behind a frame */
+	int hold[2];		/* a pipe: of stdin, on its way, and not copied */
 	struct output out[2];
+	struct output *follow;	/* whose bytes come behind the frame */
 	Pando__Frame *exit;
 };
 
@@ -106,13 +111,49 @@ static void let_go(int fd)
 	}
 }
 
+/* Moves it, if that is worth its while. */
+static bool splice_input(struct relay *r, size_t room)
+{
+	Pando__Data data = PANDO__DATA__INIT;
+	Pando__Frame frame = PANDO__FRAME__INIT;
+	int there = 0, err;
+	ssize_t n;
+
+	if (!r->follows || ioctl(STDIN_FILENO, FIONREAD, &there) < 0 ||
+	    there < (int)SPLICE_MIN || room < SPLICE_MIN)
+		return false;
+	if (r->hold[0] < 0) {
+		if (pipe2(r->hold, O_CLOEXEC | O_NONBLOCK) < 0)
+			return false;
+		fcntl(r->hold[0], F_SETPIPE_SZ, PANDO_FOLLOW_MAX);
+	}
+	/* fails where stdin is no pipe; others may read from it too */
+	n = splice(STDIN_FILENO, NULL, r->hold[1], NULL, room,
+		   SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+	if (n <= 0)
+		return false;
+	r->under_way += n;
+	data.follows = n;
+	frame.id = r->id;
+	frame.body_case = PANDO__FRAME__BODY_DATA;
+	frame.data = &data;
+	err = pando_stream_queue_pipe(r->stream, &frame, r->hold[0], n);
+	if (err)
+		cli_die("cannot talk to pandod: %s", strerror(-err));
+	return true;
+}
+
 static void read_input(struct relay *r)
 {
 	Pando__Data data = PANDO__DATA__INIT;
 	Pando__Frame frame = PANDO__FRAME__INIT;
 	static uint8_t buf[CHUNK];
 	size_t room = PANDO_RUN_INPUT - r->under_way;
-	ssize_t n = read(STDIN_FILENO, buf, room < CHUNK ? room : CHUNK);
+	ssize_t n;
+
+	if (splice_input(r, room))
+		return;
+	n = read(STDIN_FILENO, buf, room < CHUNK ? room : CHUNK);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -148,26 +189,60 @@ static bool has_output(const struct output *o)
 	return pando_bytes_left(&o->held);
 }
 
-static void take_output(struct relay *r, const Pando__Data *data)
+static void put_output(struct relay *r, struct output *o, const uint8_t *data,
+		       size_t len)
 {
-	struct output *o = &r->out[data->fd - 1];
 	ssize_t n = 0;
 
 	if (o->broken) {
 		/* who writes where nobody reads is told by this signal */
-		if (data->bytes.len)
-			queue_signal(r, SIGPIPE);
+		queue_signal(r, SIGPIPE);
 		return;
 	}
-	if (!data->bytes.len)
-		o->ended = true;
 	/* errors are seen when the rest of it is written */
 	if (o->own >= 0 && !has_output(o))
-		n = write(o->own, data->bytes.data, data->bytes.len);
+		n = write(o->own, data, len);
 	if (n < 0)
 		n = 0;
-	if (pando_bytes_add(&o->held, data->bytes.data + n, data->bytes.len - n))
+	if (pando_bytes_add(&o->held, data + n, len - n))
 		cli_die("out of memory");
+}
+
+static void take_output(struct relay *r, const Pando__Data *data)
+{
+	struct output *o = &r->out[data->fd - 1];
+
+	if (data->follows)
+		r->follow = o;
+	else if (data->bytes.len)
+		put_output(r, o, data->bytes.data, data->bytes.len);
+	else if (!o->broken)
+		o->ended = true;
+}
+
+/* Some of what comes behind a frame; what is left is in the socket still. */
+static int take_follow(struct relay *r)
+{
+	static uint8_t buf[CHUNK];
+	struct output *o = r->follow;
+	size_t taken = 0;
+	ssize_t n = 1;
+
+	for (; n > 0 && taken < CHUNK && pando_stream_follows(r->stream);
+	     taken += n > 0 ? n : 0) {
+		n = -EAGAIN;
+		if (!o->broken && o->own >= 0 && !has_output(o))
+			n = pando_stream_follow_splice(r->stream, o->own);
+		if (n >= 0)
+			continue;
+		/* it is full, or broken: writing will tell */
+		n = pando_stream_follow_read(r->stream, buf, sizeof(buf));
+		if (n > 0)
+			put_output(r, o, buf, n);
+	}
+	if (!n)
+		return -EPIPE;
+	return n > 0 || n == -EAGAIN || n == -EINTR ? 0 : n;
 }
 
 /* Once poll() has said that there is room. */
@@ -244,8 +319,11 @@ static int take_frames(struct relay *r)
 
 	while (!r->exit && !r->stopped) {
 		Pando__Frame *frame;
-		int ret = pando_stream_next(r->stream, &frame, NULL, NULL);
+		int ret = take_follow(r);
 
+		if (ret < 0)
+			return ret;
+		ret = pando_stream_next(r->stream, &frame, NULL, NULL);
 		if (ret > 0)
 			ret = take_frame(r, frame);
 		else if (!ret)
@@ -478,6 +556,8 @@ int run_relay(const struct run_relay *how, Pando__Frame **frame)
 		.front = how->front,
 		.signals = how->signals,
 		.input = !how->direct,
+		.follows = how->follows && !how->tty,
+		.hold = { -1, -1 },
 		.terminal = isatty(STDIN_FILENO),
 	};
 	int err = 0;
@@ -485,9 +565,10 @@ int run_relay(const struct run_relay *how, Pando__Frame **frame)
 	r.stream = pando_stream_new(how->sock);
 	if (!r.stream)
 		cli_die("out of memory");
-	for (int i = 0; i < 2; i++) {
+	pando_stream_take_follows(r.stream);
+	r.follow = &r.out[0];
+	for (int i = 0; i < 2; i++)
 		open_output(&r.out[i], i + 1, !how->direct);
-	}
 	if (how->direct) {
 		/* the program alone decides when its files are closed */
 		let_go(STDIN_FILENO);
@@ -511,6 +592,8 @@ int run_relay(const struct run_relay *how, Pando__Frame **frame)
 	last_output(&r);
 	term_restore();
 	close(r.signals);
+	for (int i = 0; i < 2 && r.hold[i] >= 0; i++)
+		close(r.hold[i]);
 	if (r.control >= 0)
 		close(r.control);
 	pando_stream_free(r.stream);

@@ -135,6 +135,7 @@ void run_request(int sock, uint32_t id, const struct run *r, bool tty,
 	request.cwd_implied = !r->cwd;
 	request.detach = r->detach;
 	request.tty = tty;
+	request.follows = !tty;
 	request.background = tty && !front;
 	request.umask = umask(0);
 	umask(request.umask);

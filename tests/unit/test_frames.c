@@ -307,4 +307,100 @@ TEST(auth)
 	unpair();
 }
 
-TAP_MAIN(T(whole), T(garbage), T(streams), T(auth))
+static int queue_follows(struct pando_stream *out, int pipe, size_t n)
+{
+	Pando__Frame f = PANDO__FRAME__INIT;
+	Pando__Data d = PANDO__DATA__INIT;
+
+	f.body_case = PANDO__FRAME__BODY_DATA;
+	f.data = &d;
+	d.fd = 1;
+	d.follows = n;
+	return n ? pando_stream_queue_pipe(out, &f, pipe, n) :
+		   pando_stream_queue(out, &f, NULL, 0);
+}
+
+/* What came by @hold is @want bytes of the pattern, from @from on. */
+static bool is_pattern(const uint8_t *buf, size_t n, size_t from)
+{
+	for (size_t i = 0; i < n; i++)
+		if (buf[i] != (uint8_t)((from + i) * 7 / 3))
+			return false;
+	return true;
+}
+
+/* Bytes behind frames, taken by turns into memory and into a pipe. */
+TEST(follows)
+{
+	const size_t sizes[] = { 1, 60000, 4096, 0, 65536, 3 };
+	struct pando_stream *in, *out;
+	static uint8_t buf[65536];
+	size_t sent = 0, got = 0, frames = 0;
+	Pando__Frame *frame;
+	int from[2], to[2];
+	bool good = true;
+
+	pair();
+	if (pipe2(from, O_NONBLOCK) || pipe2(to, O_NONBLOCK))
+		exit(1);
+	fcntl(from[0], F_SETPIPE_SZ, 1 << 18);
+	out = pando_stream_new(a);
+	in = pando_stream_new(b);
+	pando_stream_take_follows(in);
+	for (size_t i = 0; i < 6; i++) {
+		for (size_t k = 0; k < sizes[i]; k++)
+			buf[k] = (sent + k) * 7 / 3;
+		if (write(from[1], buf, sizes[i]) != (ssize_t)sizes[i])
+			good = false;
+		sent += sizes[i];
+		if (queue_follows(out, from[0], sizes[i]))
+			good = false;
+	}
+	/* they are the stream's now */
+	close(from[0]);
+	while (good && (frames < 6 || pando_stream_follows(in))) {
+		Pando__Frame *f;
+		ssize_t n = 0;
+
+		if (pando_stream_flush(out) < 0 || pando_stream_fill(in) <= 0)
+			good = false;
+		while (good && pando_stream_follows(in)) {
+			if (got % 3) {
+				n = pando_stream_follow_read(in, buf, 5000);
+			} else {
+				n = pando_stream_follow_splice(in, to[1]);
+				if (n > 0 && read(to[0], buf, n) != n)
+					good = false;
+			}
+			if (n <= 0)
+				break;
+			good = good && is_pattern(buf, n, got);
+			got += n;
+		}
+		if (!pando_stream_follows(in) &&
+		    pando_stream_next(in, &f, NULL, NULL) > 0) {
+			good = good && f->data->follows == sizes[frames++];
+			pando_frame_free(f);
+		}
+	}
+	OK(good && got == sent, "what follows frames comes whole and in order");
+	OK(!pando_stream_pending(out), "and nothing is left");
+
+	/* who has not asked for it takes none */
+	pando_stream_free(in);
+	pando_stream_free(out);
+	pair();
+	out = pando_stream_new(a);
+	in = pando_stream_new(b);
+	if (pipe(from) || write(from[1], "xy", 2) != 2)
+		exit(1);
+	queue_follows(out, from[0], 2);
+	pando_stream_flush(out);
+	pando_stream_fill(in);
+	OK(pando_stream_next(in, &frame, NULL, NULL) == -EPROTO,
+	   "unasked it is garbage");
+	pando_stream_free(in);
+	pando_stream_free(out);
+}
+
+TAP_MAIN(T(whole), T(garbage), T(streams), T(follows), T(auth))

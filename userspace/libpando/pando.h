@@ -66,6 +66,24 @@ int pando_stream_flush(struct pando_stream *s);
 /* Bytes queued and not written, for flow control. */
 size_t pando_stream_pending(const struct pando_stream *s);
 
+/*
+ * Bytes behind a frame (Data.follows). To queue: the next @n bytes of @pipe,
+ * which nobody else reads and which is dup'ed, behind @frame, which says so.
+ */
+#define PANDO_FOLLOW_MAX	(1u << 20)
+int pando_stream_queue_pipe(struct pando_stream *s, const Pando__Frame *frame,
+			    int pipe, size_t n);
+/* From here on such frames may come; until then they are garbage. */
+void pando_stream_take_follows(struct pando_stream *s);
+/*
+ * How many of them are still to come: until then there is no next frame, and
+ * pando_stream_fill() reads nothing. They are read, or moved into a pipe, which
+ * returns how many were, 0 at the end of file, -EAGAIN, or another negative errno.
+ */
+size_t pando_stream_follows(const struct pando_stream *s);
+ssize_t pando_stream_follow_read(struct pando_stream *s, void *buf, size_t n);
+ssize_t pando_stream_follow_splice(struct pando_stream *s, int pipe);
+
 /* --- bytes that wait to be read or written ---------------------------------*/
 
 /* Those of buf from off to len; {0} is an empty one. */

@@ -37,6 +37,7 @@ struct link {
 	struct request *requests;
 	unsigned int nrequests;
 	uint32_t next_id;
+	uint32_t follow_id;	/* whose bytes follow */
 	bool dead, paused, high;
 	int broken;		/* writing failed: to be closed for it */
 };
@@ -104,7 +105,8 @@ static void watch(struct link *l)
 
 	if (l->dead)
 		return;
-	if (pando_stream_pending(l->stream))
+	/* who waits for room is told by that, though all be written by now */
+	if (pando_stream_pending(l->stream) || l->high)
 		events |= EPOLLOUT;
 	sd_event_source_set_io_events(l->io, events);
 }
@@ -240,6 +242,26 @@ int link_send(struct link *l, const Pando__Frame *f, const int *fds, int nfds)
 	return flush(l);
 }
 
+int link_send_pipe(struct link *l, const Pando__Frame *f, int pipe, size_t n)
+{
+	int ret;
+
+	if (l->dead || l->broken)
+		return -ECONNRESET;
+	ret = pando_stream_queue_pipe(l->stream, f, pipe, n);
+	if (!ret)
+		return flush(l);
+	/* what is in the pipe cannot be put back */
+	l->broken = ret;
+	do_later(l);
+	return ret;
+}
+
+void link_take_follows(struct link *l)
+{
+	pando_stream_take_follows(l->stream);
+}
+
 static struct call *find_call(struct link *l, uint32_t id)
 {
 	for (struct call *c = l->calls; c; c = c->next)
@@ -310,6 +332,28 @@ static void dispatch(struct link *l, Pando__Frame *f, int *fds, int nfds)
 	}
 }
 
+/* False: there are more to come, or the link is closed. */
+static bool take_follows(struct link *l)
+{
+	static uint8_t nowhere[65536];
+	ssize_t n = 1;
+
+	while (n > 0 && pando_stream_follows(l->stream)) {
+		struct request *r = find_request(l, l->follow_id);
+
+		if (r && r->follow)
+			n = r->follow(r, l->stream);
+		else
+			n = pando_stream_follow_read(l->stream, nowhere,
+						     sizeof(nowhere));
+		if (l->dead || l->broken)
+			return false;
+	}
+	if (n <= 0 && n != -EAGAIN && n != -EINTR)
+		link_close(l, n);
+	return n > 0;
+}
+
 static void process(struct link *l)
 {
 	int fds[PANDO_FRAME_FDS], nfds;
@@ -317,11 +361,14 @@ static void process(struct link *l)
 	int got;
 
 	while (!l->dead && !l->broken && !l->paused) {
+		if (!take_follows(l))
+			return;
 		got = pando_stream_next(l->stream, &f, fds, &nfds);
 		if (got < 0)
 			link_close(l, got);
 		if (got <= 0)
 			return;
+		l->follow_id = f->id;
 		dispatch(l, f, fds, nfds);
 		pando_frame_free(f);
 	}
@@ -445,6 +492,12 @@ int request_reply(struct request *r, Pando__Frame *f)
 {
 	f->id = r->id;
 	return link_send(r->link, f, NULL, 0);
+}
+
+int request_reply_pipe(struct request *r, Pando__Frame *f, int pipe, size_t n)
+{
+	f->id = r->id;
+	return link_send_pipe(r->link, f, pipe, n);
 }
 
 void request_end(struct request *r, Pando__Frame *f)

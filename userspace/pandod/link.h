@@ -53,6 +53,10 @@ void link_close(struct link *l, int err);
 void link_close_all(bool (*such)(const struct cred *c), int err);
 /* 0, or a negative errno; a link that broke is closed soon, not in here. */
 int link_send(struct link *l, const Pando__Frame *f, const int *fds, int nfds);
+/* Its bytes are the next @n of @pipe: see pando_stream_queue_pipe(). */
+int link_send_pipe(struct link *l, const Pando__Frame *f, int pipe, size_t n);
+/* From now on bytes may follow frames: requests get them by follow(). */
+void link_take_follows(struct link *l);
 size_t link_pending(struct link *l);
 void link_pause(struct link *l, bool paused);
 
@@ -88,6 +92,11 @@ struct request {
 	void *data;
 	/* a later frame with this number; NULL: such frames are garbage */
 	void (*frame)(struct request *r, Pando__Frame *f, int *fds, int nfds);
+	/*
+	 * Bytes follow its frame: takes some, of which it says how many (as
+	 * pando_stream_follow_read() does). NULL: they are dropped.
+	 */
+	ssize_t (*follow)(struct request *r, struct pando_stream *s);
 	/* the other side is gone; the request is freed after it returns */
 	void (*gone)(struct request *r);
 	void (*drained)(struct request *r);
@@ -96,6 +105,7 @@ struct request {
 /* Registers a request; NULL when the number is in use or memory is short. */
 struct request *request_new(struct link *l, uint32_t id);
 int request_reply(struct request *r, Pando__Frame *f);
+int request_reply_pipe(struct request *r, Pando__Frame *f, int pipe, size_t n);
 /* Replies and forgets it. */
 void request_end(struct request *r, Pando__Frame *f);
 void request_fail(struct request *r, int err, const char *fmt, ...)

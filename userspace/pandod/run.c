@@ -39,7 +39,7 @@ static struct run *run_new(struct request *r, const Pando__RunRequest *q)
 	r->data = run;
 	run->in = -1;
 	for (int i = 0; i < 2; i++)
-		run->out[i] = (struct output){ run, i + 1, -1, NULL };
+		run->out[i] = (struct output){ run, i + 1, -1, { -1, -1 }, NULL };
 	run->next = runs;
 	runs = run;
 	return run;
@@ -122,6 +122,7 @@ void run_tell_started(struct run *run)
 		return;
 	s.pid = run->pid;
 	s.node = pandod.name;
+	s.follows = true;
 	f.run_started = &s;
 	link_pause(r->link, false);
 	request_reply(r, &f);

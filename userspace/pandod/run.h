@@ -15,6 +15,7 @@ struct output {
 	struct run *run;
 	unsigned int number;	/* 1 or 2 */
 	int fd;
+	int hold[2];		/* a pipe: on its way, and not copied */
 	sd_event_source *io;
 };
 
@@ -27,6 +28,7 @@ struct run {
 	/* here */
 	struct call *init;		/* pando-init tells its end */
 	struct output out[2];
+	bool moves;			/* by splice, to the other side */
 	int in;				/* write end, or the pty's master */
 	sd_event_source *in_io;
 	struct pando_bytes input;

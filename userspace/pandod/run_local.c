@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "init.h"
@@ -15,6 +16,7 @@
 #include "run.h"
 
 #define CHUNK		(128u << 10)	/* of a pipe, and half of what it holds */
+#define SPLICE_MIN	(32u << 10)	/* less is copied sooner than moved */
 #define TAKEN_STEP	(64u << 10)	/* is told when there is more to take */
 #define LAST_WORDS_MS	250		/* of a terminal, after the exit */
 
@@ -28,6 +30,9 @@ static void close_fd(int *fd)
 void run_close_output(struct output *o)
 {
 	o->io = sd_event_source_disable_unref(o->io);
+	/* what is under way has descriptors of its own */
+	close_fd(&o->hold[0]);
+	close_fd(&o->hold[1]);
 	/* a pty's master is input and output */
 	if (o->fd != o->run->in)
 		close_fd(&o->fd);
@@ -57,6 +62,35 @@ static void tell_output(struct output *o, const void *buf, size_t n)
 	d.bytes.len = n;
 	f.data = &d;
 	request_reply(o->run->request, &f);
+}
+
+/* Moves it, if that is worth its while and the other side takes it so. */
+static bool splice_output(struct output *o)
+{
+	Pando__Frame f = frame_of(PANDO__FRAME__BODY_DATA);
+	Pando__Data d = PANDO__DATA__INIT;
+	struct run *run = o->run;
+	int there = 0;
+	ssize_t n;
+
+	if (!run->moves || !run->request ||
+	    ioctl(o->fd, FIONREAD, &there) < 0 || there < (int)SPLICE_MIN)
+		return false;
+	if (o->hold[0] < 0) {
+		if (pipe2(o->hold, O_CLOEXEC | O_NONBLOCK) < 0)
+			return false;
+		fcntl(o->hold[0], F_SETPIPE_SZ, PANDO_FOLLOW_MAX);
+	}
+	/* others may read from its pipe too: how much it is shows only here */
+	n = splice(o->fd, NULL, o->hold[1], NULL, PANDO_FOLLOW_MAX,
+		   SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+	if (n <= 0)
+		return false;
+	d.fd = o->number;
+	d.follows = n;
+	f.data = &d;
+	request_reply_pipe(run->request, &f, o->hold[0], n);
+	return true;
 }
 
 /* How much there was; 0: nothing now; -1: the end. */
@@ -121,7 +155,8 @@ static int on_output(sd_event_source *source, int fd, uint32_t events,
 
 	(void)fd;
 	(void)events;
-	read_output(o);
+	if (!splice_output(o))
+		read_output(o);
 	if (run->exited)
 		run_maybe_finish(run);
 	else if (o->fd >= 0 && run->request &&
@@ -216,18 +251,55 @@ static int on_input_ready(sd_event_source *source, int fd, uint32_t events,
 	return 0;
 }
 
-static void add_input(struct run *run, const ProtobufCBinaryData *d)
+static bool takes_none(const struct run *run)
+{
+	return run->in < 0 || run->input_end;
+}
+
+/* Input behind its frame: into the program's pipe, or what that takes later. */
+static ssize_t on_follow(struct request *r, struct pando_stream *s)
+{
+	struct run *run = r->data;
+	struct pando_bytes *in = &run->input;
+	ssize_t n = -EAGAIN;
+	uint8_t *to;
+
+	if (!takes_none(run) && !run->q->tty && !pando_bytes_left(in))
+		n = pando_stream_follow_splice(s, run->in);
+	if (n > 0) {
+		run->taken += n;
+		if (!pando_stream_follows(s) || run->taken >= TAKEN_STEP)
+			tell_taken(run, false);
+	}
+	if (n >= 0)
+		return n;
+	/* it is full, or nobody reads it: writing will tell */
+	to = pando_bytes_reserve(in, CHUNK);
+	if (!to)
+		return -ENOMEM;
+	n = pando_stream_follow_read(s, to, CHUNK);
+	if (n > 0 && !takes_none(run)) {
+		in->len += n;
+		push_input(run);
+	}
+	return n;
+}
+
+static void add_input(struct run *run, const Pando__Data *data)
 {
 	static const uint8_t end_of_file = 4;	/* ^D, to a terminal */
-	const void *bytes = d->data;
-	size_t n = d->len;
+	const void *bytes = data->bytes.data;
+	size_t n = data->bytes.len;
 
-	if (run->in < 0 || run->input_end)
+	if (takes_none(run))
 		return;
-	if (pando_bytes_left(&run->input) + n > 2 * PANDO_RUN_INPUT) {
+	if (pando_bytes_left(&run->input) + n + data->follows >
+	    2 * PANDO_RUN_INPUT) {
 		link_close(run->request->link, -EPROTO);
 		return;
 	}
+	if (data->follows)
+		return;
 	if (!n && run->q->tty) {
 		bytes = &end_of_file;
 		n = 1;
@@ -265,7 +337,7 @@ static void on_local_frame(struct request *r, Pando__Frame *f, int *fds,
 	for (int i = 0; i < nfds; i++)
 		close(fds[i]);
 	if (f->body_case == PANDO__FRAME__BODY_DATA && !f->data->fd)
-		add_input(run, &f->data->bytes);
+		add_input(run, f->data);
 	else if (f->body_case == PANDO__FRAME__BODY_WINDOW)
 		set_window(run, f->window);
 	else if (f->body_case == PANDO__FRAME__BODY_SIGNAL)
@@ -451,6 +523,20 @@ static void complete(Pando__RunRequest *q)
 	}
 }
 
+/*
+ * May what it writes be moved to the other side? A tool on this node could keep
+ * us in the kernel by the way it reads.
+ */
+static bool may_move(const struct run *run)
+{
+	int domain = AF_UNIX;
+	socklen_t len = sizeof(domain);
+
+	return run->q->follows && !run->q->tty &&
+	       !getsockopt(link_fd(run->request->link), SOL_SOCKET, SO_DOMAIN,
+			   &domain, &len) && domain != AF_UNIX;
+}
+
 void run_local(struct run *run, const int *fds, int nfds)
 {
 	int child[3] = { -1, -1, -1 }, err = 0;
@@ -486,6 +572,9 @@ void run_local(struct run *run, const int *fds, int nfds)
 	run->request->frame = on_local_frame;
 	run->request->gone = on_local_gone;
 	run->request->drained = run_on_drained;
+	run->request->follow = on_follow;
+	link_take_follows(run->request->link);
+	run->moves = may_move(run);
 	/* nothing can be done with input before it runs */
 	link_pause(run->request->link, true);
 }
