@@ -564,7 +564,7 @@ int run_relay(const struct run_relay *how, Pando__Frame **frame)
 
 	r.stream = pando_stream_new(how->sock);
 	if (!r.stream)
-		cli_die("out of memory");
+		return -ENOMEM;
 	pando_stream_take_follows(r.stream);
 	r.follow = &r.out[0];
 	for (int i = 0; i < 2; i++)

@@ -364,7 +364,7 @@ for node in self node1 1 node2 any; do
 		timeout 20 env --default-signal=INT "${run[@]}" \
 		sh -c "trap 'exit 9' INT; while :; do sleep 0.1; done" &
 	last=-1
-	until now=$(wc -c <"$tmp/sent" 2>/dev/null); [ "${now:-0}" -gt 0 ] && [ "$now" = $last ]; do
+	until now=$(wc -c <"$tmp/sent" 2>/dev/null); [ "${now:-0}" -gt 0 ] && [ "$now" = "$last" ]; do
 		last=${now:-0}
 		sleep 0.3
 	done
