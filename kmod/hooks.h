@@ -29,6 +29,7 @@ struct pando_hook {
 	unsigned long orig;
 };
 
+/* A system call as the kernel has it in its table, original or replaced. */
 typedef long (*pando_syscall_t)(const struct pt_regs *regs);
 
 /*
