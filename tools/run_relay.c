@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,7 +22,6 @@
 
 #define HELD_MAX	(256u << 10)	/* on its way out */
 #define CHUNK		(128u << 10)
-#define SPLICE_MIN	(32u << 10)	/* less is copied sooner than moved */
 #define FRONT_MS	200	/* in the background: are we still? */
 
 /* Bytes on their way to our stdout or stderr. */
@@ -116,21 +114,11 @@ static bool splice_input(struct relay *r, size_t room)
 {
 	Pando__Data data = PANDO__DATA__INIT;
 	Pando__Frame frame = PANDO__FRAME__INIT;
-	int there = 0, err;
-	ssize_t n;
+	size_t n;
+	int err;
 
-	if (!r->follows || ioctl(STDIN_FILENO, FIONREAD, &there) < 0 ||
-	    there < (int)SPLICE_MIN || room < SPLICE_MIN)
-		return false;
-	if (r->hold[0] < 0) {
-		if (pipe2(r->hold, O_CLOEXEC | O_NONBLOCK) < 0)
-			return false;
-		fcntl(r->hold[0], F_SETPIPE_SZ, PANDO_FOLLOW_MAX);
-	}
-	/* fails where stdin is no pipe; others may read from it too */
-	n = splice(STDIN_FILENO, NULL, r->hold[1], NULL, room,
-		   SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
-	if (n <= 0)
+	n = r->follows ? pando_hold_fill(r->hold, STDIN_FILENO, room) : 0;
+	if (!n)
 		return false;
 	r->under_way += n;
 	data.follows = n;
@@ -592,8 +580,7 @@ int run_relay(const struct run_relay *how, Pando__Frame **frame)
 	last_output(&r);
 	term_restore();
 	close(r.signals);
-	for (int i = 0; i < 2 && r.hold[i] >= 0; i++)
-		close(r.hold[i]);
+	pando_hold_close(r.hold);
 	if (r.control >= 0)
 		close(r.control);
 	pando_stream_free(r.stream);

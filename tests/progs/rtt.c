@@ -5,7 +5,7 @@
  *   self        kill(getpid(), 0), 1000 a sample
  *   fork        fork, exit, wait
  *   pipe        a byte there and back between two processes
- *   end         of N children that were moved away: two medians, see ends()
+ *   end         of N children that were moved away: three medians, see ends()
  */
 #include <signal.h>
 #include <stdio.h>
@@ -67,25 +67,45 @@ static void echo(void)
 	_exit(0);
 }
 
+static pid_t pauses(void)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		for (;;)
+			pause();
+	return pid;
+}
+
+/* From SIGKILL until wait() has it; 0: that failed. */
+static double end_of(pid_t pid)
+{
+	double t = now();
+	int status;
+
+	if (kill(pid, SIGKILL) || waitpid(pid, &status, 0) != pid)
+		return 0;
+	return now() - t;
+}
+
 /*
- * What a child's end takes to reach us, beside a signal to it and back. The
- * children are made first, so that they can be moved; SIGUSR1 says that they were.
+ * What a child's end takes to reach us, beside a signal to it and back, and beside
+ * that of a like child that is here: dying takes its time anywhere. The children
+ * are made first, so that they can be moved; SIGUSR1 says that they were.
  */
 static int ends(int n, double *us)
 {
 	pid_t *pids = calloc(n, sizeof(*pids));
 	double t, *kills = calloc(n, sizeof(*kills));
+	double *local = calloc(n, sizeof(*local));
 	sigset_t set;
-	int i, sig, status;
+	int i, sig;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	for (i = 0; i < n; i++) {
-		pids[i] = fork();
-		if (!pids[i])
-			for (;;)
-				pause();
+		pids[i] = pauses();
 		printf("%d ", pids[i]);
 	}
 	printf("\n");
@@ -99,15 +119,18 @@ static int ends(int n, double *us)
 		if (kill(pids[i], 0))
 			return 1;
 		kills[i] = now() - t;
-		t = now();
-		if (kill(pids[i], SIGKILL) ||
-		    waitpid(pids[i], &status, 0) != pids[i])
+		us[i] = end_of(pids[i]);
+		pids[i] = pauses();
+		/* it has to be asleep, as the others are */
+		usleep(20000);
+		local[i] = end_of(pids[i]);
+		if (!us[i] || !local[i])
 			return 1;
-		us[i] = now() - t;
 	}
 	qsort(kills, n, sizeof(*kills), compare);
 	qsort(us, n, sizeof(*us), compare);
-	printf("%.3f %.3f\n", kills[n / 2], us[n / 2]);
+	qsort(local, n, sizeof(*local), compare);
+	printf("%.3f %.3f %.3f\n", kills[n / 2], us[n / 2], local[n / 2]);
 	return 0;
 }
 

@@ -73,6 +73,14 @@ size_t pando_stream_pending(const struct pando_stream *s);
 #define PANDO_FOLLOW_MAX	(1u << 20)
 int pando_stream_queue_pipe(struct pando_stream *s, const Pando__Frame *frame,
 			    int pipe, size_t n);
+/*
+ * Moves at most @max bytes from the pipe @from into the pipe @hold, to be queued
+ * from there. @hold is made when it is first needed: it starts as { -1, -1 }, and
+ * pando_hold_close() closes it, whatever is under way. How many; 0: so few that
+ * they are copied sooner than moved, or they cannot be moved.
+ */
+size_t pando_hold_fill(int hold[2], int from, size_t max);
+void pando_hold_close(int hold[2]);
 /* From here on such frames may come; until then they are garbage. */
 void pando_stream_take_follows(struct pando_stream *s);
 /*

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -11,7 +12,7 @@
 
 #define READ_CHUNK	(256u << 10)
 #define PENDING_MAX	(64u << 20)	/* nobody may make us hold more */
-
+#define SPLICE_MIN	(32u << 10)	/* less is copied sooner than moved */
 #define FIRST_CHUNK	4096u		/* where bytes may follow that are not for us */
 
 /* A frame on its way out; its descriptors go with the first byte. */
@@ -246,6 +247,37 @@ int pando_stream_queue(struct pando_stream *s, const Pando__Frame *frame,
 	}
 	add(s, c);
 	return 0;
+}
+
+size_t pando_hold_fill(int hold[2], int from, size_t max)
+{
+	int there = 0;
+	ssize_t n;
+
+	if (ioctl(from, FIONREAD, &there) < 0 || there < (int)SPLICE_MIN ||
+	    max < SPLICE_MIN)
+		return 0;
+	if (hold[0] < 0) {
+		if (pipe2(hold, O_CLOEXEC | O_NONBLOCK) < 0)
+			return 0;
+		fcntl(hold[0], F_SETPIPE_SZ, PANDO_FOLLOW_MAX);
+	}
+	/*
+	 * Fails where @from is no pipe. Others may read from it too: how much
+	 * it was shows only here.
+	 */
+	n = splice(from, NULL, hold[1], NULL, max,
+		   SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+	return n > 0 ? n : 0;
+}
+
+void pando_hold_close(int hold[2])
+{
+	for (int i = 0; i < 2; i++) {
+		if (hold[i] >= 0)
+			close(hold[i]);
+		hold[i] = -1;
+	}
 }
 
 int pando_stream_queue_pipe(struct pando_stream *s, const Pando__Frame *frame,

@@ -16,7 +16,6 @@
 #include "run.h"
 
 #define CHUNK		(128u << 10)	/* of a pipe, and half of what it holds */
-#define SPLICE_MIN	(32u << 10)	/* less is copied sooner than moved */
 #define TAKEN_STEP	(64u << 10)	/* is told when there is more to take */
 #define LAST_WORDS_MS	250		/* of a terminal, after the exit */
 
@@ -31,8 +30,7 @@ void run_close_output(struct output *o)
 {
 	o->io = sd_event_source_disable_unref(o->io);
 	/* what is under way has descriptors of its own */
-	close_fd(&o->hold[0]);
-	close_fd(&o->hold[1]);
+	pando_hold_close(o->hold);
 	/* a pty's master is input and output */
 	if (o->fd != o->run->in)
 		close_fd(&o->fd);
@@ -70,21 +68,12 @@ static bool splice_output(struct output *o)
 	Pando__Frame f = frame_of(PANDO__FRAME__BODY_DATA);
 	Pando__Data d = PANDO__DATA__INIT;
 	struct run *run = o->run;
-	int there = 0;
-	ssize_t n;
+	size_t n;
 
-	if (!run->moves || !run->request ||
-	    ioctl(o->fd, FIONREAD, &there) < 0 || there < (int)SPLICE_MIN)
+	if (!run->moves || !run->request)
 		return false;
-	if (o->hold[0] < 0) {
-		if (pipe2(o->hold, O_CLOEXEC | O_NONBLOCK) < 0)
-			return false;
-		fcntl(o->hold[0], F_SETPIPE_SZ, PANDO_FOLLOW_MAX);
-	}
-	/* others may read from its pipe too: how much it is shows only here */
-	n = splice(o->fd, NULL, o->hold[1], NULL, PANDO_FOLLOW_MAX,
-		   SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
-	if (n <= 0)
+	n = pando_hold_fill(o->hold, o->fd, PANDO_FOLLOW_MAX);
+	if (!n)
 		return false;
 	d.fd = o->number;
 	d.follows = n;
