@@ -56,8 +56,10 @@ static pid_t nested_next(struct pid_namespace *ns)
 {
 	unsigned int nr, i;
 
-	if (!READ_ONCE(ns->child_reaper))
+	if (!READ_ONCE(ns->child_reaper)) {
+		idr_set_cursor(&ns->idr, 2);
 		return 1;
+	}
 	nr = max_t(unsigned int, idr_get_cursor(&ns->idr), 2);
 	for (i = 0; i < PANDO_PID_MAX; i++, nr++) {
 		if (nr >= PANDO_PID_MAX)
@@ -123,8 +125,11 @@ static struct pid *alloc_next(struct pid_namespace *ns,
 		tids[depth] = nr;
 		pid = alloc_as_kernel(ns, tids, depth + 1);
 		if (pid != ERR_PTR(-EEXIST)) {
-			if (!IS_ERR(pid))
+			if (!IS_ERR(pid)) {
 				pando_locate_taken(nr);
+				/* /proc/loadavg has the last one of its node */
+				idr_set_cursor(&cluster->idr, nr + 1);
+			}
 			return pid;
 		}
 		/* a choice of the caller's own may be what is taken */

@@ -14,6 +14,7 @@
 
 #include <uapi/linux/pando.h>
 
+#include "condemned.h"
 #include "hooks.h"
 #include "kin.h"
 #include "locate.h"
@@ -493,7 +494,7 @@ static void send_group(const struct pando_wire_kin_signal *msg)
 	kfree(ids);
 }
 
-static void signal_local(u32 pid, int sig)
+void pando_kin_kill(u32 pid, int sig)
 {
 	struct pid *p;
 
@@ -525,7 +526,7 @@ static void out_fn(struct work_struct *work)
 					  &(struct kvec){ &msg, sizeof(msg) },
 					  1, NULL, 0, NULL, &here);
 		if (here)
-			signal_local(o->pid, o->sig);
+			pando_kin_kill(o->pid, o->sig);
 		kfree(o);
 	}
 }
@@ -555,6 +556,18 @@ void pando_kin_signal_group(u32 pgid, int sig)
 	send_out(pgid, sig, true);
 }
 
+static bool is_held_by(u32 pid, u16 node)
+{
+	struct kin *k;
+	bool held;
+
+	spin_lock_irq(&lock);
+	k = find(pid);
+	held = k && test_bit(node, k->holders);
+	spin_unlock_irq(&lock);
+	return held;
+}
+
 static int handle_signal(struct pando_rpc_req *req)
 {
 	const struct pando_wire_kin_signal *msg = req->data;
@@ -566,7 +579,10 @@ static int handle_signal(struct pando_rpc_req *req)
 	if (!(le32_to_cpu(msg->flags) & PANDO_KIN_GROUP)) {
 		if (!pando_ns_has_pid(pid))
 			return pando_locate_miss(pid);
-		signal_local(pid, sig);
+		if (le32_to_cpu(msg->flags) & PANDO_KIN_HELD &&
+		    !is_held_by(pid, req->node))
+			return -EEXIST;
+		pando_kin_kill(pid, sig);
 		return 0;
 	}
 	rcu_read_lock();
@@ -576,105 +592,6 @@ static int handle_signal(struct pando_rpc_req *req)
 		pando_kin_kill_pgrp(p, sig);
 	put_pid(p);
 	return 0;
-}
-
-/* --- nodes that were lost -------------------------------------------------------------- */
-
-#define CONDEMNED_AGAIN		HZ
-/* Its home hears of a process from all nodes, but not from all at once. */
-#define CONDEMNED_MISSES	5
-
-/**
- * struct condemned - a process that counts as dead, should its node come back
- * @list: of all of them
- * @pid: its number
- * @node: where it was
- * @incarnation: of that node; 0: not known
- * @misses: how often the node was there, and nobody had the process
- */
-struct condemned {
-	struct list_head list;
-	u32 pid;
-	u16 node;
-	u64 incarnation;
-	unsigned int misses;
-};
-
-static LIST_HEAD(condemned);	/* condemned_mutex */
-static DEFINE_MUTEX(condemned_mutex);
-static void condemned_fn(struct work_struct *work);
-static DECLARE_DELAYED_WORK(condemned_work, condemned_fn);
-
-void pando_kin_condemn(u32 pid, u16 node, u64 incarnation)
-{
-	struct condemned *c = kmalloc(sizeof(*c), GFP_KERNEL | __GFP_NOFAIL);
-
-	c->pid = pid;
-	c->node = node;
-	c->incarnation = incarnation;
-	c->misses = 0;
-	mutex_lock(&condemned_mutex);
-	list_add(&c->list, &condemned);
-	mutex_unlock(&condemned_mutex);
-}
-
-static int kill_condemned(u32 pid)
-{
-	struct pando_wire_kin_signal msg = {
-		.pid = cpu_to_le32(pid),
-		.signo = cpu_to_le32(SIGKILL),
-	};
-	bool here;
-	int err;
-
-	err = pando_locate_call(pid, PANDO_MSG_KIN_SIGNAL,
-				&(struct kvec){ &msg, sizeof(msg) }, 1, NULL, 0,
-				NULL, &here);
-	if (here)
-		signal_local(pid, SIGKILL);
-	return here ? 0 : err;
-}
-
-/* Was it killed, or is there nothing to kill? */
-static bool is_executed(struct condemned *c, bool *again)
-{
-	u64 now = pando_nodes_incarnation_of(c->node);
-	int err;
-
-	if (!now)
-		return false;
-	if (c->incarnation && now != c->incarnation)
-		return true;
-	err = kill_condemned(c->pid);
-	if (!err || err == -ENOTCONN ||
-	    (err == -ESRCH && ++c->misses == CONDEMNED_MISSES))
-		return true;
-	*again = true;
-	return false;
-}
-
-/* What is told in vain is told again: somebody has been told that it died. */
-static void condemned_fn(struct work_struct *work)
-{
-	struct condemned *c, *next;
-	bool again = false;
-	LIST_HEAD(all);
-
-	mutex_lock(&condemned_mutex);
-	list_splice_init(&condemned, &all);
-	mutex_unlock(&condemned_mutex);
-	list_for_each_entry_safe(c, next, &all, list) {
-		if (!is_executed(c, &again))
-			continue;
-		list_del(&c->list);
-		kfree(c);
-	}
-	mutex_lock(&condemned_mutex);
-	list_splice(&all, &condemned);
-	mutex_unlock(&condemned_mutex);
-	if (again)
-		queue_delayed_work(system_unbound_wq, &condemned_work,
-				   CONDEMNED_AGAIN);
 }
 
 void pando_kin_members(void)
@@ -687,31 +604,24 @@ void pando_kin_members(void)
 		if (k->ending)
 			tell(k);
 	spin_unlock_irq(&lock);
-	mod_delayed_work(system_unbound_wq, &condemned_work, 0);
+	pando_condemned_members();
 }
 
 /* --- life ---------------------------------------------------------------------------------- */
 
 void pando_kin_reset(void)
 {
-	struct condemned *c, *cnext;
 	struct hlist_node *next;
 	struct kin *k;
 	int i;
 
 	flush_work(&out_work);
-	cancel_delayed_work_sync(&condemned_work);
+	pando_condemned_reset();
 	spin_lock_irq(&lock);
 	hash_for_each_safe(table, i, next, k, node)
 		forget(k);
 	spin_unlock_irq(&lock);
 	pando_kin_groups_reset();
-	mutex_lock(&condemned_mutex);
-	list_for_each_entry_safe(c, cnext, &condemned, list) {
-		list_del(&c->list);
-		kfree(c);
-	}
-	mutex_unlock(&condemned_mutex);
 	flush_workqueue(tell_wq);
 }
 

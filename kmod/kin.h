@@ -55,11 +55,8 @@ int pando_kin_tell(u32 pid, u16 node);
 int pando_kin_hold(u32 pid, bool drop, u16 *where);
 /* There is no stub of it any more. */
 void pando_kin_let_go(u32 pid);
-/*
- * A stub of @pid ended because its node was lost. Should that namespace come
- * back, the process has to end there too.
- */
-void pando_kin_condemn(u32 pid, u16 node, u64 incarnation);
+/* A signal of the kernel's for a process that is here, if it is. */
+void pando_kin_kill(u32 pid, int sig);
 
 /* --- process groups with members on several nodes --------------------------------- */
 

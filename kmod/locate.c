@@ -637,12 +637,18 @@ int pando_locate_call(u32 pid, enum pando_msg type,
 		      bool *here)
 {
 	unsigned long deadline = jiffies + pando_nodes_timeout();
+	u64 epoch;
 	int err;
 
 	*here = false;
 	for (;;) {
+		epoch = pando_nodes_in_force();
 		err = walk(pid, type, vec, nvec, reply, reply_cap, reply_len,
 			   here);
+		/* of two views it saw a part of each: nothing is certain */
+		if (err == -ESRCH &&
+		    (!epoch || epoch != pando_nodes_in_force()))
+			err = -EBUSY;
 		if (err != -EBUSY)
 			return err;
 		if (fatal_signal_pending(current))

@@ -105,6 +105,16 @@ u64 pando_nodes_epoch(void)
 	return number;
 }
 
+u64 pando_nodes_in_force(void)
+{
+	u64 number;
+
+	spin_lock(&lock);
+	number = pando_epoch_open(&epoch) ? epoch.number : 0;
+	spin_unlock(&lock);
+	return number;
+}
+
 enum pando_state pando_nodes_state(void)
 {
 	enum pando_state state = PANDO_STATE_STOPPED;

@@ -65,6 +65,7 @@ int pando_nodes_start(u64 epoch);
 
 /* Any context. */
 u64 pando_nodes_epoch(void);
+u64 pando_nodes_in_force(void);		/* the epoch; 0 while the view changes */
 enum pando_state pando_nodes_state(void);
 bool pando_nodes_is_member(u16 id);	/* self included */
 u16 pando_nodes_self(void);		/* 0 when not attached */

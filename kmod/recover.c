@@ -44,6 +44,16 @@ u64 pando_recover_incarnation(u16 node)
 	return view.incarnation[node];
 }
 
+bool pando_recover_is_complete(void)
+{
+	bool complete;
+
+	spin_lock_irq(&pando_locate_lock);
+	complete = view.complete;
+	spin_unlock_irq(&pando_locate_lock);
+	return complete;
+}
+
 bool pando_recover_heard_all(void)
 {
 	return bitmap_empty(view.unheard, PANDO_NODE_MAX + 1);

@@ -33,6 +33,12 @@ u64 pando_recover_incarnation(u16 node);
  */
 bool pando_recover_heard_all(void);
 
+/*
+ * Nobody is missing who may have any: what a home does not find then is nowhere.
+ * Takes pando_locate_lock.
+ */
+bool pando_recover_is_complete(void);
+
 /* The guest @pid has ended here: its home will be told. Any context. */
 void pando_recover_gone(u32 pid);
 

@@ -14,6 +14,7 @@
 #include <uapi/linux/pando.h>
 
 #include "alloc.h"
+#include "condemned.h"
 #include "kin.h"
 #include "node.h"
 #include "ns.h"
@@ -277,8 +278,7 @@ static bool may_return(struct pando_stub *s)
 static void grieve(struct pando_stub *s)
 {
 	pr_info("pando: process %u was lost with node %u\n", s->pid, s->where);
-	if (!pando_nodes_incarnation_of(s->where))
-		pando_kin_condemn(s->pid, s->where, s->incarnation);
+	pando_condemn(s->pid, s->where, s->incarnation);
 	pando_stub_end(s, SIGKILL);
 }
 

@@ -266,15 +266,17 @@ struct pando_wire_kin_event_reply {
 };
 
 #define PANDO_KIN_GROUP		0x1	/* @pid is a process group's number */
+#define PANDO_KIN_HELD		0x2	/* only if the sender has a stub of @pid */
 
 /**
  * struct pando_wire_kin_signal - a signal of the kernel that met a stub
  * @pid: process, or group of which members may run with the receiver
- * @flags: PANDO_KIN_GROUP
+ * @flags: PANDO_KIN_GROUP, PANDO_KIN_HELD
  * @signo: the signal
  * @reserved: zero
  *
  * A group has members with everybody or with nobody: no members is no error.
+ * -EEXIST: as PANDO_KIN_HELD said, the number is another's.
  */
 struct pando_wire_kin_signal {
 	__le32 pid;

@@ -92,7 +92,17 @@ kill_and_call_off() { kill_it 1; on 2 'pkill -KILL -x pando-move'; }
 interrupt_tool() { on 1 'pkill -INT -x cluster-mv'; }
 # shellcheck disable=SC2329
 power_off() { "$RIG" crash "$1"; }
-default='7 11 12 92 96 98 99 100'
+# no_room NODE WHAT: where the description of the process goes, or comes from
+no_room() {
+	on "$1" 'set -- $(df -k --output=used /run); mount -o "remount,size=$(($2 + 64))k" /run'
+	mv_in_background 2
+	wait "$mover"
+	check "$2: it says so" grep -qi 'no room\|no space' "$out" || diag "$(cat "$out")"
+	on "$1" 'mount -o remount,size=50% /run'
+	check "$2: nothing is left of the move" wait_for 60 quiet
+	whole_at 1 "$2"
+}
+default='7 11 12 92 96 98 99 100 102'
 wanted() { [[ ${PANDO_FAULTS:=$default} = all || " $PANDO_FAULTS " == *" $1 "* ]]; }
 
 begin 8 200 50
@@ -152,6 +162,9 @@ fi
 if wanted 101; then
 	moment 7 1 0 'killed before it is described' kill_it 1
 	dead 'killed before it is described'
+	begin 8 200 50
 fi
+wanted 102 && no_room 2 'the disk of the target is full'
+wanted 103 && no_room 1 'the disk of the source is full'
 
 done_testing

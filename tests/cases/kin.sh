@@ -155,6 +155,20 @@ in_cluster 1 "kill -KILL $P"
 check 'all are members' wait_for 60 whole 1
 no_stub_left 'no stub is left'
 
+# --- a node is cut off ----------------------------------------------------------------
+parent plain
+move "$C" 2
+"$RIG" cut 2
+check 'its node is cut off: in time who waits sees it killed' \
+	wait_for 60 said "status $C 0x9"
+"$RIG" heal
+check 'its node is back' wait_for 60 whole 1
+check 'and so it is killed there' wait_for 30 gone "$C" 2
+check 'by its number, also from afar' wait_for 30 gone "$C" 3
+is "$(grep -c "^status $C " <<<"$(on 1 "cat $log")")" 1 'its parent was told once'
+in_cluster 1 "kill -KILL $P"
+no_stub_left 'no stub is left'
+
 # --- a node dies --------------------------------------------------------------------
 parent plain
 move "$C" 2

@@ -291,6 +291,8 @@ static void lost(struct node *n, const struct stub *s)
 			 s->pid, b->node->id, n->id, s->where);
 }
 
+static void on_condemned(struct node *n, struct msg *u, u64 pid, u64 b);
+
 static void condemn(struct node *n, const struct stub *s)
 {
 	struct condemned *c = n->k.condemned;
@@ -306,6 +308,7 @@ static void condemn(struct node *n, const struct stub *s)
 	c->node = s->where;
 	c->incarnation = s->incarnation;
 	c->misses = 0;
+	event_at(0, HOST, n, on_condemned, NULL, s->pid, 0);
 }
 
 /* It was lost with its node, and has to be if that comes back. */
@@ -313,9 +316,7 @@ static void grieve(struct node *n, struct stub *s)
 {
 	trace("node %llu: %llu is lost with node %llu", n->id, s->pid, s->where);
 	lost(n, s);
-	/* with a new life of its node the process is gone for certain */
-	if (!kernel_incarnation(n, s->where))
-		condemn(n, s);
+	condemn(n, s);
 	end_stub(n, s, false);
 }
 
@@ -338,9 +339,10 @@ static void missed(struct node *n, struct stub *s)
 	end_stub(n, s, false);
 }
 
-static void on_condemned(struct node *n, struct msg *u, u64 pid, u64 b);
-
-/* Its node is here, and yet it is not found: it may be on its way. */
+/*
+ * Not found, with all who may have it: it may be on its way. It need not be where
+ * it was last known to be, so while somebody is missing nothing is concluded.
+ */
 static void executed(struct node *n, u32 pid, int err)
 {
 	struct condemned **p = &n->k.condemned, *c;
@@ -351,8 +353,10 @@ static void executed(struct node *n, u32 pid, int err)
 	if (!c)
 		return;
 	c->asking = false;
+	if (err == -ESRCH && !n->k.complete && w.bug != BUG_MERCY)
+		return;		/* with the next view */
 	if (err && w.bug != BUG_MERCY &&
-	    (err != -ESRCH || !n->k.quorate || ++c->misses < MISSES_MAX)) {
+	    ((err != -ESRCH && err != -EEXIST) || ++c->misses < MISSES_MAX)) {
 		event_at(AGAIN, HOST, n, on_condemned, NULL, pid, 0);
 		return;
 	}
@@ -415,6 +419,18 @@ void kin_announce(struct node *n)
 		announce(n, s, delay(10 * MS));
 }
 
+/* The node that it was lost with is back with nothing: who has its number here is new. */
+static bool is_reborn(struct node *n, u32 pid)
+{
+	const struct condemned *c = n->k.condemned;
+	u64 now;
+
+	while (c && c->pid != pid)
+		c = c->next;
+	now = c ? kernel_incarnation(n, c->node) : 0;
+	return now && c->incarnation && now != c->incarnation;
+}
+
 int kin_handle_walk(struct node *n, const struct kernel_msg *m, u16 *where)
 {
 	u32 pid = m->pid[0];
@@ -431,11 +447,15 @@ int kin_handle_walk(struct node *n, const struct kernel_msg *m, u16 *where)
 		*where = kernel_believed(n, pid, 0);
 		return walk_miss(n, pid);
 	}
-	if (m->type == CALL_KILL)
+	k = find_kin(n, pid);
+	if (m->type == CALL_KILL) {
+		/* the number may be another's by now */
+		if (m->from ? !k || k->holder != m->from : is_reborn(n, pid))
+			return -EEXIST;
 		return kernel_kill(n, pid);
+	}
 	if (!m->from)
 		return 0;	/* its stub here does not know yet */
-	k = find_kin(n, pid);
 	if (!k) {
 		k = new(sizeof(*k));
 		k->pid = pid;
@@ -530,15 +550,10 @@ void kin_arrived(struct body *b, u16 holder)
 
 static void execute(struct node *n, struct condemned *c)
 {
-	u64 now = kernel_incarnation(n, c->node);
-
-	if (!now || c->asking)
+	if (c->asking)
 		return;
 	c->asking = true;
-	if (!c->incarnation || now == c->incarnation)
-		walk(n, CALL_KILL, c->pid, false);
-	else
-		executed(n, c->pid, 0);
+	walk(n, CALL_KILL, c->pid, false);
 }
 
 static void on_condemned(struct node *n, struct msg *u, u64 pid, u64 b)

@@ -18,15 +18,28 @@ struct walk {
 	bool drop;
 	u16 at;
 	unsigned int hops;
-	u64 deadline;
+	u64 deadline, epoch;
 };
 
 static void on_walk(struct node *n, struct msg *u, u64 serial, u64 b);
+
+static void walk_again(struct node *n, struct walk *x);
+
+/* 0 while the view changes. */
+static u64 in_force(const struct node *n)
+{
+	return pando_epoch_open(&n->k.epoch) ? n->k.epoch.number : 0;
+}
 
 static void walk_over(struct node *n, struct walk *x, int err)
 {
 	struct walk **p = &n->k.walks, done = *x;
 
+	/* of two views it saw a part of each, and nothing is certain */
+	if (err == -ESRCH && (!x->epoch || x->epoch != in_force(n))) {
+		walk_again(n, x);
+		return;
+	}
 	while (*p != x)
 		p = &(*p)->next;
 	*p = x->next;
@@ -109,6 +122,7 @@ static void on_walk(struct node *n, struct msg *u, u64 serial, u64 b)
 	if (!x)
 		return;
 	x->hops = 0;
+	x->epoch = in_force(n);
 	walk_on(n, x, kernel_believed(n, x->pid, kernel_home(n, x->pid)));
 }
 
@@ -126,6 +140,7 @@ void walk(struct node *n, enum call_type type, u32 pid, bool drop)
 	x->drop = drop;
 	x->serial = ++n->k.next_id;
 	x->deadline = w.now + RPC_TIMEOUT;
+	x->epoch = in_force(n);
 	x->next = n->k.walks;
 	n->k.walks = x;
 	if (kernel_has_pid(n, pid))

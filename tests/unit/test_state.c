@@ -231,6 +231,40 @@ TEST(moves_of_the_dead)
 	no_patience = false;
 }
 
+/* A view that it adopted, and that never came into force, decides nothing for it. */
+TEST(adopted_and_alone)
+{
+	const unsigned int part[NODES + 1] = { 0, 0, 0, 0, 1, 1 };
+	struct message m = { .type = MESSAGE_COMMIT, .from = 1, .to = 4 };
+	uint32_t pid = 1030;
+
+	new_cluster();
+	m.epoch = node[1].s.epoch;
+	m.count = 1;
+	m.pids = &pid;
+	send(&node[1], 1, &m);
+	while (!node[1].s.line.nmoves && deliver_one(1))
+		;
+	reconfigure(part);
+	/* all have said what they know, and node 1 alone hears it */
+	for (int i = 1; i <= 3; i++)
+		while (node[i].s.phase != PHASE_BEGUN && deliver_one(i))
+			;
+	while (node[1].s.phase != PHASE_ADOPTED && deliver_one(1))
+		;
+	CHECK_EQ(node[1].s.line.epoch, node[1].s.epoch);
+	CHECK_EQ(node[1].s.line.nmoves, 1);
+	part_off(1);
+	CHECK_EQ(node[1].s.phase, PHASE_ACTIVE);
+	CHECK(!node[1].s.quorate);
+	CHECK(!state_committed(&node[1].s, 0));
+	all_together();
+	for (int i = 2; i <= NODES; i++)
+		CHECK_EQ(state_committed(&node[i].s, 0),
+			 state_committed(&node[1].s, 0));
+	CHECK(!broken);
+}
+
 /* As long as one member's patience is not over nothing happens. */
 TEST(patience)
 {
@@ -392,6 +426,6 @@ TEST(nothing_left)
 TAP_MAIN(T(first_view), T(partition_and_return), T(death_and_rebirth),
 	 T(inherited_numbers_wait),
 	 T(inherited_numbers_wait_for_the_missing), T(expelled), T(moves_of_the_dead),
-	 T(patience), T(expel_needs_quorum_or_certainty),
+	 T(adopted_and_alone), T(patience), T(expel_needs_quorum_or_certainty),
 	 T(expelled_a_thousand_times), T(grants_wait_for_all), T(exhaustion),
 	 T(random_lives), T(nothing_left))

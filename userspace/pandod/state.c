@@ -504,6 +504,16 @@ uint32_t state_noted(const struct state *s)
 	return s->line.epoch == s->epoch ? s->line.delivered : 1;
 }
 
+/*
+ * Messages take effect in the view that they belong to: one without quorum that
+ * comes later has a count of its own, and an adopted view before it may never have
+ * come into force.
+ */
+static bool is_effective(const struct state *s, uint32_t op)
+{
+	return s->line.epoch == s->epoch && op <= s->effective;
+}
+
 /* What became effective beyond the view itself. */
 static unsigned int advance(struct state *s)
 {
@@ -512,7 +522,7 @@ static unsigned int advance(struct state *s)
 	for (unsigned int b = 1; b < PANDO_LEASE_BLOCKS; b++) {
 		struct lease *l = &s->line.lease[b];
 
-		if (l->granting && l->granting <= s->effective) {
+		if (l->granting && is_effective(s, l->granting)) {
 			l->granting = 0;
 			todo |= DO_LEASES;
 		}
@@ -522,7 +532,7 @@ static unsigned int advance(struct state *s)
 	for (uint32_t i = 0; i < s->line.nmoves; i++) {
 		uint32_t op = s->line.move[i].op;
 
-		if (op && op <= s->effective)
+		if (op && is_effective(s, op))
 			todo |= DO_MOVES;
 	}
 	return todo;
@@ -673,7 +683,7 @@ bool state_next_decided(struct state *s, struct move_note *move)
 	for (uint32_t i = 0; i < s->line.nmoves; i++) {
 		struct move_note *m = &s->line.move[i];
 
-		if (m->op && m->op <= s->effective) {
+		if (m->op && is_effective(s, m->op)) {
 			m->op = 0;
 			*move = *m;
 			return true;
@@ -703,7 +713,7 @@ bool state_committed(const struct state *s, uint64_t move)
 	for (uint32_t i = 0; i < s->line.nmoves; i++)
 		if (s->line.move[i].id == move)
 			return !s->line.move[i].op ||
-			       s->line.move[i].op <= s->effective;
+			       is_effective(s, s->line.move[i].op);
 	return false;
 }
 
