@@ -167,9 +167,9 @@ static void pass_on(struct state *s, unsigned int block)
 	struct lease *l = &s->best.lease[block];
 	struct member *owner, *home;
 
-	/* the round itself tells everybody */
-	if (l->granting != GRANTED_WHEN_READY)
-		l->granting = 0;
+	/* the view itself grants what some member had noted, once in force */
+	if (l->granting && l->granting != GRANTED_WHEN_READY)
+		l->granting = 1;
 	if (!l->owner)
 		return;
 	owner = attached(s, l->owner);
@@ -342,11 +342,11 @@ static void supply(struct state *s)
 		if (!m->attached)
 			continue;
 		if (!owned[m->id]) {
-			if (!grant(v, m, m->lease_blocks, 0))
+			if (!grant(v, m, m->lease_blocks, 1))
 				share(s, m);
 		} else if (!usable_now[m->id] && !state_complete(s)) {
 			/* what it owns it waits for */
-			grant(v, m, 1, 0);
+			grant(v, m, 1, 1);
 		}
 	}
 }
