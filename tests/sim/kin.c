@@ -486,7 +486,8 @@ u16 kin_holder(const struct body *b)
 	struct node *n = b->node, *parent = waited_at(b->proc);
 	struct kin *k = find_kin(n, b->proc->pid);
 
-	if (parent == n)
+	/* who was told that it is lost is its parent no more */
+	if (parent == n && !b->proc->told)
 		return n->id;
 	return k ? k->holder : 0;
 }
@@ -500,7 +501,7 @@ void kin_left(struct body *b, u16 to)
 
 	if (k && !k->ending)
 		drop_kin(n, k);
-	if (waited_at(b->proc) != n)
+	if (waited_at(b->proc) != n || b->proc->told)
 		return;
 	s = new(sizeof(*s));
 	s->pid = b->proc->pid;

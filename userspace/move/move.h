@@ -43,6 +43,7 @@ struct move {
 	bool held, resumed, peer_aborted;
 	bool filled;		/* post-copy: it needs no more pages */
 	bool asked;		/* it asks how the cluster decided */
+	bool numbered;		/* our daemon has reserved what we reported */
 	struct { const char *name; int64_t at_ns; } mark[MOVE_MARKS];
 	unsigned int marks;	/* not yet reported */
 	uint32_t rounds_done;	/* of pre-copy */
@@ -73,6 +74,14 @@ void words_free(struct words *w);
 int report_start(struct move *m);	/* reads MoveStart, bounded */
 int report(struct move *m, const char *phase, Pando__MoveEvent *ev);
 void report_phase(struct move *m, const char *phase);
+/* Until the daemon has reserved the numbers that a report was of. */
+int report_await_numbers(struct move *m);
+/*
+ * The state is here, and @pids are who is in it: reports that. Tasks come and go until
+ * they are frozen; where they are not those that the daemon has reserved when the move
+ * began (numbers.c), it waits until they are. Puts the root first.
+ */
+int numbers_reserve(struct move *m, uint32_t *pids, size_t n);
 /* A phase, by a constant name, ends now: told with the next report. */
 void report_mark(struct move *m, const char *name);
 /* Reads what the daemon says, where something is there to be read. */

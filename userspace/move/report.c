@@ -133,7 +133,24 @@ void report_listen(struct move *m)
 			move_fail(m, "the cluster called the move off");
 		}
 	}
+	m->numbered |= frame->body_case == PANDO__FRAME__BODY_MOVE_PREPARED;
 	pando_frame_free(frame);
+}
+
+int report_await_numbers(struct move *m)
+{
+	int64_t end = now_ms() + m->timeout_ms;
+
+	while (!m->numbered && m->verdict == VERDICT_NONE) {
+		struct pollfd p = { m->daemon, POLLIN, 0 };
+		int64_t left = end - now_ms();
+
+		if (left <= 0)
+			return move_fail(m, "the daemon of this node does not reserve its numbers");
+		if (poll(&p, 1, left) > 0)
+			report_listen(m);
+	}
+	return m->numbered ? 0 : -ECANCELED;
 }
 
 int move_fault(struct move *m, enum fault_point point)

@@ -253,6 +253,7 @@ static int prepare(struct target *t)
 static int take_state(struct target *t, const struct peer_message *msg)
 {
 	struct peer_state st;
+	int err;
 
 	if (msg->len < sizeof(st))
 		return move_fail(t->m, "the source's state cannot be read");
@@ -269,8 +270,8 @@ static int take_state(struct target *t, const struct peer_message *msg)
 		t->pids[i] = le32toh(t->pids[i]);
 	t->stated = true;
 	report_mark(t->m, "send");
-	report_phase(t->m, "state");
-	return move_fault(t->m, FAULT_T_STATE);
+	err = numbers_reserve(t->m, t->pids, t->n);
+	return err ? err : move_fault(t->m, FAULT_T_STATE);
 }
 
 /* One message of the source, before all of its state is here. */

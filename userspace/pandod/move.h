@@ -61,6 +61,8 @@ struct mover *mover_start(Pando__MoveStart *order,
 			  void (*event)(void *data, Pando__MoveEvent *e),
 			  void (*gone)(void *data), void *data);
 void mover_verdict(struct mover *m, bool commit);
+/* The numbers that it reported are. */
+void mover_reserved(struct mover *m);
 /* Nothing is called any more; the helper sees its socket end. */
 void mover_drop(struct mover *m);
 

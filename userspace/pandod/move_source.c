@@ -411,22 +411,9 @@ static void on_blockers(struct source *s, const Pando__MoveEvent *e)
 /* New threads may have come up since it was first looked at. */
 static void on_frozen(struct source *s, const Pando__MoveEvent *e)
 {
-	Pando__Frame f = frame_of(PANDO__FRAME__BODY_MOVE_PREPARE);
-	Pando__MovePrepare p = PANDO__MOVE_PREPARE__INIT;
-	uint32_t before = s->npids;
-
 	s->frozen_us = now_us();
-	if (!e->n_pids)
-		return;
-	take_pids(s, e);
-	if (s->npids == before)
-		return;
-	p.move = s->id;
-	p.root = s->root;
-	p.pids = s->pids;
-	p.n_pids = s->npids;
-	f.move_prepare = &p;
-	peer_call(s->to, &f, bound_ms(GRACE_MS), drop_answer, NULL);
+	if (e->n_pids)
+		take_pids(s, e);
 }
 
 static void on_event(void *data, Pando__MoveEvent *e)

@@ -71,6 +71,53 @@ static void abort_move(struct target *t, int err, const char *reason)
 	target_free(t);
 }
 
+static bool take_pids(struct target *t, const uint32_t *pids, size_t n)
+{
+	uint32_t *copy = malloc((n + 1) * sizeof(*copy));
+
+	if (!copy)
+		return false;
+	memcpy(copy, pids, n * sizeof(*copy));
+	free(t->pids);
+	t->pids = copy;
+	t->npids = n;
+	return true;
+}
+
+static int reserve(struct target *t, char *text, size_t len)
+{
+	uint32_t taken;
+	int err;
+
+	if (!kernel_present())
+		return 0;
+	err = kernel_reserve(t->id, t->pids, t->npids, &taken);
+	t->reserved = !err;
+	if (err == -EEXIST && taken)
+		snprintf(text, len, "PID %u is in use on node %s", taken,
+			 pandod.name);
+	else if (err)
+		snprintf(text, len, "node %s cannot reserve its PIDs: %s",
+			 pandod.name, strerror(-err));
+	return err;
+}
+
+/* Who is in the tree when it is frozen: reserved before it is rebuilt. */
+static void reserve_again(struct target *t, const Pando__MoveEvent *e)
+{
+	char text[200] = "out of memory";
+
+	if (t->reserved)
+		kernel_unreserve(t->id);
+	t->reserved = false;
+	if (e->n_pids > PANDO_MOVE_PIDS_MAX ||
+	    !take_pids(t, e->pids, e->n_pids) || reserve(t, text, sizeof(text))) {
+		abort_move(t, EEXIST, text);
+		return;
+	}
+	mover_reserved(t->mover);
+}
+
 static void on_event(void *data, Pando__MoveEvent *e)
 {
 	Pando__Frame f = frame_of(PANDO__FRAME__BODY_MOVE_EVENT);
@@ -96,6 +143,8 @@ static void on_event(void *data, Pando__MoveEvent *e)
 	f.move_event = e;
 	if (t->request)
 		request_reply(t->request, &f);
+	if (e->n_pids && !t->ready)
+		reserve_again(t, e);
 }
 
 static void on_mover_gone(void *data)
@@ -145,19 +194,6 @@ static void on_gone(struct request *r)
 		cluster_barrier();
 }
 
-static bool take_pids(struct target *t, const Pando__MovePrepare *q)
-{
-	uint32_t *pids = malloc((q->n_pids + 1) * sizeof(*pids));
-
-	if (!pids)
-		return false;
-	memcpy(pids, q->pids, q->n_pids * sizeof(*pids));
-	free(t->pids);
-	t->pids = pids;
-	t->npids = q->n_pids;
-	return true;
-}
-
 /* Memory of those on their way here that is not taken yet. */
 static uint64_t promised_kib(void)
 {
@@ -192,48 +228,6 @@ static const char *check(const Pando__MovePrepare *q, char *text, size_t len)
 		return text;
 	}
 	return NULL;
-}
-
-static int reserve(struct target *t, char *text, size_t len)
-{
-	uint32_t taken;
-	int err;
-
-	if (!kernel_present())
-		return 0;
-	err = kernel_reserve(t->id, t->pids, t->npids, &taken);
-	t->reserved = !err;
-	if (err == -EEXIST && taken)
-		snprintf(text, len, "PID %u is in use on node %s", taken,
-			 pandod.name);
-	else if (err)
-		snprintf(text, len, "node %s cannot reserve its PIDs: %s",
-			 pandod.name, strerror(-err));
-	return err;
-}
-
-/* The tree grew before it was frozen: its numbers are reserved anew. */
-static void prepare_again(struct target *t, struct request *r,
-			  const Pando__MovePrepare *q)
-{
-	Pando__Frame f = frame_of(PANDO__FRAME__BODY_MOVE_PREPARED);
-	Pando__MovePrepared p = PANDO__MOVE_PREPARED__INIT;
-	char text[200];
-
-	if (t->ready || !take_pids(t, q)) {
-		request_fail(r, EBUSY, "too late");
-		return;
-	}
-	if (t->reserved)
-		kernel_unreserve(t->id);
-	if (reserve(t, text, sizeof(text))) {
-		request_fail(r, EEXIST, "%s", text);
-		abort_move(t, EEXIST, text);
-		return;
-	}
-	p.move = t->id;
-	f.move_prepared = &p;
-	request_end(r, &f);
 }
 
 static bool start_mover(struct target *t, const Pando__MovePrepare *q)
@@ -278,7 +272,7 @@ void move_peer_prepare(struct request *r, const Pando__MovePrepare *q)
 		return;
 	}
 	if (t) {
-		prepare_again(t, r, q);
+		request_fail(r, EALREADY, "it is on its way already");
 		return;
 	}
 	against = check(q, text, sizeof(text));
@@ -287,7 +281,7 @@ void move_peer_prepare(struct request *r, const Pando__MovePrepare *q)
 		return;
 	}
 	t = calloc(1, sizeof(*t));
-	if (!t || !take_pids(t, q)) {
+	if (!t || !take_pids(t, q->pids, q->n_pids)) {
 		free(t);
 		request_fail(r, ENOMEM, "out of memory");
 		return;

@@ -136,6 +136,15 @@ void mover_verdict(struct mover *m, bool commit)
 	link_send(m->link, &f, NULL, 0);
 }
 
+void mover_reserved(struct mover *m)
+{
+	Pando__Frame f = frame_of(PANDO__FRAME__BODY_MOVE_PREPARED);
+	Pando__MovePrepared p = PANDO__MOVE_PREPARED__INIT;
+
+	f.move_prepared = &p;
+	link_send(m->link, &f, NULL, 0);
+}
+
 void mover_drop(struct mover *m)
 {
 	link_set_data(m->link, NULL);
