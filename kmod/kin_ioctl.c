@@ -4,6 +4,7 @@
  * see include/uapi/linux/pando.h. They are root's and node-local; while one is
  * inside, the namespace cannot be detached (it has processes).
  */
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/pid_namespace.h>
@@ -17,6 +18,7 @@
 #include "hold.h"
 #include "kin.h"
 #include "kin_ioctl.h"
+#include "kin_tty.h"
 #include "linger.h"
 #include "locate.h"
 #include "node.h"
@@ -251,6 +253,26 @@ static long yield_port(u32 __user *user)
 	return 0;
 }
 
+static long set_terminal(const struct pando_terminal __user *user)
+{
+	struct pando_terminal t;
+	struct task_struct *task;
+	struct file *tty;
+	long ret;
+
+	if (copy_from_user(&t, user, sizeof(t)))
+		return -EFAULT;
+	tty = fget(t.fd);
+	if (!tty)
+		return -EBADF;
+	task = get_process(t.pid);
+	ret = task ? pando_kin_tty_set(task, tty) : -ESRCH;
+	if (task)
+		put_task_struct(task);
+	fput(tty);
+	return ret;
+}
+
 long pando_kin_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	void __user *user = (void __user *)arg;
@@ -289,6 +311,8 @@ long pando_kin_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return pando_remap_watch(file);
 	case PANDO_IOC_YIELD:
 		return yield_port(user);
+	case PANDO_IOC_TERMINAL:
+		return set_terminal(user);
 	}
 	return -ENOTTY;
 }

@@ -295,6 +295,17 @@ struct pando_hold {
 
 #define PANDO_HOLD_COPY		0x1
 
+/**
+ * struct pando_terminal - the controlling terminal of a process that was restored
+ * @pid: the process, in its group and session, which does not run yet
+ * @fd: the slave of a pty, of the caller's: one that controls a session here, or
+ *	one that stands for a terminal elsewhere and is its first group's
+ */
+struct pando_terminal {
+	__u32 pid;
+	__s32 fd;
+};
+
 /*
  * KIN: asks.
  * CLAIM: -EALREADY: there is a stub; -EEXIST: the process itself is here. One
@@ -315,6 +326,8 @@ struct pando_hold {
  * YIELD: TCP connections that linger (TIME_WAIT) at this port, in host order, of
  *   the caller's network namespace do not keep it from being bound by who sets
  *   SO_REUSEADDR. -EINVAL: no such port.
+ * TERMINAL: it gets one. -ENOTTY: that is no slave of a pty; -EPERM: it is another
+ *   session's, or another group's: then it has none, which harms nobody.
  */
 #define PANDO_IOC_KIN		_IOWR(0xBA, 0x11, struct pando_kin)
 #define PANDO_IOC_CLAIM		_IOW(0xBA, 0x12, struct pando_claim)
@@ -329,5 +342,6 @@ struct pando_hold {
 #define PANDO_IOC_LET		_IOW(0xBA, 0x1b, __u64)
 #define PANDO_IOC_WATCH		_IO(0xBA, 0x1c)
 #define PANDO_IOC_YIELD		_IOW(0xBA, 0x1d, __u32)
+#define PANDO_IOC_TERMINAL	_IOW(0xBA, 0x1e, struct pando_terminal)
 
 #endif /* _UAPI_LINUX_PANDO_H */
