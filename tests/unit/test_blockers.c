@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// LINK: userspace/move/tree.c userspace/move/tree_files.c userspace/move/blockers.c userspace/move/clock.c userspace/move/sockets.c userspace/move/util.c
+// LINK: userspace/move/tree.c userspace/move/tree_files.c userspace/move/tree_terminal.c userspace/move/blockers.c userspace/move/clock.c userspace/move/sockets.c userspace/move/util.c
 // PKGS: libprotobuf-c
 /* What keeps a tree from moving, in words, out of a /proc made of files. */
 #include <stdarg.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "tap.h"
@@ -264,6 +266,91 @@ TEST(memory_shared_with_who_stays_is_named)
 	end();
 }
 
+static struct tree_terminal terminal;
+
+/* Both of the tree have @tty open, if not NULL, and the leader is 69000. */
+static void with_terminal(const char *path, int tty, int leaders)
+{
+	begin();
+	process(69000, "sh", 1, 69000, 69000, leaders, "70001 ");
+	process(70001, "app", 69000, 70001, 69000, tty, "70002 ");
+	process(70002, "kid", 70001, 70001, 69000, tty, "");
+	link_to(path, "70001/fd/1");
+	link_to(path, "70002/fd/0");
+}
+
+static size_t look_for(const uint64_t *relayed, size_t n)
+{
+	words_free(&words);
+	tree_free(&tree);
+	CHECK_EQ(tree_collect(&tree, 70001), 0);
+	tree_terminal(&tree, relayed, n, &terminal, &words);
+	for (size_t i = 0; i < words.n; i++)
+		printf("# %s\n", words.v[i]);
+	return words.n;
+}
+
+TEST(the_terminal_of_its_session_moves_and_no_other)
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY), nr;
+	int other = posix_openpt(O_RDWR | O_NOCTTY);
+	char path[64], second[64];
+	struct stat st;
+	uint64_t rdev;
+
+	CHECK(master >= 0 && other >= 0 && !unlockpt(master) &&
+	      !ptsname_r(master, path, sizeof(path)) &&
+	      !ptsname_r(other, second, sizeof(second)) && !stat(path, &st));
+	rdev = st.st_rdev;
+	nr = major(rdev) << 8 | (minor(rdev) & 0xff) | (minor(rdev) & ~0xffu) << 12;
+
+	with_terminal(path, nr, nr);
+	CHECK_EQ(look_for(NULL, 0), 0);
+	CHECK(terminal.rdev == rdev && terminal.sid == 69000 && terminal.reads);
+	CHECK(terminal.groups == 1 && terminal.group[0] == 70001);
+	/* who only writes does not want what is typed */
+	file("flags:\t0100001\n", "70002/fdinfo/0");
+	CHECK_EQ(look_for(NULL, 0), 0);
+	CHECK(!terminal.reads);
+	file("Name:\tx\nTracerPid:\t0\nSigIgn:\t0000000000384004\n", "70002/status");
+	CHECK_EQ(look_for(NULL, 0), 1);
+	CHECK(said("70002 (kid) is a shell that does job control"));
+	/* some of them may be ignored for other reasons */
+	file("Name:\tx\nTracerPid:\t0\nSigIgn:\t0000000000300000\n", "70002/status");
+	CHECK_EQ(look_for(NULL, 0), 0);
+	link_to(second, "70002/fd/5");
+	CHECK_EQ(look_for(NULL, 0), 1);
+	CHECK(said("beside another one"));
+	end();
+
+	with_terminal(path, nr + 1, nr + 1);
+	CHECK(look_for(NULL, 0) > 0);
+	CHECK(said("which is not that of its session"));
+	/* but what only stands for one elsewhere may be anybody's */
+	CHECK_EQ(look_for(&rdev, 1), 0);
+	CHECK(terminal.relayed);
+	end();
+
+	/* its leader has left it, or is not here */
+	with_terminal(path, nr, 0);
+	CHECK(look_for(NULL, 0) > 0);
+	end();
+
+	with_terminal(path, nr, nr);
+	process(70001, "sh", 1, 70001, 70001, nr, "70002 ");
+	process(70002, "kid", 70001, 70001, 70001, nr, "");
+	CHECK(look_for(NULL, 0) > 0);
+	CHECK(said("whose session's leader cannot leave it"));
+	end();
+
+	with_terminal("/dev/null", nr, nr);
+	CHECK_EQ(look_for(NULL, 0), 0);
+	CHECK(!terminal.rdev);
+	end();
+	close(master);
+	close(other);
+}
+
 int main(void)
 {
 	static const struct tap_test tests[] = {
@@ -273,6 +360,7 @@ int main(void)
 		T(connections_are_named_and_listeners_are_not),
 		T(what_cannot_be_carried_is_named),
 		T(memory_shared_with_who_stays_is_named),
+		T(the_terminal_of_its_session_moves_and_no_other),
 	};
 
 	if (!mkdtemp(root))

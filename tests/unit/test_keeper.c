@@ -24,10 +24,11 @@
 #define PATIENCE_MS	20000
 
 /* Its end of the "RPC" is where it tells who was made. */
-void criu_exec(int sock)
+void criu_exec(int sock, int tty)
 {
 	pid_t pid[2];
 
+	(void)tty;
 	/* the root is a sibling of criu, as rst_sibling makes it */
 	pid[0] = syscall(SYS_clone, CLONE_PARENT, 0, 0, 0, 0);
 	if (!pid[0]) {

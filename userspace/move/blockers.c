@@ -217,7 +217,10 @@ static void check_device(struct look *l, const struct task *k, int fd,
 	/* null, zero, full, random, urandom */
 	if (maj == 1 && (min == 3 || min == 5 || (min >= 7 && min <= 9)))
 		return;
-	if ((maj >= 136 && maj <= 143) || maj == 4 || maj == 5)
+	/* of a pty: tree_terminal() has its say */
+	if (maj >= 136 && maj <= 143)
+		return;
+	if (maj == 4 || maj == 5)
 		words_add(l->out, NAME " has the terminal %s open (descriptor %d)",
 			  WHO(k), path, fd);
 	else

@@ -57,7 +57,7 @@ static int warm(struct move *m, struct criu *c)
 	return request(m, c, &req);
 }
 
-void criu_exec(int sock)
+void criu_exec(int sock, int tty)
 {
 	char number[16];
 	sigset_t none;
@@ -72,7 +72,9 @@ void criu_exec(int sock)
 	for (int i = 0; i < 3; i++)
 		dup2(fd, i);
 	/* a duplicate is not closed on exec */
-	fd = fcntl(sock, F_DUPFD, 10);
+	if (tty >= 0)
+		dup2(tty, CRIU_TTY_FD);
+	fd = fcntl(sock, F_DUPFD, CRIU_TTY_FD + 1);
 	snprintf(number, sizeof(number), "%d", fd);
 	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
 	execlp("criu", "criu", "swrk", number, NULL);
@@ -97,7 +99,7 @@ static int start_own(struct move *m, struct criu *c, int sock)
 		/* or it would take theirs for one that it has to make */
 		if (clock_enter(m->start->root))
 			_exit(1);
-		criu_exec(sock);
+		criu_exec(sock, -1);
 	}
 	return syscall(SYS_pidfd_open, c->pid, 0);
 }
@@ -159,14 +161,18 @@ static void common(struct move *m, CriuOpts *o)
 	o->network_lock = CRIU_NETWORK_LOCK_METHOD__NFTABLES;
 }
 
-int criu_dump(struct move *m, struct criu *c, pid_t root, bool shell_job)
+int criu_dump(struct move *m, struct criu *c, pid_t root, bool shell_job,
+	      const char *tty)
 {
+	char *external = (char *)tty;
 	CriuOpts opts = CRIU_OPTS__INIT;
 	CriuReq req = CRIU_REQ__INIT;
 
 	common(m, &opts);
 	opts.has_pid = true;
 	opts.pid = root;
+	opts.external = &external;
+	opts.n_external = *tty != 0;
 	opts.has_shell_job = opts.shell_job = shell_job;
 	opts.log_file = (char *)"dump.log";
 	opts.has_timeout = true;
@@ -176,8 +182,10 @@ int criu_dump(struct move *m, struct criu *c, pid_t root, bool shell_job)
 	return request(m, c, &req);
 }
 
-int criu_restore(struct move *m, struct criu *c, bool shell_job)
+int criu_restore(struct move *m, struct criu *c, bool shell_job,
+		 const char *tty)
 {
+	InheritFd fd = INHERIT_FD__INIT, *fds = &fd;
 	CriuOpts opts = CRIU_OPTS__INIT;
 	CriuReq req = CRIU_REQ__INIT;
 
@@ -185,6 +193,10 @@ int criu_restore(struct move *m, struct criu *c, bool shell_job)
 	opts.log_file = (char *)"restore.log";
 	/* our child first and, when we are gone, that of pando-init */
 	opts.has_rst_sibling = opts.rst_sibling = true;
+	fd.key = (char *)tty;
+	fd.fd = CRIU_TTY_FD;
+	opts.inherit_fd = &fds;
+	opts.n_inherit_fd = *tty != 0;
 	opts.has_shell_job = opts.shell_job = shell_job;
 	req.type = CRIU_REQ_TYPE__RESTORE;
 	req.opts = &opts;

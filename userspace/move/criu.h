@@ -21,6 +21,8 @@
 
 #include "move.h"
 
+#define CRIU_TTY_FD	20
+
 struct keeper;
 
 struct criu {
@@ -48,16 +50,19 @@ struct criu_event {
  * is the keeper's child, and so is what it will build.
  */
 int criu_start(struct move *m, struct criu *c, struct keeper *k);
-/* Becomes criu, which speaks on @sock. */
-void criu_exec(int sock) __attribute__((noreturn));
+/* Becomes criu, which speaks on @sock and has @tty, if it is not -1. */
+void criu_exec(int sock, int tty) __attribute__((noreturn));
 /* Waits until it is. */
 int criu_ready(struct move *m, struct criu *c);
 /*
  * @shell_job: the root's session, and group, are those of others. At the
- * restore it gets criu's own.
+ * restore it gets criu's own. @tty: criu's name for a terminal of others, or "";
+ * at the restore it is the descriptor CRIU_TTY_FD, which its keeper gave it.
  */
-int criu_dump(struct move *m, struct criu *c, pid_t root, bool shell_job);
-int criu_restore(struct move *m, struct criu *c, bool shell_job);
+int criu_dump(struct move *m, struct criu *c, pid_t root, bool shell_job,
+	      const char *tty);
+int criu_restore(struct move *m, struct criu *c, bool shell_job,
+		 const char *tty);
 /* Where its socket is readable: the next event. */
 int criu_event(struct criu *c, struct criu_event *ev);
 int criu_answer(struct criu *c, bool yes);

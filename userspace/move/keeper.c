@@ -20,6 +20,7 @@
 
 /* What the mover says, one byte, with a descriptor where it says so. */
 #define SAY_CRIU	'c'	/* criu's end of its RPC; answered with its pidfd */
+#define SAY_TERMINAL	't'	/* a slave, for criu */
 #define SAY_HOLD	'u'	/* a userfaultfd */
 #define SAY_BUILT	'b'	/* the guard's socket */
 #define SAY_COMMIT	'g'
@@ -130,6 +131,7 @@ static void __attribute__((noreturn)) guard(int sock, struct tree *t)
 struct held {
 	int criu;		/* pidfd */
 	int guard;		/* a guard's socket to come, or -1 */
+	int tty;		/* until criu has it */
 };
 
 /*
@@ -148,14 +150,14 @@ static void join_tasks(void)
 	close(fd);
 }
 
-static int start_criu(int sock)
+static int start_criu(int sock, int tty)
 {
 	pid_t pid = fork();
 	int pidfd;
 
 	if (!pid) {
 		join_tasks();
-		criu_exec(sock);
+		criu_exec(sock, tty);
 	}
 	if (pid < 0)
 		return -1;
@@ -225,7 +227,7 @@ static void post_guard(const struct held *h, int sock, int keeper)
 
 static void __attribute__((noreturn)) keep(int sock)
 {
-	struct held h = { .criu = -1, .guard = -1 };
+	struct held h = { .criu = -1, .guard = -1, .tty = -1 };
 	struct pollfd p[2] = { { sock, POLLIN, 0 }, { -1, POLLIN, 0 } };
 	struct signalfd_siginfo si;
 	sigset_t set;
@@ -249,9 +251,16 @@ static void __attribute__((noreturn)) keep(int sock)
 			continue;
 		switch (hear(sock, &fd)) {
 		case SAY_CRIU:
-			h.criu = start_criu(fd);
+			h.criu = start_criu(fd, h.tty);
 			close(fd);
+			/* or it would not be seen when the tree has closed it */
+			if (h.tty >= 0)
+				close(h.tty);
+			h.tty = -1;
 			say(sock, SAY_CRIU, h.criu);
+			break;
+		case SAY_TERMINAL:
+			h.tty = fd;
 			break;
 		case SAY_HOLD:
 			/* for the guard, who has what we have */
@@ -301,6 +310,12 @@ int keeper_criu(struct move *m, struct keeper *k, int sock)
 	    pidfd < 0)
 		return move_fail(m, "cannot start criu");
 	return pidfd;
+}
+
+int keeper_terminal(struct move *m, struct keeper *k, int slave)
+{
+	return say(k->sock, SAY_TERMINAL, slave) ?
+	       move_fail(m, "the keeper of the restored process is gone") : 0;
 }
 
 int keeper_hold(struct move *m, struct keeper *k, int uffd)

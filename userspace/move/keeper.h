@@ -25,6 +25,8 @@ struct keeper {
 
 /* What it builds has clocks that are ahead of ours by @ahead_ns. */
 int keeper_start(struct move *m, struct keeper *k, int64_t ahead_ns);
+/* The slave that the tree is to have for its terminal: before criu is started. */
+int keeper_terminal(struct move *m, struct keeper *k, int slave);
 /* Has criu started with its end @sock of the RPC: its pidfd. */
 int keeper_criu(struct move *m, struct keeper *k, int sock);
 /* A userfaultfd of the tree: held from now on. */

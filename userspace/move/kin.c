@@ -455,7 +455,17 @@ int kin_adopt(struct move *m, struct kin *k, bool *shell_job)
 	return 0;
 }
 
-void kin_place(struct move *m, struct kin *k)
+/* Those of another group have none, and need none but for /dev/tty. */
+static void control(const struct kin *k, uint32_t pid, int tty)
+{
+	struct pando_terminal t = { pid, tty };
+
+	if (tty >= 0 && ioctl(k->dev, PANDO_IOC_TERMINAL, &t) && errno != EPERM)
+		complain("%u has no controlling terminal: %s", pid,
+			 strerror(errno));
+}
+
+void kin_place(struct move *m, struct kin *k, int tty)
 {
 	for (size_t i = 0; i < k->n; i++) {
 		struct kin_task *t = &k->task[i];
@@ -482,6 +492,7 @@ void kin_place(struct move *m, struct kin *k)
 		if (ioctl(k->dev, PANDO_IOC_PLACE, &p))
 			complain("%u is not where it belongs: %s", t->pid,
 				 strerror(errno));
+		control(k, t->pid, tty);
 	}
 	ioctl(k->dev, PANDO_IOC_KEEP);
 }

@@ -67,8 +67,11 @@ int kin_unpack(struct move *m, struct kin *k, const uint8_t *data, size_t len);
 int kin_make(struct move *m, struct kin *k);
 /* criu is to put the tree into its own group and session: *@shell_job. */
 int kin_adopt(struct move *m, struct kin *k, bool *shell_job);
-/* After the commit, before it runs. */
-void kin_place(struct move *m, struct kin *k);
+/*
+ * After the commit, before it runs. @tty: the slave that it has for its terminal here, or
+ * -1.
+ */
+void kin_place(struct move *m, struct kin *k, int tty);
 /* criu is done, and misses none of those it has restored: children are met. */
 void kin_join(struct kin *k);
 

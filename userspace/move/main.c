@@ -33,7 +33,8 @@ static void fill_stdio(void)
 
 int main(int argc, char **argv)
 {
-	struct move m = { .daemon = MOVE_DAEMON_FD, .peer = -1, .dir = -1 };
+	struct move m = { .daemon = MOVE_DAEMON_FD, .peer = -1, .dir = -1,
+			  .slave = -1 };
 	struct stat st;
 	int err;
 

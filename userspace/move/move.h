@@ -29,6 +29,7 @@ struct move {
 	Pando__MoveStart *start;
 	int daemon;		/* socket to the daemon, -1 when it is gone */
 	int peer;		/* control connection to the other mover */
+	int slave;		/* that came with the order, or -1 */
 	int dir;		/* work directory */
 	char path[256];		/* its path */
 	struct nursery nursery;
@@ -73,6 +74,8 @@ void words_free(struct words *w);
 
 int report_start(struct move *m);	/* reads MoveStart, bounded */
 int report(struct move *m, const char *phase, Pando__MoveEvent *ev);
+/* With a descriptor, if it is not -1. */
+int report_fd(struct move *m, const char *phase, Pando__MoveEvent *ev, int fd);
 void report_phase(struct move *m, const char *phase);
 /* Until the daemon has reserved the numbers that a report was of. */
 int report_await_numbers(struct move *m);

@@ -17,14 +17,18 @@
 int report_start(struct move *m)
 {
 	struct pollfd p = { m->daemon, POLLIN, 0 };
+	int fds[PANDO_FRAME_FDS], nfds = 0;
 	Pando__Frame *frame;
 	int n;
 
 	if (poll(&p, 1, START_MS) <= 0)
 		return -ETIMEDOUT;
-	n = pando_recv(m->daemon, &frame, NULL, NULL);
+	n = pando_recv(m->daemon, &frame, fds, &nfds);
 	if (n <= 0)
 		return n ? n : -EPIPE;
+	for (int i = 1; i < nfds; i++)
+		close(fds[i]);
+	m->slave = nfds ? fds[0] : -1;
 	if (frame->body_case != PANDO__FRAME__BODY_MOVE_START) {
 		pando_frame_free(frame);
 		return -EPROTO;
@@ -55,6 +59,11 @@ static void hear_out(struct move *m)
 
 int report(struct move *m, const char *phase, Pando__MoveEvent *ev)
 {
+	return report_fd(m, phase, ev, -1);
+}
+
+int report_fd(struct move *m, const char *phase, Pando__MoveEvent *ev, int fd)
+{
 	Pando__Frame frame = PANDO__FRAME__INIT;
 	Pando__MoveEvent plain = PANDO__MOVE_EVENT__INIT;
 	Pando__MoveMark mark[MOVE_MARKS], *marks[MOVE_MARKS];
@@ -81,7 +90,7 @@ int report(struct move *m, const char *phase, Pando__MoveEvent *ev)
 			(long long)now_ms(), phase, ev->text);
 	if (m->daemon < 0)
 		return -EPIPE;
-	err = pando_send(m->daemon, &frame, NULL, 0);
+	err = pando_send(m->daemon, &frame, &fd, fd >= 0);
 	ev->marks = NULL;
 	ev->n_marks = 0;
 	if (err)

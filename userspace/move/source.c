@@ -28,6 +28,7 @@
 #include "peer.h"
 #include "ports.h"
 #include "precopy.h"
+#include "terminal.h"
 #include "tree.h"
 
 #define REPORT_MS	200
@@ -43,6 +44,8 @@ struct source {
 	struct page_server server;
 	struct precopy precopy;
 	struct group group;
+	struct tree_terminal its;
+	struct terminal terminal;
 	int hold;			/* of signals to the tree */
 	int64_t frozen_ns;
 	int64_t reported_ms;
@@ -69,6 +72,7 @@ static int look(struct source *s)
 		return move_fail(m, "process %d does not run on this node any more",
 				 root);
 	tree_blockers(&s->tree, &why);
+	terminal_look(m, &s->tree, &s->its, &why);
 	if (m->start->check_only || why.n) {
 		ev.n_blockers = why.n;
 		ev.blockers = why.v;
@@ -535,6 +539,7 @@ static int prepare(struct source *s)
 {
 	struct move *m = s->m;
 	Pando__MoveEvent ev = PANDO__MOVE_EVENT__INIT;
+	Pando__MoveTerminal its;
 	struct peer_message msg;
 	uint16_t port;
 	int listener, err;
@@ -546,6 +551,8 @@ static int prepare(struct source *s)
 		err = criu_start(m, &s->criu, NULL);
 	if (!err)
 		err = offers_make(m, &s->offers);
+	if (!err && s->its.rdev)
+		err = terminal_take(m, &s->its, &s->terminal, &its);
 	if (err)
 		return err;
 	listener = peer_listen(m, &port);
@@ -554,7 +561,8 @@ static int prepare(struct source *s)
 	ev.port = port;
 	ev.pids = tree_pids(&s->tree, &ev.n_pids);
 	ev.memory_kib = s->tree.memory_kib;
-	report(m, "prepared", &ev);
+	ev.terminal = s->its.rdev ? &its : NULL;
+	report_fd(m, "prepared", &ev, s->terminal.slave);
 	free(ev.pids);
 	err = peer_accept(m, listener);
 	close(listener);
@@ -619,7 +627,8 @@ static int run(struct source *s)
 		err = move_fault(m, FAULT_S_DUMP);
 	if (!err)
 		err = criu_dump(m, &s->criu, m->start->root,
-				s->tree.task[0].sid != s->tree.task[0].pid);
+				s->tree.task[0].sid != s->tree.task[0].pid,
+				s->terminal.key);
 	if (!err)
 		err = pump_until(s, &s->dumped);
 	if (!err && !s->frozen)
@@ -656,7 +665,7 @@ static int run(struct source *s)
 int source_run(struct move *m)
 {
 	struct source s = { .m = m, .criu = CRIU_NONE, .kin = { .dev = -1 },
-			    .hold = -1 };
+			    .hold = -1, .terminal = TERMINAL_NONE };
 	int err = look(&s);
 
 	if (err || m->start->check_only) {
@@ -678,5 +687,6 @@ int source_run(struct move *m)
 	free(s.mem);
 	tree_free(&s.tree);
 	tree_free(&s.before);
+	terminal_free(&s.terminal);
 	return err;
 }

@@ -24,6 +24,7 @@
 #include "kin.h"
 #include "pages.h"
 #include "peer.h"
+#include "terminal.h"
 #include "tree.h"
 #include "uffd.h"
 
@@ -36,6 +37,7 @@ struct target {
 	struct keeper keeper;
 	struct criu criu;
 	struct kin kin;
+	struct terminal terminal;
 	int hold;			/* of signals to what was restored */
 	struct fabric *fabric;
 	struct page_puller puller;
@@ -217,6 +219,10 @@ static int prepare(struct target *t)
 		err = agree_clock(t, plan->clock_ns);
 	if (!err)
 		err = keeper_start(m, &t->keeper, t->ahead_ns);
+	if (!err)
+		err = terminal_make(m, &t->terminal);
+	if (!err && t->terminal.slave >= 0)
+		err = keeper_terminal(m, &t->keeper, t->terminal.slave);
 	if (!err)
 		err = criu_start(m, &t->criu, &t->keeper);
 	die_first(true);
@@ -490,7 +496,9 @@ static int restore(struct target *t)
 	if (!err)
 		err = kin_adopt(m, &t->kin, &shell_job);
 	if (!err)
-		err = criu_restore(m, &t->criu, shell_job);
+		err = terminal_adopt(m, &t->terminal);
+	if (!err)
+		err = criu_restore(m, &t->criu, shell_job, t->terminal.key);
 
 	if (!err)
 		err = move_fault(m, FAULT_T_RESTORE);
@@ -572,12 +580,15 @@ static int commit(struct target *t)
 	int err = 0;
 
 	report_mark(m, "commit");
+	terminal_hand_over(m, &t->terminal);
 	t->uffds.running = true;
 	keeper_commit(&t->keeper);
 	die_first(false);
 	fault_at(FAULT_T_COMMITTED);
 	t->criu.deadline_ms = now_ms() + m->timeout_ms * 4;
-	kin_place(m, &t->kin);
+	kin_place(m, &t->kin, t->terminal.slave);
+	/* from here on it is the tree's alone */
+	terminal_free(&t->terminal);
 	let_clock_pass(t);
 	if (criu_answer(&t->criu, true))
 		err = move_fail(m, "criu went away after the commit");
@@ -651,6 +662,7 @@ int target_run(struct move *m)
 	struct target t = { .m = m, .criu = CRIU_NONE,
 			    .keeper = { .sock = -1, .guard = -1 },
 			    .kin = { .dev = -1 }, .hold = -1,
+			    .terminal = TERMINAL_NONE,
 			    .uffds = { .conn = -1, .listener = -1 } };
 	int err;
 
@@ -676,6 +688,7 @@ int target_run(struct move *m)
 		abort_move(&t);
 	else
 		err = commit(&t);
+	terminal_free(&t.terminal);
 	kin_free(&t.kin);
 	uffds_free(&t.uffds);
 	intake_free(&t.intake);

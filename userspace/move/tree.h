@@ -40,6 +40,27 @@ void tree_free(struct tree *t);
 /* Everything that keeps the tree from moving, in words. */
 void tree_blockers(const struct tree *t, struct words *out);
 
+/* The one terminal that a tree has open, if any. */
+#define TREE_GROUPS	16
+struct tree_terminal {
+	uint64_t rdev, dev;	/* of the slave, as stat() tells; rdev 0: none */
+	bool relayed;		/* it only stands here for one elsewhere */
+	pid_t pid;
+	int fd;			/* of that process, as which it is open */
+	uint32_t sid;
+	bool reads;		/* somebody may be waiting for what is typed */
+	bool nonblock;
+	uint32_t group[TREE_GROUPS];	/* of those that have it open */
+	size_t groups;
+};
+
+/*
+ * Looks for it; @relayed: the device numbers of those that stand here for others. What
+ * keeps the tree from moving because of it, in words.
+ */
+void tree_terminal(const struct tree *t, const uint64_t *relayed, size_t n,
+		   struct tree_terminal *found, struct words *why);
+
 /* One file that must be there on the target. */
 struct tree_file {
 	char *path;

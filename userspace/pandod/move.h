@@ -55,10 +55,12 @@ void left_workdir(const char *path);
 struct mover;
 /*
  * Starts pando-move in the namespace with its order. event() gets what it
- * reports, gone() is told once when it ended; it is freed after that.
+ * reports and a descriptor or -1 with it, which is its own; gone() is told once
+ * when it ended; it is freed after that. @fd goes with the order, if not -1.
  */
-struct mover *mover_start(Pando__MoveStart *order,
-			  void (*event)(void *data, Pando__MoveEvent *e),
+struct mover *mover_start(Pando__MoveStart *order, int fd,
+			  void (*event)(void *data, Pando__MoveEvent *e,
+					int fd),
 			  void (*gone)(void *data), void *data);
 void mover_verdict(struct mover *m, bool commit);
 /* The numbers that it reported are. */

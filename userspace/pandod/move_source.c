@@ -19,6 +19,7 @@
 #include "move.h"
 #include "peer.h"
 #include "serve.h"
+#include "terminal.h"
 
 #define LOG_NAME	"source"
 #define TOKEN		32
@@ -57,6 +58,7 @@ struct source {
 	uint64_t bytes, pages, started_us, frozen_us, running_us;
 	uint32_t rounds, max_freeze_ms, lazy;
 	struct marks marks;
+	Pando__MoveTerminal *terminal;	/* of the tree, or NULL */
 	double freeze_ms;
 	char **blockers;
 	size_t nblockers;
@@ -94,6 +96,8 @@ static void source_free(struct source *s)
 	for (size_t i = 0; i < s->nblockers; i++)
 		free(s->blockers[i]);
 	free(s->blockers);
+	if (s->terminal)
+		pando__move_terminal__free_unpacked(s->terminal, NULL);
 	free(s->pids);
 	free(s);
 }
@@ -129,6 +133,7 @@ static void end(struct source *s, const char *result, const char *reason)
 	if (sink.done)
 		sink.done(sink.data, &m);
 	s->sink.done = NULL;
+	terminal_near_decided(s->id, s->phase == DECIDED);
 	if (!s->why && !s->left)
 		queue_left();
 	source_free(s);
@@ -333,6 +338,7 @@ static void ask_target(struct source *s, uint32_t port)
 	p.token.len = TOKEN;
 	p.memory_kib = s->memory_kib;
 	p.kernel = u.release;
+	p.terminal = s->terminal;
 	f.move_prepare = &p;
 	s->target_called = true;
 	/* each call keeps the move by its number: it may end before the call */
@@ -358,9 +364,15 @@ static bool is_busy(const struct source *s)
 	return false;
 }
 
-static void on_prepared(struct source *s, const Pando__MoveEvent *e)
+static void on_prepared(struct source *s, const Pando__MoveEvent *e, int fd)
 {
 	take_pids(s, e);
+	if (e->terminal && !s->terminal)
+		s->terminal = terminal_near_take(s->id, fd, e->terminal);
+	if (e->terminal && !s->terminal) {
+		abort_move(s, "failed", "its terminal cannot be kept on this node");
+		return;
+	}
 	s->memory_kib = e->memory_kib;
 	if (!s->npids) {
 		abort_move(s, "failed", "no such process");
@@ -416,10 +428,15 @@ static void on_frozen(struct source *s, const Pando__MoveEvent *e)
 		take_pids(s, e);
 }
 
-static void on_event(void *data, Pando__MoveEvent *e)
+static void on_event(void *data, Pando__MoveEvent *e, int fd)
 {
 	struct source *s = data;
+	bool prepared = !strcmp(e->phase, "prepared") && s->phase == PREPARING;
 
+	if (fd >= 0 && !(prepared && e->terminal && !s->terminal)) {
+		close(fd);
+		fd = -1;
+	}
 	arm(s);
 	note_figures(s, e);
 	log_debug("move=%016llx mover phase=%s %s", (unsigned long long)s->id,
@@ -428,8 +445,8 @@ static void on_event(void *data, Pando__MoveEvent *e)
 		/* once it is decided there is nothing left to fail here */
 		if (s->phase < COMMITTING)
 			abort_move(s, "failed", "%s", e->text);
-	} else if (!strcmp(e->phase, "prepared") && s->phase == PREPARING) {
-		on_prepared(s, e);
+	} else if (prepared) {
+		on_prepared(s, e, fd);
 	} else if (!strcmp(e->phase, "blockers") && s->phase == PREPARING) {
 		on_blockers(s, e);
 	} else if (!strcmp(e->phase, "ready")) {
@@ -534,6 +551,7 @@ static const char *choose_fabric(const char *asked)
 static void start_mover(struct source *s)
 {
 	Pando__MoveStart order = PANDO__MOVE_START__INIT;
+	Pando__MoveTerminal *here;
 	char workdir[64];
 
 	snprintf(workdir, sizeof(workdir), PANDO_RUN_DIR "/move-%016llx-source",
@@ -551,7 +569,10 @@ static void start_mover(struct source *s)
 	order.max_freeze_ms = s->max_freeze_ms;
 	order.lazy = s->lazy;
 	order.timeout_ms = bound_ms(pandod.config.move_timeout_ms);
-	s->mover = mover_start(&order, on_event, on_mover_gone, s);
+	order.n_terminals = terminal_far_list(&here, &order.terminals);
+	s->mover = mover_start(&order, -1, on_event, on_mover_gone, s);
+	free(order.terminals);
+	free(here);
 	if (!s->mover)
 		abort_move(s, "failed", "pando-move cannot be started on node "
 			   "%s", pandod.name);
@@ -667,6 +688,8 @@ void source_decided(uint64_t move)
 		return;
 	s->phase = DECIDED;
 	fault_at(FAULT_D_DECIDED);
+	if (s->terminal)
+		terminal_far_left(s->terminal->id, s->root);
 	arm(s);
 	if (s->mover)
 		mover_verdict(s->mover, true);

@@ -15,6 +15,7 @@
 #include "log.h"
 #include "move.h"
 #include "serve.h"
+#include "terminal.h"
 
 #define LOG_NAME	"target"
 #define SPARE_KIB	16384	/* stays free when a process has arrived */
@@ -118,13 +119,22 @@ static void reserve_again(struct target *t, const Pando__MoveEvent *e)
 	mover_reserved(t->mover);
 }
 
-static void on_event(void *data, Pando__MoveEvent *e)
+static void on_event(void *data, Pando__MoveEvent *e, int fd)
 {
 	Pando__Frame f = frame_of(PANDO__FRAME__BODY_MOVE_EVENT);
 	struct target *t = data;
 
 	log_debug("move=%016llx phase=%s %s", (unsigned long long)t->id,
 		  e->phase, e->text);
+	if (!strcmp(e->phase, "terminal")) {
+		if (fd >= 0 && t->decided && t->npids && e->terminal)
+			terminal_far_start(t->pids[0], fd, e->terminal);
+		else if (fd >= 0)
+			close(fd);
+		return;
+	}
+	if (fd >= 0)
+		close(fd);
 	if (!strcmp(e->phase, "failed") && !t->decided && !t->ready) {
 		char text[600];
 
@@ -233,7 +243,9 @@ static const char *check(const Pando__MovePrepare *q, char *text, size_t len)
 static bool start_mover(struct target *t, const Pando__MovePrepare *q)
 {
 	Pando__MoveStart order = PANDO__MOVE_START__INIT;
+	Pando__MoveTerminal *terminal = q->terminal;
 	char workdir[64];
+	int slave = -1;
 
 	snprintf(workdir, sizeof(workdir), PANDO_RUN_DIR "/move-%016llx-target",
 		 (unsigned long long)t->id);
@@ -248,7 +260,14 @@ static bool start_mover(struct target *t, const Pando__MovePrepare *q)
 	order.token = q->token;
 	order.workdir = workdir;
 	order.timeout_ms = bound_ms(pandod.config.move_timeout_ms);
-	t->mover = mover_start(&order, on_event, on_mover_gone, t);
+	if (terminal) {
+		order.terminals = &terminal;
+		order.n_terminals = 1;
+	}
+	/* it comes home */
+	if (terminal && terminal->node == pandod.self)
+		slave = terminal_near_slave(terminal->id);
+	t->mover = mover_start(&order, slave, on_event, on_mover_gone, t);
 	return t->mover != NULL;
 }
 
@@ -299,6 +318,11 @@ void move_peer_prepare(struct request *r, const Pando__MovePrepare *q)
 	}
 	if (fault_at(FAULT_E_RESERVED)) {
 		abort_move(t, ECANCELED, "a fault was asked for");
+		return;
+	}
+	if (q->terminal && q->terminal->node == pandod.self &&
+	    terminal_near_slave(q->terminal->id) < 0) {
+		abort_move(t, ENXIO, "its terminal is not kept on this node any more");
 		return;
 	}
 	if (!start_mover(t, q)) {

@@ -16,7 +16,7 @@
 
 struct mover {
 	struct link *link;
-	void (*event)(void *data, Pando__MoveEvent *e);
+	void (*event)(void *data, Pando__MoveEvent *e, int fd);
 	void (*gone)(void *data);
 	void *data;
 	char workdir[64];
@@ -26,14 +26,17 @@ static void on_frame(struct link *l, Pando__Frame *f, int *fds, int nfds)
 {
 	struct mover *m = link_data(l);
 
-	for (int i = 0; i < nfds; i++)
+	for (int i = m ? 1 : 0; i < nfds; i++)
 		close(fds[i]);
 	if (!m)
 		return;
-	if (f->body_case == PANDO__FRAME__BODY_MOVE_EVENT)
-		m->event(m->data, f->move_event);
-	else
-		log_warn("unexpected frame=%d", f->body_case);
+	if (f->body_case == PANDO__FRAME__BODY_MOVE_EVENT) {
+		m->event(m->data, f->move_event, nfds ? fds[0] : -1);
+		return;
+	}
+	if (nfds)
+		close(fds[0]);
+	log_warn("unexpected frame=%d", f->body_case);
 }
 
 static void on_closed(struct link *l, int err)
@@ -94,8 +97,9 @@ static bool spawn(int sock)
 	return ok;
 }
 
-struct mover *mover_start(Pando__MoveStart *order,
-			  void (*event)(void *data, Pando__MoveEvent *e),
+struct mover *mover_start(Pando__MoveStart *order, int fd,
+			  void (*event)(void *data, Pando__MoveEvent *e,
+					int fd),
 			  void (*gone)(void *data), void *data)
 {
 	Pando__Frame f = frame_of(PANDO__FRAME__BODY_MOVE_START);
@@ -122,7 +126,7 @@ struct mover *mover_start(Pando__MoveStart *order,
 	}
 	close(sock[1]);
 	f.move_start = order;
-	link_send(m->link, &f, NULL, 0);
+	link_send(m->link, &f, &fd, fd >= 0);
 	return m;
 }
 

@@ -8,6 +8,7 @@
 #include "log.h"
 #include "move.h"
 #include "serve.h"
+#include "terminal.h"
 
 #define LOG_NAME	"serve"
 
@@ -91,6 +92,7 @@ void serve_peer(struct link *l, Pando__Frame *f)
 	case PANDO__FRAME__BODY_PEER_RUN:
 	case PANDO__FRAME__BODY_PEER_MOVE:
 	case PANDO__FRAME__BODY_MOVE_PREPARE:
+	case PANDO__FRAME__BODY_PEER_TERMINAL:
 		break;
 	case PANDO__FRAME__BODY_PEER_EXIT:
 		run_peer_exit(f->peer_exit);
@@ -102,7 +104,9 @@ void serve_peer(struct link *l, Pando__Frame *f)
 	case PANDO__FRAME__BODY_WINDOW:
 	case PANDO__FRAME__BODY_SIGNAL:
 	case PANDO__FRAME__BODY_FOREGROUND:
-		return;		/* for a run that has just ended */
+	case PANDO__FRAME__BODY_MODES:
+	case PANDO__FRAME__BODY_TAKEN:
+		return;		/* for a run, or a terminal, that has just ended */
 	default:
 		garbage(l, "a daemon", f);
 		return;
@@ -123,6 +127,8 @@ void serve_peer(struct link *l, Pando__Frame *f)
 		run_peer(r, f->peer_run);
 	else if (f->body_case == PANDO__FRAME__BODY_PEER_MOVE)
 		move_peer(r, f->peer_move);
+	else if (f->body_case == PANDO__FRAME__BODY_PEER_TERMINAL)
+		terminal_near_join(r, f->peer_terminal);
 	else
 		move_peer_prepare(r, f->move_prepare);
 }
