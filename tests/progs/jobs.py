@@ -3,9 +3,10 @@
 """jobs.py NODE [PART...]: a person at a shell of the cluster whose jobs run on NODE.
 
 Everything that the keyboard does to a job, it must do to one elsewhere. Prints
-lines as keyboard.py does. PART: foreground, background, programs, hang_up."""
+lines as keyboard.py does. PART: foreground, background, programs, moved, hang_up."""
 import re
 import signal
+import socket
 import sys
 
 sys.dont_write_bytecode = True
@@ -163,6 +164,87 @@ def programs(t):
     say(status == 0, "and ends with q", status, t.seen[-500:])
 
 
+def move(pid, node):
+    """Moves it: what stood against that, or nothing."""
+    text = output("cluster-mv", "--json", pid, node)
+    return "" if '"result": "moved"' in text or '"result":"moved"' in text else text
+
+
+def moved(t):
+    """Jobs of the shell itself, with its terminal, which run on elsewhere."""
+    here = socket.gethostname()
+    third = {"node2": "node3", "node3": "node2"}.get(NODE, NODE)
+
+    def job(program, mark=""):
+        t.type(f"sh -c 'echo p''id=$$; exec {program}' {mark}\n")
+        found = t.expect(r"pid=(\d+)\s")
+        return found and found[1]
+
+    pid = job("sleep 1006")
+    why = move(pid, NODE)
+    say(not why, f"a job in the foreground moves to {NODE}", why)
+    t.type("\x1a")
+    say(t.expect(r"Stopped[^\n]*\n" + PROMPT), "^Z stops it", t.seen)
+    say(until(lambda: state(pid) == "T"), "there", state(pid))
+    t.type("fg\n")
+    t.expect("1006")
+    say(until(lambda: state(pid) == "S"), "fg lets it go on", state(pid), t.seen)
+    # what is typed for the shell while a job has the terminal
+    t.type("echo a''head\n")
+    output("cluster-run", "-T", "--", "kill", pid)
+    say(t.expect(r"\bahead\s"), "what was typed ahead is the shell's when it ends", t.seen)
+    t.command(":")
+
+    pid = job("cat")
+    why = move(pid, NODE)
+    say(not why, "one that reads and writes moves", why)
+    t.type("some words\n")
+    say(t.expect("some words\r\n[^\r]*some words\r\n"), "it reads, and what it writes shows",
+        t.seen)
+    for node in third, here:
+        why = move(pid, node)
+        t.type(f"to {node}\n")
+        say(not why and t.expect(f"to {node}\r\n[^\r]*to {node}\r\n"),
+            f"so it does on {node}", why, t.seen)
+    status = t.end("\x04")
+    say(status == 0, "and ends with ^D", status, t.seen)
+
+    t.type("python3 -q\n")
+    t.expect(">>> ")
+    t.type("import os; print('p''id=%d' % os.getpid())\n")
+    found = t.expect(r"pid=(\d+)\s+>>> ")
+    if not found:
+        return say(False, "python3", t.seen)
+    pid = found[1]
+    why = move(pid, NODE)
+    say(not why, "python3 moves, which has set modes of its own", why)
+    t.type("6*7\n")
+    say(t.expect(r"6\*7\r\n.*42\s+>>> "), "and answers", t.seen)
+    t.type("os.close(os.open('/dev/tty', 2)) or 'o''pened'\n")
+    tty = output("cluster-ps", "--no-headers", "-o", "tty", "-p", pid)
+    say(t.expect(r"'opened'\s+>>> ") and tty.startswith("pts/"),
+        "it has a controlling terminal there", tty, t.seen)
+    t.size(31, 92)
+    say(until(lambda: t.type("print(os.get_terminal_size())\n") or
+              t.expect(r"columns=92, lines=31", 2)), "it sees the window's new size", t.seen)
+    t.type("input()\n")
+    t.type("a line\n")
+    say(t.expect(r"'a line'\s+>>> "), "it reads a line, and sets its modes again", t.seen)
+    t.type("\x1a")
+    say(t.expect(r"Stopped[^\n]*\n" + PROMPT), "^Z stops it", t.seen)
+    say("icanon" in (t.command("stty -a | tr '-' '!'") or "") and "!icanon" not in t.seen,
+        "and the shell has its modes", t.seen)
+    t.type("fg\n")
+    t.expect("python3")
+    say(until(lambda: t.type("7*7\n") or t.expect(r"49\s", 2)), "fg, and it answers again", t.seen)
+    why = move(pid, here)
+    say(not why, "it comes home", why)
+    t.type("os.ttyname(0) + ' is'\n")
+    say(t.expect(r"/dev/pts/\d+ is"), "to its own terminal", t.seen)
+    status = t.end("exit(6)\n")
+    say(status == 6, "and ends with its own status", status, t.seen)
+
+
 def hang_up(t):
     one = t.start("sleep 1004", "&")
     two = t.start("sleep 1005")
@@ -173,12 +255,23 @@ def hang_up(t):
         "end when the terminal is hung up", state(one), state(two))
 
 
+def hang_up_moved(t):
+    t.type("sh -c 'echo p''id=$$; exec cat'\n")
+    found = t.expect(r"pid=(\d+)\s")
+    why = move(found[1], NODE) if found else t.seen
+    t.hang_up()
+    say(not why and until(lambda: not state(found[1])),
+        "a job that was moved ends when the terminal is hung up", why)
+
+
 def main():
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     t = Shell()
     parts = {"foreground": in_the_foreground, "background": in_the_background,
-             "programs": programs, "hang_up": hang_up}
-    for part in sys.argv[2:] or parts:
+             "programs": programs, "moved": moved, "hang_up": hang_up,
+             "hang_up_moved": hang_up_moved}
+    # it takes real nodes to move, and a terminal is hung up but once
+    for part in sys.argv[2:] or ("foreground", "background", "programs", "hang_up"):
         parts[part](t)
 
 
