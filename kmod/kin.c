@@ -10,6 +10,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/task_io_accounting_ops.h>
+#include <linux/tty.h>
 #include <linux/workqueue.h>
 
 #include <uapi/linux/pando.h>
@@ -17,6 +18,7 @@
 #include "condemned.h"
 #include "hooks.h"
 #include "kin.h"
+#include "kin_tty.h"
 #include "locate.h"
 #include "node.h"
 #include "ns.h"
@@ -37,6 +39,7 @@
  * @exit: the last of them, ready when it is needed: memory may be short then
  * @ending: it has ended, @exit was filled in; lock
  * @kept: a holder has what is left of it
+ * @tty: it had that for a terminal elsewhere when it ended, or NULL; a reference
  * @work: tells them
  */
 struct kin {
@@ -48,6 +51,7 @@ struct kin {
 	struct pando_wire_kin_event exit;
 	bool ending;
 	bool kept;
+	struct tty_struct *tty;
 	struct work_struct work;
 };
 
@@ -80,7 +84,10 @@ static struct kin *find(u32 pid)
 
 static void kin_free(struct kref *ref)
 {
-	kfree(container_of(ref, struct kin, ref));
+	struct kin *k = container_of(ref, struct kin, ref);
+
+	tty_kref_put(k->tty);
+	kfree(k);
 }
 
 /* Under the lock. */
@@ -271,6 +278,8 @@ static void tell_fn(struct work_struct *work)
 	spin_lock_irq(&lock);
 	ending = k->ending && !hlist_unhashed(&k->node);
 	spin_unlock_irq(&lock);
+	if (ending && k->tty)
+		pando_kin_tty_settle(k->tty);
 	if (ending)
 		tell_end(k);
 	kref_put(&k->ref, kin_free);
@@ -359,6 +368,7 @@ void pando_kin_died(struct task_struct *task)
 	if (k && !k->ending) {
 		k->exit.pid = cpu_to_le32(pid);
 		fill_exit(&k->exit, task);
+		k->tty = pando_kin_tty_get(task);
 		k->ending = true;
 		pando_recover_pin(pid);
 		tell(k);

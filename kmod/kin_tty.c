@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What a moved process has for a controlling terminal: see kin_tty.h. */
+#include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/kdev_t.h>
 #include <linux/major.h>
@@ -10,6 +11,9 @@
 
 #include "tasklist.h"
 #include "kin_tty.h"
+
+#define SETTLE_MS	1000	/* for a link between daemons that is slow */
+#define SHARED_MS	30	/* while others have it open, and it does not end */
 
 struct control {
 	struct task_struct *task;
@@ -68,4 +72,25 @@ int pando_kin_tty_set(struct task_struct *task, struct file *file)
 	/* never the last reference: whoever opened it has one */
 	tty_kref_put(c.old);
 	return err;
+}
+
+struct tty_struct *pando_kin_tty_get(struct task_struct *task)
+{
+	struct tty_struct *tty = task->signal->tty;
+
+	/* of those only we have made one such: it controls no session */
+	if (!tty || tty->driver->type != TTY_DRIVER_TYPE_PTY || tty->ctrl.session ||
+	    test_bit(TTY_HUPPED, &tty->flags))
+		return NULL;
+	return tty_kref_get(tty);
+}
+
+void pando_kin_tty_settle(const struct tty_struct *tty)
+{
+	unsigned long end = jiffies + msecs_to_jiffies(READ_ONCE(tty->count) ? SHARED_MS :
+									       SETTLE_MS);
+
+	/* set when the master is closed, which the daemon does last */
+	while (!test_bit(TTY_OTHER_CLOSED, &tty->flags) && time_before(jiffies, end))
+		usleep_range(500, 1000);
 }

@@ -384,13 +384,15 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 	return 0;
 }
 
-/* Nobody has the slave open any more. */
+/*
+ * Nobody has the slave open any more. The master is closed when A has got all: for that
+ * the kernel waits before it tells that the process has ended.
+ */
 static void end_output(struct far *f)
 {
+	look_at_modes(f);
 	f->over = true;
 	f->io = sd_event_source_disable_unref(f->io);
-	close(f->master);
-	f->master = -1;
 	if (!tell_data(f, 1, NULL, 0))
 		far_free(f);
 	else
