@@ -94,6 +94,7 @@ interrupt_tool() { on 1 'pkill -INT -x cluster-mv'; }
 power_off() { "$RIG" crash "$1"; }
 # no_room NODE WHAT: where the description of the process goes, or comes from
 no_room() {
+	# shellcheck disable=SC2016 # expands on the node
 	on "$1" 'set -- $(df -k --output=used /run); mount -o "remount,size=$(($2 + 64))k" /run'
 	mv_in_background 2
 	wait "$mover"

@@ -9,9 +9,9 @@ seeds=${SIM_SEEDS:-200}
 # In blocks, so that a slow machine shows that it is alive.
 block=50
 bugs='skip_ack heir_allocates forget_away double_commit early_purge
-	blind_purge early_unreserve early_move stale_home late_gone hasty_grief
+	blind_purge early_unreserve stale_home late_gone hasty_grief
 	long_wait late_freeze unheard_pulse impatient blind_thaw revenant
-	lie hasty_alone
+	lie
 	status_lost told_twice rash_grief early_grief mercy'
 number=0 bad=0
 

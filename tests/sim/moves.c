@@ -270,7 +270,7 @@ bool move_start(struct node *n, struct node *to)
 
 	if (!s->quorate || !target || !target->attached || !target->ready)
 		return false;
-	if (w.bug != BUG_EARLY_MOVE && (!self || !self->ready))
+	if (!self || !self->ready)
 		return false;
 	if (!n->k.nbodies)
 		return false;

@@ -71,9 +71,6 @@ int kernel_members(struct node *n, u64 epoch, bool quorate, bool complete,
 		pando_dir_purge(&k->dir, PANDO_DIR_AWAY, is_of_the_dead, n);
 	if (w.bug == BUG_FORGET_AWAY)
 		pando_dir_purge(&k->dir, PANDO_DIR_AWAY, is_not_here, n);
-	/* alone, there is nobody to wait for; but others may prevent the view */
-	if (w.bug == BUG_HASTY_ALONE && complete && !k->npeers)
-		pando_dir_purge(&k->dir, PANDO_DIR_AWAY, is_unconfirmed, n);
 	if (w.bug == BUG_EARLY_GRIEF)
 		kin_grieve_early(n);
 	rpc_unpark(n);

@@ -58,13 +58,11 @@ enum bug {
 	BUG_EARLY_PURGE,	/* a report forgets before all others are in */
 	BUG_BLIND_PURGE,	/* it forgets though nodes are missing */
 	BUG_EARLY_UNRESERVE,	/* a move is called off before its copy is gone */
-	BUG_EARLY_MOVE,		/* a move starts while its source recovers */
 	BUG_STALE_HOME,		/* AWAY is kept where home is not any more */
 	BUG_LATE_GONE,		/* what an end means is asked after the fact */
 	BUG_GONE_TWICE,		/* GONE is executed again after a reconnect */
 	BUG_OLD_REPORT,		/* a report goes out in the view after its own */
 	BUG_HASTY_GRIEF,	/* AWAY on a node that has died is believed */
-	BUG_HASTY_ALONE,	/* a view that may never be is acted upon */
 	BUG_LONG_WAIT,		/* a wait on a node that is gone does not end */
 	/* against those of quorum and of the dead */
 	BUG_LATE_FREEZE,	/* the guard is slower than anybody's patience */
