@@ -72,8 +72,9 @@ static int kill_condemned(const struct condemned *c)
 				NULL, &here);
 	if (!here)
 		return err;
-	/* its node is back with nothing: who has the number here is new */
-	if (now && c->incarnation && now != c->incarnation)
+	/* who did not come from elsewhere, or after its node came back empty, is new */
+	if (!pando_locate_has_arrived(c->pid) ||
+	    (now && c->incarnation && now != c->incarnation))
 		return -EEXIST;
 	pando_kin_kill(c->pid, SIGKILL);
 	return 0;

@@ -632,6 +632,7 @@ void pando_kin_reset(void)
 		forget(k);
 	spin_unlock_irq(&lock);
 	pando_kin_groups_reset();
+	pando_kin_tty_reset();
 	flush_workqueue(tell_wq);
 }
 

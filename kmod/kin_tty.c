@@ -3,17 +3,129 @@
 #include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/kdev_t.h>
+#include <linux/list.h>
 #include <linux/major.h>
+#include <linux/mutex.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/tty.h>
 #include <linux/tty_driver.h>
+#include <linux/workqueue.h>
 
 #include "tasklist.h"
 #include "kin_tty.h"
 
 #define SETTLE_MS	1000	/* for a link between daemons that is slow */
 #define SHARED_MS	30	/* while others have it open, and it does not end */
+#define CLOSED_AFTER	HZ	/* to look which are closed */
+
+/* --- terminals that are no more ------------------------------------------------- */
+
+/**
+ * struct stand_in - a pty that stands for a terminal elsewhere
+ * @list: of all of them
+ * @tty: its slave, with a reference
+ *
+ * It controls no session, by which the kernel would find those who have it for their
+ * controlling terminal when it is closed: and without that, /dev/tty would lead them
+ * to one that cannot be opened and does not say so.
+ */
+struct stand_in {
+	struct list_head list;
+	struct tty_struct *tty;
+};
+
+static LIST_HEAD(stand_ins);	/* stand_ins_mutex */
+static DEFINE_MUTEX(stand_ins_mutex);
+static void closed_fn(struct work_struct *work);
+static DECLARE_DELAYED_WORK(closed_work, closed_fn);
+
+struct taking {
+	struct tty_struct *tty;
+	unsigned int n;
+};
+
+/* Under tasklist_lock: how many had it. */
+static int take_from_all(void *arg)
+{
+	struct taking *t = arg;
+	struct task_struct *p;
+
+	for_each_process(p) {
+		struct sighand_struct *sighand;
+
+		if (READ_ONCE(p->signal->tty) != t->tty)
+			continue;
+		sighand = rcu_dereference_protected(p->sighand, 1);
+		if (!sighand)
+			continue;
+		spin_lock(&sighand->siglock);
+		if (p->signal->tty == t->tty) {
+			p->signal->tty = NULL;
+			t->n++;
+		}
+		spin_unlock(&sighand->siglock);
+	}
+	return 0;
+}
+
+static void stand_in_free(struct stand_in *s)
+{
+	list_del(&s->list);
+	tty_kref_put(s->tty);
+	kfree(s);
+}
+
+static void closed_fn(struct work_struct *work)
+{
+	struct stand_in *s, *next;
+
+	mutex_lock(&stand_ins_mutex);
+	list_for_each_entry_safe(s, next, &stand_ins, list) {
+		struct taking t = { .tty = s->tty };
+
+		if (!test_bit(TTY_OTHER_CLOSED, &s->tty->flags))
+			continue;
+		pando_tasklist_run(take_from_all, &t);
+		while (t.n--)
+			tty_kref_put(s->tty);
+		stand_in_free(s);
+	}
+	if (!list_empty(&stand_ins))
+		queue_delayed_work(system_unbound_wq, &closed_work,
+				   CLOSED_AFTER);
+	mutex_unlock(&stand_ins_mutex);
+}
+
+static void remember(struct tty_struct *tty)
+{
+	struct stand_in *s;
+
+	mutex_lock(&stand_ins_mutex);
+	list_for_each_entry(s, &stand_ins, list)
+		if (s->tty == tty)
+			goto out;
+	s = kmalloc(sizeof(*s), GFP_KERNEL | __GFP_NOFAIL);
+	s->tty = tty_kref_get(tty);
+	list_add(&s->list, &stand_ins);
+	queue_delayed_work(system_unbound_wq, &closed_work, CLOSED_AFTER);
+out:
+	mutex_unlock(&stand_ins_mutex);
+}
+
+void pando_kin_tty_reset(void)
+{
+	struct stand_in *s, *next;
+
+	cancel_delayed_work_sync(&closed_work);
+	mutex_lock(&stand_ins_mutex);
+	list_for_each_entry_safe(s, next, &stand_ins, list)
+		stand_in_free(s);
+	mutex_unlock(&stand_ins_mutex);
+}
+
+/* --- of one process ------------------------------------------------------------- */
 
 struct control {
 	struct task_struct *task;
@@ -69,6 +181,8 @@ int pando_kin_tty_set(struct task_struct *task, struct file *file)
 	    c.tty->driver->subtype != PTY_TYPE_SLAVE)
 		return -ENOTTY;
 	err = pando_tasklist_run(control, &c);
+	if (!err && !c.tty->ctrl.session)
+		remember(c.tty);
 	/* never the last reference: whoever opened it has one */
 	tty_kref_put(c.old);
 	return err;

@@ -15,6 +15,8 @@ struct tty_struct;
  * another session or group than the process's; -ESRCH when that has ended.
  */
 int pando_kin_tty_set(struct task_struct *task, struct file *file);
+/* None of them is looked after any more. Sleeps. */
+void pando_kin_tty_reset(void);
 
 /*
  * What stands here for a terminal elsewhere, if it is that of @task, which ends: with a

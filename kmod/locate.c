@@ -640,13 +640,13 @@ int pando_locate_call(u32 pid, enum pando_msg type,
 	u64 epoch;
 	int err;
 
-	*here = false;
 	for (;;) {
+		*here = false;
 		epoch = pando_nodes_in_force();
 		err = walk(pid, type, vec, nvec, reply, reply_cap, reply_len,
 			   here);
 		/* of two views it saw a part of each: nothing is certain */
-		if (err == -ESRCH &&
+		if (err == -ESRCH && !*here &&
 		    (!epoch || epoch != pando_nodes_in_force()))
 			err = -EBUSY;
 		if (err != -EBUSY)

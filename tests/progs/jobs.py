@@ -4,6 +4,7 @@
 
 Everything that the keyboard does to a job, it must do to one elsewhere. Prints
 lines as keyboard.py does. PART: foreground, background, programs, moved, hang_up."""
+import os
 import re
 import signal
 import socket
@@ -208,6 +209,17 @@ def moved(t):
             f"so it does on {node}", why, t.seen)
     status = t.end("\x04")
     say(status == 0, "and ends with ^D", status, t.seen)
+
+    out = "/shared/ttyless"
+    if os.path.exists(out):
+        os.unlink(out)
+    pid = job(f"/usr/libexec/pando-test/ttyless.py {out}")
+    t.expect("ready")
+    why = move(pid, NODE)
+    output("cluster-run", "-T", "--", "kill", "-USR1", pid)
+    say(not why and until(lambda: os.path.exists(out) and open(out).read() == "6\n"),
+        "who lets go of its terminal there has none any more (ENXIO)", why, t.seen)
+    t.command(":")
 
     t.type("python3 -q\n")
     t.expect(">>> ")

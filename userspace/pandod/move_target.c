@@ -111,6 +111,9 @@ static void reserve_again(struct target *t, const Pando__MoveEvent *e)
 	if (t->reserved)
 		kernel_unreserve(t->id);
 	t->reserved = false;
+	if (e->n_pids > PANDO_MOVE_PIDS_MAX)
+		snprintf(text, sizeof(text), "a tree of %zu tasks cannot be moved; the limit is %d",
+			 e->n_pids, PANDO_MOVE_PIDS_MAX);
 	if (e->n_pids > PANDO_MOVE_PIDS_MAX ||
 	    !take_pids(t, e->pids, e->n_pids) || reserve(t, text, sizeof(text))) {
 		abort_move(t, EEXIST, text);

@@ -315,7 +315,7 @@ static void share(struct state *s, const struct member *m)
 		}
 		for (b = PANDO_LEASE_BLOCKS - 1; rich && b; b--)
 			if (v->lease[b].owner == rich->id &&
-			    !v->lease[b].granting)
+			    v->lease[b].granting <= 1)
 				break;
 		if (!rich || !b)
 			return;

@@ -29,7 +29,7 @@
 #define LOG_NAME	"terminal"
 #define SLAVE_MAJOR	136	/* of all ptys of devpts */
 #define SOON_MS		10	/* to look whether it was read */
-#define LATER_MS	160	/* and when it mostly was not */
+#define LATER_MS	20	/* and when it mostly was not; the kernel waits longer */
 #define LAST_MS		10000	/* for the other side to write the last output */
 
 /* What one read at A gave; none: an end of file. */
@@ -97,13 +97,34 @@ static void end(struct far *f, const char *why)
 	far_free(f);
 }
 
+/* Is it still here, and has not moved on? */
+static bool is_alive(const struct far *f)
+{
+	char path[32], buf[256], *s;
+	ssize_t n;
+	int fd;
+
+	if (f->left)
+		return false;
+	snprintf(path, sizeof(path), "%u/stat", f->root);
+	fd = openat(init_proc_fd(), path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, buf, sizeof(buf) - 1);
+	if (fd >= 0)
+		close(fd);
+	if (n <= 0)
+		return false;
+	buf[n] = 0;
+	s = strrchr(buf, ')');
+	return s && s[1] && s[2] != 'Z' && s[2] != 'X';
+}
+
 /*
  * The other side is lost. Closing the master ends what the program reads and writes;
  * the kernel would send a signal only where the terminal controls the session.
  */
 static void hang_up(struct far *f, const char *why)
 {
-	if (!f->over) {
+	if (!f->over && is_alive(f)) {
 		init_kill(f->root, SIGHUP, false);
 		init_kill(f->root, SIGCONT, false);
 	}
@@ -186,27 +207,6 @@ static void take_window(struct far *f, const Pando__Window *w)
 }
 
 /* --- input ----------------------------------------------------------------------------*/
-
-/* Is it still there, to read what was written for it? */
-static bool is_alive(const struct far *f)
-{
-	char path[32], buf[256], *s;
-	ssize_t n;
-	int fd;
-
-	if (f->left)
-		return false;
-	snprintf(path, sizeof(path), "%u/stat", f->root);
-	fd = openat(init_proc_fd(), path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, buf, sizeof(buf) - 1);
-	if (fd >= 0)
-		close(fd);
-	if (n <= 0)
-		return false;
-	buf[n] = 0;
-	s = strrchr(buf, ')');
-	return s && s[1] && s[2] != 'Z' && s[2] != 'X';
-}
 
 static void hold_slave(struct far *f, bool yes)
 {
