@@ -180,11 +180,34 @@ void check_dead(struct node *n)
 	}
 }
 
+static bool takes_for_dead(const struct node *n, const struct node *o)
+{
+	const struct lineage *v = &n->d.state.line;
+	u32 i;
+
+	for (i = 0; i < v->nhosts; i++)
+		if (v->host[i].id == o->id && v->host[i].dead &&
+		    v->host[i].incarnation == o->k.incarnation)
+			return true;
+	return false;
+}
+
+/*
+ * Where all who declared it dead are off, what they did in its place is gone with
+ * them: told so (--off), it goes on.
+ */
 void check_thaw(struct node *n)
 {
-	if (check_is_dead(n))
-		violated("node %u runs again, though it was declared dead",
-			 n->id);
+	struct node *o;
+
+	if (!check_is_dead(n))
+		return;
+	for_each_node(o)
+		if (o != n && o->up && takes_for_dead(o, n))
+			violated("node %u runs again, though it was declared dead by node %u",
+				 n->id, o->id);
+	n->dead = 0;
+	check_map(n);
 }
 
 void check_unmap(struct node *n)
