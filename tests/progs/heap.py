@@ -59,8 +59,10 @@ def tell(_signal, _frame):
 
 def clock():
     global last, back
+    # tell() may come between any two of these: by what it saw nothing is judged
+    before = last
     now = time.monotonic()
-    back += now < last
+    back += now < before
     last = now
 
 
