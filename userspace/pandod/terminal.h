@@ -68,6 +68,12 @@ void terminal_far_left(uint64_t id, uint32_t root);
 size_t terminal_far_list(Pando__MoveTerminal **list,
 			 Pando__MoveTerminal ***pointers);
 
+/*
+ * /proc/PID/stat of a process of the namespace, from its state on: in @buf, or NULL
+ * when there is none.
+ */
+const char *terminal_stat(uint32_t pid, char *buf, size_t size);
+
 /* --- what both say (terminal_modes.c) --------------------------------------------*/
 
 /* What differs between the two ptys is no difference: EXTPROC, the line's speed. */

@@ -100,22 +100,10 @@ static void end(struct far *f, const char *why)
 /* Is it still here, and has not moved on? */
 static bool is_alive(const struct far *f)
 {
-	char path[32], buf[256], *s;
-	ssize_t n;
-	int fd;
+	char buf[512];
+	const char *s = f->left ? NULL : terminal_stat(f->root, buf, sizeof(buf));
 
-	if (f->left)
-		return false;
-	snprintf(path, sizeof(path), "%u/stat", f->root);
-	fd = openat(init_proc_fd(), path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, buf, sizeof(buf) - 1);
-	if (fd >= 0)
-		close(fd);
-	if (n <= 0)
-		return false;
-	buf[n] = 0;
-	s = strrchr(buf, ')');
-	return s && s[1] && s[2] != 'Z' && s[2] != 'X';
+	return s && *s != 'Z' && *s != 'X';
 }
 
 /*

@@ -126,24 +126,34 @@ static void side_end(struct side *s, int err)
 
 /* --- who is in front --------------------------------------------------------------*/
 
+const char *terminal_stat(uint32_t pid, char *buf, size_t size)
+{
+	char path[32], *s;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%u/stat", pid);
+	fd = openat(init_proc_fd(), path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, buf, size - 1);
+	if (fd >= 0)
+		close(fd);
+	if (n <= 0)
+		return NULL;
+	buf[n] = 0;
+	/* a name may hold anything, this too: it ends at the last */
+	s = strrchr(buf, ')');
+	return s && s[1] ? s + 2 : NULL;
+}
+
 /* The group in front of the session's terminal; 0: none, or it is another's. */
 static uint32_t group_in_front(const struct near *n)
 {
-	char path[32], buf[512], *s;
+	char buf[512];
+	const char *s = terminal_stat(n->sid, buf, sizeof(buf));
 	unsigned int tty;
-	int group, fd;
-	ssize_t len;
+	int group;
 
-	snprintf(path, sizeof(path), "%u/stat", n->sid);
-	fd = openat(init_proc_fd(), path, O_RDONLY | O_CLOEXEC);
-	len = fd < 0 ? -1 : read(fd, buf, sizeof(buf) - 1);
-	if (fd >= 0)
-		close(fd);
-	if (len <= 0)
-		return 0;
-	buf[len] = 0;
-	s = strrchr(buf, ')');
-	if (!s || sscanf(s + 1, " %*c %*d %*d %*d %u %d", &tty, &group) != 2)
+	if (!s || sscanf(s, "%*c %*d %*d %*d %u %d", &tty, &group) != 2)
 		return 0;
 	/* as the kernel encodes it: twelve bits of major in the middle */
 	return group > 0 && makedev(tty >> 8 & 0xfff, (tty & 0xff) | (tty >> 12 & 0xfff00)) ==
