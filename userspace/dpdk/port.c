@@ -23,6 +23,8 @@
 #define BUFFERS		2047u		/* 2^n - 1 suits the pool best */
 #define QUEUE		512
 #define JUMBO		9000
+/* Behind a frame: drivers count a VLAN tag, a checksum, and a head of their own. */
+#define ROOM		64
 #define MEMORY_MIB	64		/* without huge pages */
 
 static struct rte_mempool *pool;
@@ -134,7 +136,7 @@ static int start_port(int mtu, char *why, size_t size)
 	pool = rte_pktmbuf_pool_create("pando", BUFFERS, BURST, 0,
 				       RTE_PKTMBUF_HEADROOM + (mtu > 0 ?
 				       (size_t)ring_frame(mtu) :
-				       frame_max + RTE_ETHER_CRC_LEN),
+				       frame_max + ROOM),
 				       SOCKET_ID_ANY);
 	if (!pool)
 		return fail(why, size, rte_errno, "no buffers");
