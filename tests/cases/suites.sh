@@ -3,7 +3,8 @@
 # Suites that others wrote for one kernel: each test gives the same result in the
 # cluster's namespace and outside of it, and the same where the children are moved
 # to another node as soon as they are made. A few of them in make check;
-# PANDO_SUITES=all takes what concerns processes, which takes an hour or two.
+# PANDO_SUITES=all takes what concerns processes, which takes an hour or two, and
+# PANDO_SUITES="SUITE..." those.
 # PANDO_EVERY=N: of N forks one child is moved.
 set -u
 . "$(dirname "$0")/../lib/tap.sh"
@@ -19,6 +20,9 @@ moved=(test.test_wait3 test.test_wait4)
 if [ "${PANDO_SUITES:-}" = all ]; then
 	few=("${all[@]}")
 	moved=("${all[@]}")
+elif [ -n "${PANDO_SUITES:-}" ]; then
+	read -ra few <<<"$PANDO_SUITES"
+	moved=("${few[@]}")
 fi
 # What differs, and why that is right: Documentation/hacking.rst
 known='^$'
