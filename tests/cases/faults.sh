@@ -25,11 +25,13 @@ daemon_back() { # NODE
 # shellcheck disable=SC2329 # by wait_for
 hit_or_over() { hit "$1" || ! kill -0 "$mover" 2>/dev/null; }
 # shellcheck disable=SC2329 # by wait_for
-quiet() { # no mover and no work directory is left
+quiet() { # no mover, no work directory and no group without anybody is left
 	local n
 	for n in 1 2; do
 		on "$n" '! pgrep -x pando-move && ! pgrep -x pando-keeper &&
-			! pgrep -x criu && ! ls -d /run/pando/move-*' || return 1
+			! pgrep -x criu && ! pgrep -x pando-holder &&
+			! ls -d /run/pando/move-* &&
+			! grep -hs "populated 0" /sys/fs/cgroup/pando/tasks/*/cgroup.events' || return 1
 	done
 }
 out=$(mktemp)
@@ -92,6 +94,19 @@ kill_and_call_off() { kill_it 1; on 2 'pkill -KILL -x pando-move'; }
 interrupt_tool() { on 1 'pkill -INT -x cluster-mv'; }
 # shellcheck disable=SC2329
 power_off() { "$RIG" crash "$1"; }
+decided_on() { on "$1" 'grep -c "moved move=" /var/log/pandod.log'; }
+# shellcheck disable=SC2329 # by wait_for
+more_decided() { [ "$(decided_on 3)" -gt "$1" ]; }
+# shellcheck disable=SC2329 # by moment
+deaf_daemon() { # the target's hears no decision, and ends
+	local n
+	n=$(decided_on 3)
+	on 2 'pkill -STOP -x pandod'
+	disarm 1
+	wait_for 60 more_decided "$n"
+	on 2 'pkill -KILL -x pandod'
+	check 'the daemon is back' daemon_back 2
+}
 # no_room NODE WHAT: where the description of the process goes, or comes from
 no_room() {
 	# shellcheck disable=SC2016 # expands on the node
@@ -103,7 +118,7 @@ no_room() {
 	check "$2: nothing is left of the move" wait_for 60 quiet
 	whole_at 1 "$2"
 }
-default='7 11 12 92 96 98 99 100 102'
+default='7 11 12 28 29 92 96 98 99 100 102 106'
 wanted() { [[ ${PANDO_FAULTS:=$default} = all || " $PANDO_FAULTS " == *" $1 "* ]]; }
 
 begin 8 200 50
@@ -118,18 +133,28 @@ done
 for p in 4 7 9; do
 	wanted $p && point $p 1 fail 1 "source's mover fails at $p"
 done
-for p in 21 22 23 24 25 26; do
+for p in 21 22 23 24 25 26 31; do
 	wanted $p && point $p 2 kill 1 "target's mover killed at $p"
 done
-for p in 21 23 24 25 26; do
+# all is here: whoever is killed, another one goes on
+for p in 27 28 29 30; do
+	wanted $p && point $p 2 kill 2 "target's mover killed at $p"
+done
+for p in 21 22 23 24 25 26 31; do
 	wanted $p && point $p 2 fail 1 "target's mover fails at $p"
 done
 for p in 41 42; do
 	wanted $p && point $p 1 kill 1 "source's daemon killed at $p"
 done
+for p in 43 44; do
+	wanted $p && point $p 1 kill 2 "source's daemon killed at $p"
+done
 for p in 51 52; do
 	wanted $p && point $p 2 kill 1 "target's daemon killed at $p"
 done
+# the target is ready, and the source does not know
+wanted 53 && point 53 2 kill any "target's daemon killed at 53"
+wanted 54 && point 54 2 kill 2 "target's daemon killed at 54"
 wanted 90 && moment 8 1 1 'criu killed at the source' kill_criu 1
 wanted 91 && moment 26 2 1 'criu killed at the target' kill_criu 2
 wanted 92 && moment 7 1 2 'a signal to the frozen process' signal 1
@@ -165,6 +190,9 @@ if wanted 101; then
 	dead 'killed before it is described'
 	begin 8 200 50
 fi
+wanted 106 && moment 31 2 1 'criu killed before it lets go' kill_criu 2
+wanted 105 && moment 42 1 2 'it is decided, and the target does not hear it' deaf_daemon
+wanted 104 && moment 28 2 2 'criu killed when it is committed' kill_criu 2
 wanted 102 && no_room 2 'the disk of the target is full'
 wanted 103 && no_room 1 'the disk of the source is full'
 

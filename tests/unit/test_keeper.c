@@ -24,11 +24,12 @@
 #define PATIENCE_MS	20000
 
 /* Its end of the "RPC" is where it tells who was made. */
-void criu_exec(int sock, int tty)
+void criu_exec(int sock, int tty, const char *landing)
 {
 	pid_t pid[2];
 
 	(void)tty;
+	(void)landing;
 	/* the root is a sibling of criu, as rst_sibling makes it */
 	pid[0] = syscall(SYS_clone, CLONE_PARENT, 0, 0, 0, 0);
 	if (!pid[0]) {
@@ -75,7 +76,7 @@ static void make(struct made *t)
 
 	memset(t, 0, sizeof(*t));
 	t->m.daemon = t->m.peer = -1;
-	CHECK_EQ(keeper_start(&t->m, &t->k, 0), 0);
+	CHECK_EQ(keeper_start(&t->m, &t->k, NULL, 0), 0);
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sk), 0);
 	t->criu = keeper_criu(&t->m, &t->k, sk[1]);
 	CHECK(t->criu >= 0);

@@ -45,11 +45,12 @@ enum fault_point {
 	FAULT_T_ROUND = 23,	/* a list of pages came */
 	FAULT_T_STATE = 24,	/* the state is here, nothing is built */
 	FAULT_T_RESTORE = 25,	/* criu was asked to restore */
-	FAULT_T_BUILT = 26,	/* all is rebuilt, and waits */
+	FAULT_T_BUILT = 26,	/* all is rebuilt, criu holds it */
 	FAULT_T_READY = 27,	/* our daemon was told: the cluster decides */
 	FAULT_T_COMMITTED = 28,	/* decided; it does not run yet */
 	FAULT_T_RUNNING = 29,	/* it runs, its memory is not in its place */
 	FAULT_T_FILLED = 30,	/* its memory is */
+	FAULT_T_TRACED = 31,	/* before READY: criu is done, they are not frozen yet */
 	/* the source's daemon */
 	FAULT_D_ASK = 41,	/* the mover is prepared, the target not asked */
 	FAULT_D_COMMIT = 42,	/* both sides are ready, COMMIT is not sent */

@@ -24,6 +24,7 @@
 #define PANDO_CONFIG		"/etc/pando/pando.conf"
 /* In front of a move's number: the control group of what is leaving. */
 #define PANDO_MOVE_GROUP	"pando-move-"
+#define PANDO_LANDING_GROUP	"pando-landing-"
 #define PANDO_FRAME_MAX		(1024u * 1024u)
 #define PANDO_FRAME_FDS		8
 

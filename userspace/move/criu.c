@@ -57,7 +57,7 @@ static int warm(struct move *m, struct criu *c)
 	return request(m, c, &req);
 }
 
-void criu_exec(int sock, int tty)
+void criu_exec(int sock, int tty, const char *landing)
 {
 	char number[16];
 	sigset_t none;
@@ -76,6 +76,10 @@ void criu_exec(int sock, int tty)
 		dup2(tty, CRIU_TTY_FD);
 	fd = fcntl(sock, F_DUPFD, CRIU_TTY_FD + 1);
 	snprintf(number, sizeof(number), "%d", fd);
+	if (landing) {
+		setenv("PANDO_LANDING", landing, 1);
+		setenv("LD_PRELOAD", PANDO_LIBEXEC "/pando-criu.so", 1);
+	}
 	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
 	execlp("criu", "criu", "swrk", number, NULL);
 	_exit(127);
@@ -99,7 +103,7 @@ static int start_own(struct move *m, struct criu *c, int sock)
 		/* or it would take theirs for one that it has to make */
 		if (clock_enter(m->start->root))
 			_exit(1);
-		criu_exec(sock, -1);
+		criu_exec(sock, -1, NULL);
 	}
 	return syscall(SYS_pidfd_open, c->pid, 0);
 }

@@ -6,15 +6,17 @@
  *	dump	pre-dump	nothing is frozen yet
  *		post-dump	all images are complete, the tasks still stopped
  *	restore	post-restore	all is rebuilt; the tasks wait within criu's code
- *		pre-resume	too late to call it off
- *		post-resume	the tasks run
+ *		pre-resume	they are traced, and as they are to go on
+ *		post-resume	they run
  *
- * We let it wait at post-dump and at post-restore until the cluster has
- * decided. Neither answer is needed then to abort: a dump ends with SIGKILL
- * to criu, which lets go of the tasks as they were. At post-restore the tasks
- * are not traced and wait for a word of criu's that never comes; a restore
- * ends with SIGKILL to criu and then to them. If instead we die, criu gets an
- * error at that point and kills what it has built. At pre-resume it would not.
+ * A dump waits at post-dump until the cluster has decided. To call it off is
+ * SIGKILL to criu, which lets go of the tasks as they were.
+ *
+ * A restore goes on to its end, but from pre-resume on the tasks are frozen
+ * (group.h). To call it off is SIGKILL to criu and then to them. Until
+ * post-restore they wait for a word of criu's that never comes then; while they
+ * are traced they die with it, and if we die before we have frozen them, criu
+ * does that itself: criu/landing.c, preloaded into it.
  */
 #ifndef CRIU_H
 #define CRIU_H
@@ -50,8 +52,13 @@ struct criu_event {
  * is the keeper's child, and so is what it will build.
  */
 int criu_start(struct move *m, struct criu *c, struct keeper *k);
-/* Becomes criu, which speaks on @sock and has @tty, if it is not -1. */
-void criu_exec(int sock, int tty) __attribute__((noreturn));
+/*
+ * Becomes criu, which speaks on @sock and has @tty, if it is not -1. @landing: the
+ * group of what it rebuilds, in which it lets go of nobody who is not frozen; or
+ * NULL.
+ */
+void criu_exec(int sock, int tty, const char *landing)
+	__attribute__((noreturn));
 /* Waits until it is. */
 int criu_ready(struct move *m, struct criu *c);
 /*

@@ -55,11 +55,15 @@ static bool ours(const struct group *g, const char *path)
 
 static int enter(struct move *m, struct group *g, pid_t pid)
 {
-	char at[4096], to[4224], number[16];
+	char at[4096], to[4224], number[16], *name;
 	int err;
 
 	if (!group_of(pid, at, sizeof(at)) || ours(g, at))
 		return 0;
+	/* in that of an earlier move, which goes when the last has left it */
+	name = strrchr(at, '/');
+	if (!strncmp(name + 1, PANDO_LANDING_GROUP, strlen(PANDO_LANDING_GROUP)))
+		*name = 0;
 	snprintf(to, sizeof(to), "%s/" PANDO_MOVE_GROUP "%016llx", at,
 		 (unsigned long long)m->start->move);
 	if (!ours(g, to)) {
@@ -120,10 +124,15 @@ static void move_up(char *path)
 		fclose(f);
 }
 
-void group_leave(struct group *g)
+void group_thaw(struct group *g)
 {
 	for (size_t i = 0; i < g->n; i++)
 		put(g->path[i], "cgroup.freeze", "0");
+}
+
+void group_leave(struct group *g)
+{
+	group_thaw(g);
 	for (size_t i = 0; i < g->n; i++) {
 		/* what is forked meanwhile makes it fail once or twice */
 		for (int tries = 0; tries < 10; tries++) {
@@ -131,8 +140,29 @@ void group_leave(struct group *g)
 			if (!rmdir(g->path[i]) || errno != EBUSY)
 				break;
 		}
-		free(g->path[i]);
 	}
+	group_free(g);
+}
+
+int group_make(struct move *m, struct group *g)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), PANDO_CGROUP_TASKS "/" PANDO_LANDING_GROUP "%016llx",
+		 (unsigned long long)m->start->move);
+	/* mostly the daemon made it */
+	if (mkdir(path, 0755) && errno != EEXIST)
+		return move_fail(m, "cannot make %s: %s", path, strerror(errno));
+	g->path = xcalloc(1, sizeof(*g->path));
+	g->path[0] = strdup(path);
+	g->n = g->path[0] ? 1 : 0;
+	return g->n ? 0 : -ENOMEM;
+}
+
+void group_free(struct group *g)
+{
+	for (size_t i = 0; i < g->n; i++)
+		free(g->path[i]);
 	free(g->path);
 	*g = (struct group){ 0 };
 }

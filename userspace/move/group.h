@@ -2,12 +2,18 @@
 /*
  * The control groups in which a tree is frozen while the cluster decides.
  *
+ * At the source:
+ *
  * criu holds the tasks by ptrace and lets go of them when it dies, and it dies
  * with its mover. Before the source says that it is ready that is right: the
  * process runs on. Afterwards it may run elsewhere already. So the tasks are in
  * a group of their own below the one they were in, moved there while they ran,
  * and frozen before "ready" is said: with the mover gone they stay so until
  * the daemon, which finds the groups by their name, kills them or lets them go.
+ *
+ * At the target: the copy is born in a group of its own, and frozen in the
+ * moment in which criu has done all but let go of it. criu ends before "ready"
+ * is said; what remains after the decision is one write that cannot fail.
  */
 #ifndef GROUP_H
 #define GROUP_H
@@ -28,7 +34,17 @@ bool group_of(pid_t pid, char *buf, size_t size);
  */
 int group_enter(struct move *m, struct group *g, const struct tree *t);
 int group_freeze(struct move *m, struct group *g);
-/* Lets run what is there, where it was before; and forgets the groups. */
+/* Lets run what is there. */
+void group_thaw(struct group *g);
+/* The same, where it was before; and forgets the groups. */
 void group_leave(struct group *g);
+
+/*
+ * At the target: one below that of the cluster's processes. The tree stays in it;
+ * the daemon takes it away when it is empty.
+ */
+int group_make(struct move *m, struct group *g);
+/* Forgets the groups, and leaves them as they are. */
+void group_free(struct group *g);
 
 #endif

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -22,6 +23,7 @@
 #define SAY_CRIU	'c'	/* criu's end of its RPC; answered with its pidfd */
 #define SAY_TERMINAL	't'	/* a slave, for criu */
 #define SAY_HOLD	'u'	/* a userfaultfd */
+#define SAY_PART	'p'	/* criu out of the group; answered with the same */
 #define SAY_BUILT	'b'	/* the guard's socket */
 #define SAY_COMMIT	'g'
 #define SAY_DONE	'd'
@@ -129,43 +131,45 @@ static void __attribute__((noreturn)) guard(int sock, struct tree *t)
 /* --- the keeper ---------------------------------------------------------------------*/
 
 struct held {
+	const char *group;	/* in which all is born */
+	pid_t criu_pid;
 	int criu;		/* pidfd */
 	int guard;		/* a guard's socket to come, or -1 */
 	int tty;		/* until criu has it */
 };
 
-/*
- * What criu builds is born in the group of the cluster's processes, so that it
- * need not be moved there while it stands still, which takes its time.
- */
-static void join_tasks(void)
+static bool enter_group(const char *group, pid_t pid)
 {
-	int fd = open(PANDO_CGROUP_TASKS "/cgroup.procs", O_WRONLY | O_CLOEXEC);
+	char path[256], number[16];
+	int fd, n = snprintf(number, sizeof(number), "%d", pid);
+	bool ok;
 
-	if (fd < 0)
-		return;
-	/* otherwise the mover does it, when they are there */
-	if (write(fd, "0", 1) != 1)
-		errno = 0;
-	close(fd);
+	snprintf(path, sizeof(path), "%s/cgroup.procs", group);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	ok = fd >= 0 && write(fd, number, n) == n;
+	if (fd >= 0)
+		close(fd);
+	return ok;
 }
 
-static int start_criu(int sock, int tty)
+/* What criu builds is born where criu is: to be moved while it stands still takes time. */
+static void start_criu(struct held *h, int sock)
 {
 	pid_t pid = fork();
-	int pidfd;
 
 	if (!pid) {
-		join_tasks();
-		criu_exec(sock, tty);
+		/* criu is then missing, and that is said */
+		if (h->group && !enter_group(h->group, 0))
+			_exit(1);
+		criu_exec(sock, h->tty, h->group);
 	}
+	h->criu_pid = pid;
 	if (pid < 0)
-		return -1;
+		return;
 	/* nobody but we could have taken its end */
-	pidfd = syscall(SYS_pidfd_open, pid, 0);
-	if (pidfd < 0)
+	h->criu = syscall(SYS_pidfd_open, pid, 0);
+	if (h->criu < 0)
 		kill(pid, SIGKILL);
-	return pidfd;
 }
 
 static void reap(void)
@@ -225,9 +229,9 @@ static void post_guard(const struct held *h, int sock, int keeper)
 	tree_free(&t);
 }
 
-static void __attribute__((noreturn)) keep(int sock)
+static void __attribute__((noreturn)) keep(int sock, const char *group)
 {
-	struct held h = { .criu = -1, .guard = -1, .tty = -1 };
+	struct held h = { .group = group, .criu = -1, .guard = -1, .tty = -1 };
 	struct pollfd p[2] = { { sock, POLLIN, 0 }, { -1, POLLIN, 0 } };
 	struct signalfd_siginfo si;
 	sigset_t set;
@@ -251,7 +255,7 @@ static void __attribute__((noreturn)) keep(int sock)
 			continue;
 		switch (hear(sock, &fd)) {
 		case SAY_CRIU:
-			h.criu = start_criu(fd, h.tty);
+			start_criu(&h, fd);
 			close(fd);
 			/* or it would not be seen when the tree has closed it */
 			if (h.tty >= 0)
@@ -264,6 +268,11 @@ static void __attribute__((noreturn)) keep(int sock)
 			break;
 		case SAY_HOLD:
 			/* for the guard, who has what we have */
+			break;
+		case SAY_PART:
+			/* where it cannot it is frozen with them: that is noticed */
+			enter_group(PANDO_CGROUP_TASKS, h.criu_pid);
+			say(sock, SAY_PART, -1);
 			break;
 		case SAY_BUILT:
 			post_guard(&h, fd, sock);
@@ -279,11 +288,12 @@ static void __attribute__((noreturn)) keep(int sock)
 
 /* --- the mover's side ------------------------------------------------------------------*/
 
-int keeper_start(struct move *m, struct keeper *k, int64_t ahead_ns)
+int keeper_start(struct move *m, struct keeper *k, const char *group,
+		 int64_t ahead_ns)
 {
 	int sk[2];
 
-	*k = (struct keeper){ .sock = -1, .guard = -1 };
+	*k = KEEPER_NONE;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sk))
 		return move_fail(m, "socketpair: %s", strerror(errno));
 	k->pid = fork();
@@ -295,11 +305,13 @@ int keeper_start(struct move *m, struct keeper *k, int64_t ahead_ns)
 		/* criu is then missing, and that is said */
 		if (ahead_ns && clock_shift(ahead_ns))
 			_exit(1);
-		keep(3);
+		keep(3, group);
 	}
 	close(sk[1]);
 	k->sock = sk[0];
-	return k->pid < 0 ? move_fail(m, "fork: %s", strerror(errno)) : 0;
+	if (k->pid > 0)
+		k->pidfd = syscall(SYS_pidfd_open, k->pid, 0);
+	return k->pidfd < 0 ? move_fail(m, "fork: %s", strerror(errno)) : 0;
 }
 
 int keeper_criu(struct move *m, struct keeper *k, int sock)
@@ -326,6 +338,20 @@ int keeper_hold(struct move *m, struct keeper *k, int uffd)
 	       move_fail(m, "the keeper of the restored process is gone") : 0;
 }
 
+int keeper_part(struct move *m, struct keeper *k)
+{
+	return say(k->sock, SAY_PART, -1) ?
+	       move_fail(m, "the keeper of the restored process is gone") : 0;
+}
+
+int keeper_parted(struct move *m, struct keeper *k)
+{
+	int fd;
+
+	return hear(k->sock, &fd) != SAY_PART ?
+	       move_fail(m, "the keeper of the restored process is gone") : 0;
+}
+
 int keeper_built(struct move *m, struct keeper *k)
 {
 	int sk[2], err;
@@ -345,6 +371,7 @@ void keeper_commit(struct keeper *k)
 	say(k->sock, SAY_COMMIT, -1);
 	close(k->sock);
 	k->sock = -1;
+	/* it is the child of one of the movers, be it another one's */
 	waitpid(k->pid, NULL, 0);
 	k->pid = 0;
 }
@@ -360,7 +387,8 @@ void keeper_done(struct keeper *k)
 
 int keeper_kill(struct keeper *k, int timeout_ms)
 {
-	int64_t deadline = now_ms() + timeout_ms;
+	struct pollfd gone = { k->pidfd, POLLIN, 0 };
+	bool late;
 
 	/* the guard first: what is not committed is not its business */
 	if (k->guard >= 0)
@@ -368,11 +396,11 @@ int keeper_kill(struct keeper *k, int timeout_ms)
 	if (k->sock >= 0)
 		close(k->sock);
 	k->sock = k->guard = -1;
-	while (k->pid > 0 && !waitpid(k->pid, NULL, WNOHANG)) {
-		if (now_ms() > deadline)
-			return -ETIMEDOUT;
-		poll(NULL, 0, 2);
-	}
+	if (k->pid <= 0)
+		return 0;
+	late = poll(&gone, 1, timeout_ms) <= 0;
+	if (!late)
+		waitpid(k->pid, NULL, 0);
 	k->pid = 0;
-	return 0;
+	return late ? -ETIMEDOUT : 0;
 }

@@ -19,18 +19,31 @@
 
 struct keeper {
 	pid_t pid;
+	int pidfd;
 	int sock;		/* to the keeper, -1: none */
 	int guard;		/* to the guard, -1: none */
 };
 
-/* What it builds has clocks that are ahead of ours by @ahead_ns. */
-int keeper_start(struct move *m, struct keeper *k, int64_t ahead_ns);
+#define KEEPER_NONE	((struct keeper){ .pidfd = -1, .sock = -1, .guard = -1 })
+
+/*
+ * What it builds is born in the control group at @group, if not NULL, and has
+ * clocks that are ahead of ours by @ahead_ns.
+ */
+int keeper_start(struct move *m, struct keeper *k, const char *group,
+		 int64_t ahead_ns);
 /* The slave that the tree is to have for its terminal: before criu is started. */
 int keeper_terminal(struct move *m, struct keeper *k, int slave);
 /* Has criu started with its end @sock of the RPC: its pidfd. */
 int keeper_criu(struct move *m, struct keeper *k, int sock);
 /* A userfaultfd of the tree: held from now on. */
 int keeper_hold(struct move *m, struct keeper *k, int uffd);
+/*
+ * criu leaves the group of what it has built, which takes its time: asked for
+ * by the first, done when the second returns.
+ */
+int keeper_part(struct move *m, struct keeper *k);
+int keeper_parted(struct move *m, struct keeper *k);
 /* All is built: the guard takes up its post. */
 int keeper_built(struct move *m, struct keeper *k);
 /* It is committed. */

@@ -87,6 +87,8 @@ int report_await_numbers(struct move *m);
 int numbers_reserve(struct move *m, uint32_t *pids, size_t n);
 /* A phase, by a constant name, ends now: told with the next report. */
 void report_mark(struct move *m, const char *name);
+/* One that ended at @at_ns, by our clock. */
+void report_mark_at(struct move *m, const char *name, int64_t at_ns);
 /* Reads what the daemon says, where something is there to be read. */
 void report_listen(struct move *m);
 

@@ -98,12 +98,17 @@ int report_fd(struct move *m, const char *phase, Pando__MoveEvent *ev, int fd)
 	return err;
 }
 
-void report_mark(struct move *m, const char *name)
+void report_mark_at(struct move *m, const char *name, int64_t at_ns)
 {
 	if (m->marks == MOVE_MARKS)
 		return;
 	m->mark[m->marks].name = name;
-	m->mark[m->marks++].at_ns = now_ns() + m->skew_ns;
+	m->mark[m->marks++].at_ns = at_ns + m->skew_ns;
+}
+
+void report_mark(struct move *m, const char *name)
+{
+	report_mark_at(m, name, now_ns());
 }
 
 void report_phase(struct move *m, const char *phase)

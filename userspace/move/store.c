@@ -85,7 +85,7 @@ static uint8_t *take_memory(struct store *s)
 	if (!s->nspare) {
 		size_t len = ARENA_CHUNKS * CHUNK_BYTES;
 		uint8_t *mem = mmap(NULL, len, PROT_READ | PROT_WRITE,
-				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+				    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE,
 				    -1, 0);
 
 		if (mem == MAP_FAILED)
@@ -108,7 +108,7 @@ static uint8_t *take_memory(struct store *s)
 static void give_back(struct store *s, struct store_chunk *c)
 {
 	if (c->mem) {
-		madvise(c->mem, CHUNK_BYTES, MADV_DONTNEED);
+		madvise(c->mem, CHUNK_BYTES, MADV_REMOVE);
 		s->spare[s->nspare++] = c->mem;
 	}
 	*c = (struct store_chunk){ .key = GONE };

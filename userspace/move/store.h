@@ -2,7 +2,8 @@
 /*
  * Pages that came ahead of their process: the target's mover holds them until
  * the process is there to take them. By the source's process number and
- * address, in memory that is given back chunk by chunk. No I/O here.
+ * address, in memory that is given back chunk by chunk, and that a fork shares,
+ * so that it takes no time. No I/O here.
  */
 #ifndef STORE_H
 #define STORE_H

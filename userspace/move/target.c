@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The target's side of a move: take what comes ahead, let criu rebuild the
- * tree, hold it before it runs, let it run or take it away again, and put its
- * memory where it belongs.
+ * The target's side of a move until the decision: take what comes ahead, and let
+ * criu rebuild the tree, to the end, but frozen. What follows is in landing.c.
  */
 #include <endian.h>
 #include <errno.h>
@@ -15,45 +14,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "criu.h"
-#include "group.h"
 #include "hold.h"
 #include "images.h"
-#include "intake.h"
-#include "keeper.h"
-#include "kin.h"
-#include "pages.h"
 #include "peer.h"
-#include "terminal.h"
-#include "tree.h"
-#include "uffd.h"
+#include "target.h"
 
 #define REPORT_MS	200
-#define CLOCK_NEAR_NS	50000000ll	/* near enough to be waited for */
 #define WATCH		512	/* userfaultfds polled; the rest in turn */
-
-struct target {
-	struct move *m;
-	struct keeper keeper;
-	struct criu criu;
-	struct kin kin;
-	struct terminal terminal;
-	int hold;			/* of signals to what was restored */
-	struct fabric *fabric;
-	struct page_puller puller;
-	struct store store;
-	struct intake intake;
-	struct uffds uffds;
-	uint32_t *pids;			/* tasks and threads to come */
-	size_t n;
-	int64_t frozen_ns, resumed_ns, reported_ms;
-	int64_t ahead_ns;	/* by this the processes' clock is, of ours */
-	int64_t clock_ns;	/* it has shown this at most */
-	unsigned int images;
-	bool stated;			/* the source's state is here */
-	bool holding;			/* criu waits at post-restore */
-	bool restored;			/* criu is done */
-};
 
 /* --- what stands before the freeze ------------------------------------------*/
 
@@ -164,11 +131,7 @@ static int store_run(void *arg, const struct page_news *news)
 					       uffds_store(&t->uffds, news);
 }
 
-/*
- * Should memory run out after all, it is the move that ends, and no process of
- * this node. Once it is committed, the process is worth no less than others.
- */
-static void die_first(bool yes)
+void target_die_first(bool yes)
 {
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
@@ -218,14 +181,17 @@ static int prepare(struct target *t)
 	if (!err)
 		err = agree_clock(t, plan->clock_ns);
 	if (!err)
-		err = keeper_start(m, &t->keeper, t->ahead_ns);
+		err = group_make(m, &t->group);
+	if (!err)
+		err = keeper_start(m, &t->keeper, t->group.path[0],
+				   t->ahead_ns);
 	if (!err)
 		err = terminal_make(m, &t->terminal);
 	if (!err && t->terminal.slave >= 0)
 		err = keeper_terminal(m, &t->keeper, t->terminal.slave);
 	if (!err)
 		err = criu_start(m, &t->criu, &t->keeper);
-	die_first(true);
+	target_die_first(true);
 	if (!err)
 		err = check_files(m, plan);
 	if (!err)
@@ -330,14 +296,12 @@ static int criu_spoke(struct target *t)
 
 	if (err)
 		return move_fail(m, "criu talks garbage");
-	/* it runs: how criu ends is of no more interest */
-	if (t->resumed_ns && ev.type != CRIU_NOTHING)
-		ev.type = CRIU_DONE;
 	switch (ev.type) {
 	case CRIU_NOTHING:
 		return 0;
 	case CRIU_DONE:
 		t->restored = true;
+		report_mark(m, "release");
 		return 0;
 	case CRIU_FAILED:
 		/* a word of ours before may be the cause, and stands then */
@@ -350,12 +314,19 @@ static int criu_spoke(struct target *t)
 	if (!strcmp(ev.script, "post-restore")) {
 		t->holding = true;
 		report_mark(m, "rebuild");
-		return move_fault(m, FAULT_T_BUILT);
+		err = move_fault(m, FAULT_T_BUILT);
+		if (!err)
+			err = keeper_part(m, &t->keeper);
+	} else if (!strcmp(ev.script, "pre-resume")) {
+		/* when it lets go of them they do not run */
+		err = keeper_parted(m, &t->keeper);
+		if (!err)
+			err = move_fault(m, FAULT_T_TRACED);
+		if (!err)
+			err = group_freeze(m, &t->group);
 	}
-	if (!strcmp(ev.script, "post-resume")) {
-		t->resumed_ns = now_ns();
-		report_mark(m, "resume");
-	}
+	if (err)
+		return err;
 	if (criu_answer(&t->criu, true))
 		return move_fail(m, "criu went away");
 	return 0;
@@ -380,7 +351,7 @@ static int serve_fabric(struct target *t)
 	}
 }
 
-static void report_progress(struct target *t, const char *phase)
+void target_progress(struct target *t, const char *phase)
 {
 	Pando__MoveEvent ev = PANDO__MOVE_EVENT__INIT;
 
@@ -391,8 +362,7 @@ static void report_progress(struct target *t, const char *phase)
 	report(t->m, phase, &ev);
 }
 
-/* What the source says, if @spoke; else whether it is still there. */
-static int listen_peer(struct target *t, bool spoke)
+int target_listen_peer(struct target *t, bool spoke)
 {
 	struct move *m = t->m;
 	int err = 0;
@@ -410,14 +380,15 @@ static int listen_peer(struct target *t, bool spoke)
 	return err;
 }
 
-static int pump(void *arg)
+int target_pump(void *arg)
 {
 	struct target *t = arg;
 	struct move *m = t->m;
 	struct pollfd p[4 + WATCH] = {
 		{ m->daemon, POLLIN, 0 },
 		{ m->peer, POLLIN, 0 },
-		{ t->criu.sock, POLLIN, 0 },
+		/* how it ends is of no more interest then */
+		{ t->restored ? -1 : t->criu.sock, POLLIN, 0 },
 		{ t->fabric ? t->fabric->fd : -1, POLLIN, 0 },
 	};
 	int fds[WATCH], err = 0;
@@ -433,7 +404,7 @@ static int pump(void *arg)
 		err = criu_spoke(t);
 	/* before the work, which may be what the source has just listed */
 	if (!err)
-		err = listen_peer(t, p[1].revents);
+		err = target_listen_peer(t, p[1].revents);
 	if (!err && t->fabric)
 		err = serve_fabric(t);
 	if (!err)
@@ -468,22 +439,22 @@ static int all_handed_over(struct target *t)
 static int receive(struct target *t)
 {
 	while (!t->stated) {
-		int err = pump(t);
+		int err = target_pump(t);
 
 		if (err)
 			return err;
 		if (t->m->verdict != VERDICT_NONE)
 			return -ECANCELED;
 		if (t->intake.last && now_ms() - t->reported_ms >= REPORT_MS)
-			report_progress(t, "memory");
+			target_progress(t, "memory");
 	}
 	return 0;
 }
 
-/* Is all of it in our hands, whether in its place or not? */
+/* Is all of it in our hands, whether in its place or not, and criu done? */
 static bool complete(const struct target *t)
 {
-	return t->uffds.fill != FILL_NOTHING &&
+	return t->restored && t->uffds.fill != FILL_NOTHING &&
 	       (t->intake.lazy || (t->uffds.asked && !t->puller.busy));
 }
 
@@ -503,16 +474,20 @@ static int restore(struct target *t)
 	if (!err)
 		err = move_fault(m, FAULT_T_RESTORE);
 	while (!err && !complete(t)) {
-		err = pump(t);
+		err = target_pump(t);
 		if (!err && m->verdict != VERDICT_NONE)
 			err = -ECANCELED;
 		if (err)
 			break;
-		if (!t->holding) {
-			if (now_ms() > t->criu.deadline_ms)
-				err = move_fail(m, "criu did not rebuild the process in time");
+		if (!t->restored && now_ms() > t->criu.deadline_ms)
+			err = move_fail(m, "criu did not rebuild the process in time");
+		if (err || !t->holding)
 			continue;
-		}
+		/* while criu does the rest */
+		if (t->hold < 0)
+			err = hold_copies(m, &t->hold, t->pids, t->n);
+		if (err)
+			continue;
 		if (t->uffds.fill == FILL_NOTHING && intake_done(&t->intake)) {
 			err = all_handed_over(t);
 			uffds_fill(&t->uffds, FILL_ABSENT);
@@ -520,7 +495,7 @@ static int restore(struct target *t)
 				err = uffds_work(&t->uffds);
 		}
 		if (now_ms() - t->reported_ms >= REPORT_MS)
-			report_progress(t, "memory");
+			target_progress(t, "memory");
 	}
 	if (err)
 		return err;
@@ -533,137 +508,13 @@ static int restore(struct target *t)
 	return keeper_built(m, &t->keeper);
 }
 
-/*
- * Into the cgroup of the cluster's processes, which is frozen when this node
- * has no quorum; mostly they were born there (keeper.c). Where there is none
- * the guard has other means.
- */
-static int enter_cgroup(struct target *t)
-{
-	int fd = open(PANDO_CGROUP_TASKS "/cgroup.procs", O_WRONLY | O_CLOEXEC);
-	char text[16], at[4096];
-	int err = 0;
-
-	if (fd < 0)
-		return 0;
-	/* a thread's number moves its process */
-	for (size_t i = 0; i < t->n && !err; i++) {
-		int n = snprintf(text, sizeof(text), "%u", t->pids[i]);
-
-		if (group_of(t->pids[i], at, sizeof(at)) &&
-		    !strcmp(at, PANDO_CGROUP_TASKS))
-			continue;
-		if (write(fd, text, n) != n && errno != ESRCH)
-			err = move_fail(t->m, "cannot put %u into the cgroup of the cluster's processes: %s",
-					t->pids[i], strerror(errno));
-	}
-	close(fd);
-	return err;
-}
-
-/* --- the two ends ----------------------------------------------------------------*/
-
-/* However well the nodes agree: no process may see the time go back. */
-static void let_clock_pass(const struct target *t)
-{
-	int64_t ahead = t->clock_ns - t->ahead_ns - now_ns();
-	struct timespec ts = { 0, ahead };
-
-	if (ahead > 0 && ahead < 2 * CLOCK_NEAR_NS)
-		clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
-}
-
-static int commit(struct target *t)
-{
-	struct move *m = t->m;
-	Pando__MoveEvent ev = PANDO__MOVE_EVENT__INIT;
-	int err = 0;
-
-	report_mark(m, "commit");
-	terminal_hand_over(m, &t->terminal);
-	t->uffds.running = true;
-	keeper_commit(&t->keeper);
-	die_first(false);
-	fault_at(FAULT_T_COMMITTED);
-	t->criu.deadline_ms = now_ms() + m->timeout_ms * 4;
-	kin_place(m, &t->kin, t->terminal.slave);
-	/* from here on it is the tree's alone */
-	terminal_free(&t->terminal);
-	let_clock_pass(t);
-	if (criu_answer(&t->criu, true))
-		err = move_fail(m, "criu went away after the commit");
-	while (!err && !t->restored && !t->resumed_ns) {
-		err = pump(t);
-		if (!err && now_ms() > t->criu.deadline_ms)
-			err = move_fail(m, "criu did not let the process run in time");
-	}
-	if (err)
-		return err;
-	if (!t->resumed_ns)
-		t->resumed_ns = now_ns();
-	hold_let(m, &t->hold);
-	ev.total = t->uffds.total * PAGE;
-	ev.freeze_ms = (t->resumed_ns - t->frozen_ns) / 1e6;
-	report(m, "running", &ev);
-	if (m->peer >= 0)
-		peer_say(m, PEER_RESUMED, NULL);
-	fault_at(FAULT_T_RUNNING);
-	/* not before: until it runs each moment is one of its freeze */
-	uffds_fill(&t->uffds, FILL_ALL);
-	while (t->uffds.missing) {
-		/* what is not here now never will be: the guard knows */
-		if (pump(t))
-			return -ECANCELED;
-		if (t->restored)
-			kin_join(&t->kin);
-		if (now_ms() - t->reported_ms >= REPORT_MS)
-			report_progress(t, "filling");
-	}
-	/* what was not carried is zeros, and the kernel has those */
-	report_mark(m, "fill");
-	if (m->peer >= 0)
-		peer_say(m, PEER_FILLED, NULL);
-	fabric_free(t->fabric);
-	t->fabric = NULL;
-	fault_at(FAULT_T_FILLED);
-	uffds_release(&t->uffds);
-	keeper_done(&t->keeper);
-	while (!t->restored && now_ms() < t->criu.deadline_ms)
-		if (pump(t))
-			break;
-	criu_finish(&t->criu);
-	kin_join(&t->kin);
-	ev.bytes = t->puller.bytes;
-	ev.pages = t->puller.pages;
-	report(m, "done", &ev);
-	return 0;
-}
-
-static void abort_move(struct target *t)
-{
-	struct move *m = t->m;
-
-	if (!m->reason[0])
-		move_fail(m, "the move was called off");
-	criu_kill(&t->criu);
-	uffds_release(&t->uffds);
-	if (keeper_kill(&t->keeper, m->timeout_ms)) {
-		size_t n = strlen(m->reason);
-
-		snprintf(m->reason + n, sizeof(m->reason) - n,
-			 "; restored tasks do not die");
-	}
-	if (m->peer >= 0)
-		peer_say(m, m->ready ? PEER_ABORTED : PEER_ABORT, m->reason);
-}
-
 int target_run(struct move *m)
 {
-	struct target t = { .m = m, .criu = CRIU_NONE,
-			    .keeper = { .sock = -1, .guard = -1 },
+	struct target t = { .m = m, .criu = CRIU_NONE, .keeper = KEEPER_NONE,
 			    .kin = { .dev = -1 }, .hold = -1,
 			    .terminal = TERMINAL_NONE,
-			    .uffds = { .conn = -1, .listener = -1 } };
+			    .uffds = { .conn = -1, .listener = -1 },
+			    .holder = -1, .mover = -1 };
 	int err;
 
 	err = prepare(&t);
@@ -671,23 +522,8 @@ int target_run(struct move *m)
 		err = receive(&t);
 	if (!err)
 		err = restore(&t);
-	if (!err)
-		err = enter_cgroup(&t);
-	if (!err)
-		err = hold_copies(m, &t.hold, t.pids, t.n);
-	if (!err) {
-		m->ready = true;
-		report_mark(m, "pages");
-		report_progress(&t, "ready");
-		fault_at(FAULT_T_READY);
-		/* should it not arrive, the decision is the cluster's anyway */
-		peer_say(m, PEER_HELD, NULL);
-		err = peer_decide(m, pump, &t);
-	}
-	if (err)
-		abort_move(&t);
-	else
-		err = commit(&t);
+	report_mark(m, "pages");
+	err = target_land(&t, err);
 	terminal_free(&t.terminal);
 	kin_free(&t.kin);
 	uffds_free(&t.uffds);
@@ -695,6 +531,7 @@ int target_run(struct move *m)
 	store_free(&t.store);
 	page_puller_free(&t.puller);
 	fabric_free(t.fabric);
+	group_free(&t.group);
 	free(t.pids);
 	return err;
 }

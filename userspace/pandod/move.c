@@ -481,6 +481,7 @@ void move_on_view(bool quorate)
 	if (quorate) {
 		drop_commits(s);
 		left_sweep();
+		landed_look();
 	}
 }
 

@@ -47,8 +47,21 @@ bool move_in_flight(uint64_t move);
 void left_settle(uint64_t move, bool committed);
 /* A view with quorum says of every move whether it was committed. */
 void left_sweep(void);
+/* The same, if the last time something was still dying. */
+void left_again(void);
 /* The work directory of a mover that is gone; nothing is done if one lives. */
 void left_workdir(const char *path);
+/* Of @side "source" or "target". A mover holds a lock on its work directory. */
+bool move_mover_lives(uint64_t move, const char *side);
+
+/* --- groups of copies (move_landed.c) ---------------------------------------*/
+
+/* Before the numbers are reserved. */
+void landed_make(uint64_t move);
+/* Settles what nobody acts on any more. Only in a view with quorum. */
+void landed_look(void);
+/* The same, in a while: a mover needs a moment to end. */
+void landed_soon(void);
 
 /* --- between source and target of this daemon ------------------------------*/
 

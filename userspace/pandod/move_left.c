@@ -23,6 +23,8 @@
 #define ROOT		"/sys/fs/cgroup"
 #define DEPTH		16	/* directories open at once */
 
+static bool dying;	/* a group was not empty yet when it was settled */
+
 static bool put(const char *dir, const char *name, const char *text)
 {
 	char path[4352];
@@ -68,19 +70,22 @@ static void settle(const char *dir, uint64_t move, bool committed)
 	/* signals that waited for it go where it lives */
 	if (kernel_present())
 		kernel_unreserve(move);
-	/* what dies takes a moment; a later look takes the empty group away */
-	rmdir(dir);
+	/* what dies takes a moment */
+	if (rmdir(dir) && errno == EBUSY) {
+		dying = true;
+		landed_soon();
+	}
 }
 
 /* A mover holds a lock on its work directory as long as it lives. */
-static bool mover_lives(uint64_t move)
+bool move_mover_lives(uint64_t move, const char *side)
 {
 	char path[64];
 	bool lives;
 	int fd;
 
-	snprintf(path, sizeof(path), PANDO_RUN_DIR "/move-%016llx-source",
-		 (unsigned long long)move);
+	snprintf(path, sizeof(path), PANDO_RUN_DIR "/move-%016llx-%s",
+		 (unsigned long long)move, side);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
@@ -125,7 +130,7 @@ static int look_at(const char *path, const struct stat *st, int type,
 		return 0;
 	if (wanted && move == wanted)
 		settle(path, move, wanted_committed);
-	else if (!wanted && !move_in_flight(move) && !mover_lives(move))
+	else if (!wanted && !move_in_flight(move) && !move_mover_lives(move, "source"))
 		settle(path, move, state_committed(cluster_state(), move));
 	return 0;
 }
@@ -135,6 +140,14 @@ void left_settle(uint64_t move, bool committed)
 	wanted = move;
 	wanted_committed = committed;
 	nftw(ROOT, look_at, DEPTH, FTW_PHYS);
+}
+
+void left_again(void)
+{
+	if (!dying)
+		return;
+	dying = false;
+	left_sweep();
 }
 
 void left_sweep(void)

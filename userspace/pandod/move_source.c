@@ -100,6 +100,8 @@ static void source_free(struct source *s)
 		pando__move_terminal__free_unpacked(s->terminal, NULL);
 	free(s->pids);
 	free(s);
+	/* the group that it came in may be empty now */
+	landed_soon();
 }
 
 /* Tells the asker and forgets the move. */

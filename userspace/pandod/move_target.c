@@ -56,6 +56,7 @@ static void target_free(struct target *t)
 		mover_drop(t->mover);
 	free(t->pids);
 	free(t);
+	landed_soon();
 }
 
 /* Nothing of it stays here; the leader is told why, if it did not say so. */
@@ -90,6 +91,7 @@ static int reserve(struct target *t, char *text, size_t len)
 	uint32_t taken;
 	int err;
 
+	landed_make(t->id);
 	if (!kernel_present())
 		return 0;
 	err = kernel_reserve(t->id, t->pids, t->npids, &taken);
@@ -153,6 +155,9 @@ static void on_event(void *data, Pando__MoveEvent *e, int fd)
 		t->arrived_kib = e->bytes / 1024;
 	if (t->ready && !t->decided)
 		fault_at(FAULT_E_READY);
+	/* who said it first may have died with the answer (move/landing.c) */
+	else if (!strcmp(e->phase, "ready"))
+		mover_verdict(t->mover, true);
 	f.move_event = e;
 	if (t->request)
 		request_reply(t->request, &f);
