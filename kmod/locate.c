@@ -41,7 +41,7 @@ struct pando_directory pando_locate_dir;
 u32 pando_locate_moving;
 
 /* Under the lock, after RESERVED or LEAVING were changed. */
-static void note_moving(void)
+void pando_locate_note_moving(void)
 {
 	u32 n = pando_locate_dir.count[PANDO_DIR_RESERVED] +
 		pando_locate_dir.count[PANDO_DIR_LEAVING];
@@ -51,7 +51,7 @@ static void note_moving(void)
 	WRITE_ONCE(pando_locate_moving, n);
 }
 
-static BLOCKING_NOTIFIER_HEAD(moved_chain);
+BLOCKING_NOTIFIER_HEAD(pando_locate_moved_chain);
 
 /* Below this many free numbers the daemon is asked for another lease. */
 #define LOW_WATER(size)		max(256u, (size) / 4)
@@ -85,7 +85,7 @@ static u32 my_size(void)
 	return size;
 }
 
-static bool is_kind(u32 pid, enum pando_dir_kind kind)
+bool pando_locate_is_kind(u32 pid, enum pando_dir_kind kind)
 {
 	unsigned long flags;
 	bool found;
@@ -152,8 +152,8 @@ u32 pando_locate_next(u32 tries)
 	size = ps ? pando_pidspace_size(ps) : 0;
 	while (tries < size) {
 		nr = pando_pidspace_at(ps, atomic_inc_return(&cursor));
-		if (!is_kind(nr, PANDO_DIR_AWAY) &&
-		    !is_kind(nr, PANDO_DIR_RESERVED))
+		if (!pando_locate_is_kind(nr, PANDO_DIR_AWAY) &&
+		    !pando_locate_is_kind(nr, PANDO_DIR_RESERVED))
 			break;
 		nr = 0;
 		tries++;
@@ -170,14 +170,14 @@ int pando_locate_may_use(u32 pid)
 	bool mine = false;
 
 	if (pid < PANDO_LOCAL_PIDS || pid >= PANDO_PID_MAX ||
-	    is_kind(pid, PANDO_DIR_RESERVED))
+	    pando_locate_is_kind(pid, PANDO_DIR_RESERVED))
 		return 0;
 	rcu_read_lock();
 	ps = rcu_dereference(space);
 	if (ps)
 		mine = pando_pidspace_mine(ps, pid);
 	rcu_read_unlock();
-	return mine && !is_kind(pid, PANDO_DIR_AWAY) ? 0 : -EEXIST;
+	return mine && !pando_locate_is_kind(pid, PANDO_DIR_AWAY) ? 0 : -EEXIST;
 }
 
 void pando_locate_taken(u32 pid)
@@ -226,7 +226,7 @@ static bool end_is_news(u32 pid)
 		pando_dir_mark(&pando_locate_dir, pid, PANDO_DIR_RESERVED, 1);
 	else
 		pando_dir_clear(&pando_locate_dir, pid, PANDO_DIR_ARRIVED);
-	note_moving();
+	pando_locate_note_moving();
 	spin_unlock_irqrestore(&pando_locate_lock, flags);
 	return news;
 }
@@ -243,132 +243,6 @@ void pando_locate_freed(u32 pid)
 		pando_recover_gone(pid);
 }
 
-/* --- moves ----------------------------------------------------------------- */
-
-int pando_locate_reserve(u64 move, const u32 *pids, u32 n, u32 *busy)
-{
-	int err = 0;
-	u32 i;
-
-	if (!move)
-		return -EINVAL;
-	for (i = 0; i < n; i++) {
-		*busy = pids[i];
-		if (pids[i] < PANDO_LOCAL_PIDS || pids[i] >= PANDO_PID_MAX)
-			err = -EINVAL;
-		else if ((pando_ns_has_process(pids[i]) &&
-			  !pando_stub_stands(pids[i])) ||
-			 pando_stub_may_make(pids[i]) ||
-			 is_kind(pids[i], PANDO_DIR_RESERVED))
-			err = -EEXIST;
-		if (err)
-			goto err_undo;
-		spin_lock_irq(&pando_locate_lock);
-		err = pando_dir_set(&pando_locate_dir, pids[i], PANDO_DIR_RESERVED,
-				    pando_nodes_self(), move);
-		note_moving();
-		spin_unlock_irq(&pando_locate_lock);
-		if (err)
-			goto err_undo;
-	}
-	return 0;
-
-err_undo:
-	pando_locate_unreserve(move);
-	return err;
-}
-
-/*
- * A copy that was restored and is being killed keeps its number reserved, now
- * of no move, until it is gone: see end_is_news(). (The mark says that it is.)
- */
-static bool is_over(struct pando_dir_entry *e, void *move)
-{
-	if (e->tag != *(u64 *)move)
-		return false;
-	/* where a stub stands the number is not free anyway */
-	if (e->mark || !pando_ns_has_number(e->pid) ||
-	    pando_stub_stands(e->pid))
-		return true;
-	e->tag = 0;
-	return false;
-}
-
-void pando_locate_unreserve(u64 move)
-{
-	spin_lock_irq(&pando_locate_lock);
-	pando_dir_purge(&pando_locate_dir, PANDO_DIR_RESERVED, is_over, &move);
-	note_moving();
-	spin_unlock_irq(&pando_locate_lock);
-	pando_alloc_unshare(0);
-}
-
-static int moved_one(u32 pid, u16 from, u16 to)
-{
-	u16 self = pando_nodes_self();
-	int err = 0;
-
-	spin_lock_irq(&pando_locate_lock);
-	pando_dir_clear(&pando_locate_dir, pid, PANDO_DIR_HINT);
-	if (to == self) {
-		pando_dir_clear(&pando_locate_dir, pid, PANDO_DIR_RESERVED);
-		pando_dir_clear(&pando_locate_dir, pid, PANDO_DIR_AWAY);
-		pando_dir_clear(&pando_locate_dir, pid, PANDO_DIR_LEAVING);
-		err = pando_dir_set(&pando_locate_dir, pid, PANDO_DIR_ARRIVED, self, 0);
-	} else {
-		if (pando_locate_home(pid) == self)
-			err = pando_dir_set(&pando_locate_dir, pid, PANDO_DIR_AWAY, to,
-					    pando_recover_incarnation(to));
-		/* a report that was collected before the move is no denial */
-		pando_dir_mark(&pando_locate_dir, pid, PANDO_DIR_AWAY, 1);
-		if (from == self && !err)
-			err = pando_dir_set(&pando_locate_dir, pid, PANDO_DIR_LEAVING, to,
-					    0);
-	}
-	note_moving();
-	spin_unlock_irq(&pando_locate_lock);
-	return err;
-}
-
-/* Whoever has a pidfd of it here will hear of its end there. */
-static void leave(u32 nr, u16 to)
-{
-	struct task_struct *task;
-	struct pid *pid;
-
-	rcu_read_lock();
-	pid = find_pid_ns(nr, pando_ns());
-	task = pid ? get_pid_task(pid, PIDTYPE_TGID) : NULL;
-	rcu_read_unlock();
-	if (!task)
-		return;
-	pando_watch_leave(nr, task, to);
-	put_task_struct(task);
-}
-
-int pando_locate_moved(u64 move, const u32 *pids, u32 n, u16 from, u16 to)
-{
-	int err = 0;
-	u32 i;
-
-	for (i = 0; i < n; i++) {
-		int e = moved_one(pids[i], from, to);
-
-		if (e)
-			err = e;
-		if (from == pando_nodes_self())
-			leave(pids[i], to);
-		pando_kin_moved(pids[i], to);
-		pando_watch_moved(pids[i], to);
-		if (from == pando_nodes_self() || to == pando_nodes_self())
-			pando_hold_moved(pids[i], to);
-	}
-	pando_alloc_unshare(0);
-	for (i = 0; i < n; i++)
-		blocking_notifier_call_chain(&moved_chain, pids[i], &to);
-	return err;
-}
-
 /**
  * pando_locate_is_settled - does a task that is here live here?
  * @pid: its global PID
@@ -378,14 +252,14 @@ int pando_locate_moved(u64 move, const u32 *pids, u32 n, u16 from, u16 to)
  */
 bool pando_locate_is_settled(u32 pid)
 {
-	return !is_kind(pid, PANDO_DIR_RESERVED) &&
-	       !is_kind(pid, PANDO_DIR_LEAVING) && !pando_stub_has(pid);
+	return !pando_locate_is_kind(pid, PANDO_DIR_RESERVED) &&
+	       !pando_locate_is_kind(pid, PANDO_DIR_LEAVING) && !pando_stub_has(pid);
 }
 EXPORT_SYMBOL_GPL(pando_locate_is_settled);
 
 bool pando_locate_is_reserved(u32 pid)
 {
-	return is_kind(pid, PANDO_DIR_RESERVED);
+	return pando_locate_is_kind(pid, PANDO_DIR_RESERVED);
 }
 
 void pando_locate_parked(u32 pid)
@@ -394,14 +268,14 @@ void pando_locate_parked(u32 pid)
 
 	spin_lock_irq(&pando_locate_lock);
 	pando_dir_clear(&pando_locate_dir, pid, PANDO_DIR_LEAVING);
-	note_moving();
+	pando_locate_note_moving();
 	spin_unlock_irq(&pando_locate_lock);
-	blocking_notifier_call_chain(&moved_chain, pid, &to);
+	blocking_notifier_call_chain(&pando_locate_moved_chain, pid, &to);
 }
 
 bool pando_locate_has_arrived(u32 pid)
 {
-	return is_kind(pid, PANDO_DIR_ARRIVED);
+	return pando_locate_is_kind(pid, PANDO_DIR_ARRIVED);
 }
 
 /**
@@ -412,7 +286,7 @@ bool pando_locate_has_arrived(u32 pid)
  */
 int pando_locate_chain_register(struct notifier_block *nb)
 {
-	return blocking_notifier_chain_register(&moved_chain, nb);
+	return blocking_notifier_chain_register(&pando_locate_moved_chain, nb);
 }
 EXPORT_SYMBOL_GPL(pando_locate_chain_register);
 
@@ -424,7 +298,7 @@ EXPORT_SYMBOL_GPL(pando_locate_chain_register);
  */
 int pando_locate_chain_unregister(struct notifier_block *nb)
 {
-	return blocking_notifier_chain_unregister(&moved_chain, nb);
+	return blocking_notifier_chain_unregister(&pando_locate_moved_chain, nb);
 }
 EXPORT_SYMBOL_GPL(pando_locate_chain_unregister);
 
@@ -472,7 +346,7 @@ bool pando_locate_may_be_remote(u32 pid)
 	u16 home = pando_locate_home(pid);
 
 	return home && (home != pando_nodes_self() ||
-			is_kind(pid, PANDO_DIR_AWAY));
+			pando_locate_is_kind(pid, PANDO_DIR_AWAY));
 }
 EXPORT_SYMBOL_GPL(pando_locate_may_be_remote);
 
@@ -587,7 +461,7 @@ static int walk(u32 pid, enum pando_msg type, const struct kvec *vec, int nvec,
 	for (hops = 0; hops < MAX_HOPS; hops++) {
 		if (!node || node == self) {
 			*here = pando_ns_has_pid(pid);
-			return !*here && (is_kind(pid, PANDO_DIR_RESERVED) ||
+			return !*here && (pando_locate_is_kind(pid, PANDO_DIR_RESERVED) ||
 					  pando_stub_is_copy(pid)) ?
 			       -EBUSY : lost_sight(pid);
 		}
@@ -721,7 +595,7 @@ void pando_locate_reset(void)
 	pando_recover_reset();
 	spin_lock_irq(&pando_locate_lock);
 	pando_dir_destroy(&pando_locate_dir);
-	note_moving();
+	pando_locate_note_moving();
 	spin_unlock_irq(&pando_locate_lock);
 	atomic_set(&used, 0);
 }

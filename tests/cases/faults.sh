@@ -133,14 +133,14 @@ done
 for p in 4 7 9; do
 	wanted $p && point $p 1 fail 1 "source's mover fails at $p"
 done
-for p in 21 22 23 24 25 26 31; do
+for p in 21 22 23 24 25 26 31 32; do
 	wanted $p && point $p 2 kill 1 "target's mover killed at $p"
 done
 # all is here: whoever is killed, another one goes on
 for p in 27 28 29 30; do
 	wanted $p && point $p 2 kill 2 "target's mover killed at $p"
 done
-for p in 21 22 23 24 25 26 31; do
+for p in 21 22 23 24 25 26 31 32; do
 	wanted $p && point $p 2 fail 1 "target's mover fails at $p"
 done
 for p in 41 42; do

@@ -7,7 +7,8 @@
 #	PANDO_MOVES=200 PANDO_OFTEN=moves tests/run --rig n=2 tests/cases/often.sh
 #
 # PANDO_MOVES: how many in all of each part; PANDO_OFTEN: which parts, of
-# "moves threads maps ten big". big is 1 GiB, for nodes of 2 GiB (mem=2048).
+# "moves threads maps ten big port". big is 1 GiB, for nodes of 2 GiB (mem=2048);
+# port is over one that is DPDK's own, by its virtio driver (nics=2).
 . "$(dirname "$0")/../lib/tap.sh"
 # shellcheck source=tests/lib/churn.sh
 . "$(dirname "$0")/../lib/churn.sh"
@@ -95,6 +96,31 @@ fi
 if wanted big; then
 	begin 1024 200 0
 	rounds "$((moves < 4 ? moves : 4))" '1 GiB'
+fi
+# take_port NODE: from the kernel, for DPDK
+take_port() {
+	# shellcheck disable=SC2016 # expands on the node
+	on "$1" 'set -e
+		echo 48 >/proc/sys/vm/nr_hugepages
+		modprobe uio_pci_generic
+		dev=$(basename "$(dirname "$(readlink -f /sys/class/net/eth2/device)")")
+		echo uio_pci_generic >/sys/bus/pci/devices/$dev/driver_override
+		echo $dev >/sys/bus/pci/devices/$dev/driver/unbind
+		echo $dev >/sys/bus/pci/drivers_probe
+		[ -e /sys/bus/pci/drivers/uio_pci_generic/$dev ]
+		sed -i "/^dpdk *=/d" /etc/pando/pando.conf
+		echo "dpdk = -a $dev --in-memory -m 64" >>/etc/pando/pando.conf
+		rig-service stop pandod
+		rig-service start pandod >/dev/null 2>&1'
+}
+if wanted port; then
+	for node in 1 2; do
+		check "node$node: a port is DPDK's" take_port $node
+		check "node$node: it is back" wait_for 60 whole 1
+	done
+	fabrics=dpdk
+	begin 8 200 50
+	rounds "$moves" "DPDK's own port"
 fi
 
 done_testing

@@ -57,9 +57,21 @@ static int warm(struct move *m, struct criu *c)
 	return request(m, c, &req);
 }
 
+/* Beside us. */
+static void preloaded(char *path, size_t size)
+{
+	ssize_t n = readlink("/proc/self/exe", path, size - 1);
+	char *slash;
+
+	path[n > 0 ? n : 0] = 0;
+	slash = strrchr(path, '/');
+	if (slash)
+		snprintf(slash, size - (slash - path), "/pando-criu.so");
+}
+
 void criu_exec(int sock, int tty, const char *landing)
 {
-	char number[16];
+	char number[16], path[512];
 	sigset_t none;
 	int fd;
 
@@ -78,7 +90,8 @@ void criu_exec(int sock, int tty, const char *landing)
 	snprintf(number, sizeof(number), "%d", fd);
 	if (landing) {
 		setenv("PANDO_LANDING", landing, 1);
-		setenv("LD_PRELOAD", PANDO_LIBEXEC "/pando-criu.so", 1);
+		preloaded(path, sizeof(path));
+		setenv("LD_PRELOAD", path, 1);
 	}
 	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
 	execlp("criu", "criu", "swrk", number, NULL);
@@ -110,9 +123,14 @@ static int start_own(struct move *m, struct criu *c, int sock)
 
 int criu_start(struct move *m, struct criu *c, struct keeper *k)
 {
+	char path[512];
 	int sk[2];
 
 	*c = CRIU_NONE;
+	/* without it a copy might run too early, and nobody would say so */
+	preloaded(path, sizeof(path));
+	if (k && access(path, R_OK))
+		return move_fail(m, "%s: %s", path, strerror(errno));
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sk))
 		return move_fail(m, "socketpair: %s", strerror(errno));
 	c->sock = sk[0];

@@ -124,15 +124,10 @@ static void move_up(char *path)
 		fclose(f);
 }
 
-void group_thaw(struct group *g)
+void group_leave(struct group *g)
 {
 	for (size_t i = 0; i < g->n; i++)
 		put(g->path[i], "cgroup.freeze", "0");
-}
-
-void group_leave(struct group *g)
-{
-	group_thaw(g);
 	for (size_t i = 0; i < g->n; i++) {
 		/* what is forked meanwhile makes it fail once or twice */
 		for (int tries = 0; tries < 10; tries++) {
@@ -146,7 +141,7 @@ void group_leave(struct group *g)
 
 int group_make(struct move *m, struct group *g)
 {
-	char path[128];
+	char path[160];
 
 	snprintf(path, sizeof(path), PANDO_CGROUP_TASKS "/" PANDO_LANDING_GROUP "%016llx",
 		 (unsigned long long)m->start->move);
@@ -156,7 +151,26 @@ int group_make(struct move *m, struct group *g)
 	g->path = xcalloc(1, sizeof(*g->path));
 	g->path[0] = strdup(path);
 	g->n = g->path[0] ? 1 : 0;
-	return g->n ? 0 : -ENOMEM;
+	strcat(path, "/cgroup.freeze");
+	g->freezer = open(path, O_WRONLY | O_CLOEXEC);
+	return g->n && g->freezer >= 0 ? 0 :
+	       move_fail(m, "cannot open %s: %s", path, strerror(errno));
+}
+
+int group_thaw(const struct group *g)
+{
+	ssize_t n;
+
+	do
+		n = pwrite(g->freezer, "0", 1, 0);
+	while (n < 0 && errno == EINTR);
+	return n == 1 ? 0 : -errno;
+}
+
+void group_kill(const struct group *g)
+{
+	for (size_t i = 0; i < g->n; i++)
+		put(g->path[i], "cgroup.kill", "1");
 }
 
 void group_free(struct group *g)
@@ -164,5 +178,7 @@ void group_free(struct group *g)
 	for (size_t i = 0; i < g->n; i++)
 		free(g->path[i]);
 	free(g->path);
+	if (g->freezer > 0)
+		close(g->freezer);
 	*g = (struct group){ 0 };
 }

@@ -24,6 +24,7 @@
 struct group {
 	char **path;		/* of the groups that were made */
 	size_t n;
+	int freezer;		/* at the target: open, so that nothing is to fail */
 };
 
 /* The group of a task in the unified hierarchy, as a path; false: there is none. */
@@ -34,9 +35,7 @@ bool group_of(pid_t pid, char *buf, size_t size);
  */
 int group_enter(struct move *m, struct group *g, const struct tree *t);
 int group_freeze(struct move *m, struct group *g);
-/* Lets run what is there. */
-void group_thaw(struct group *g);
-/* The same, where it was before; and forgets the groups. */
+/* Lets run what is there, where it was before; and forgets the groups. */
 void group_leave(struct group *g);
 
 /*
@@ -44,6 +43,10 @@ void group_leave(struct group *g);
  * the daemon takes it away when it is empty.
  */
 int group_make(struct move *m, struct group *g);
+/* Lets it run: 0, or a negative errno. */
+int group_thaw(const struct group *g);
+/* Whatever is in it. */
+void group_kill(const struct group *g);
 /* Forgets the groups, and leaves them as they are. */
 void group_free(struct group *g);
 

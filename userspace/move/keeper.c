@@ -346,9 +346,10 @@ int keeper_part(struct move *m, struct keeper *k)
 
 int keeper_parted(struct move *m, struct keeper *k)
 {
+	struct pollfd p = { k->sock, POLLIN, 0 };
 	int fd;
 
-	return hear(k->sock, &fd) != SAY_PART ?
+	return poll(&p, 1, m->timeout_ms) <= 0 || hear(k->sock, &fd) != SAY_PART ?
 	       move_fail(m, "the keeper of the restored process is gone") : 0;
 }
 

@@ -44,9 +44,19 @@ struct word {
 	uint64_t total;		/* pages that were not in their place then */
 };
 
+/*
+ * False if the other side is gone. How far it is need not be said where nobody has
+ * listened for long.
+ */
 static bool say(int sock, const struct word *w)
 {
-	return send(sock, w, sizeof(*w), MSG_NOSIGNAL) == sizeof(*w);
+	int flags = MSG_NOSIGNAL | (w->what == WORD_FILLING ? MSG_DONTWAIT : 0);
+	ssize_t n;
+
+	do
+		n = send(sock, w, sizeof(*w), flags);
+	while (n < 0 && errno == EINTR);
+	return n == sizeof(*w) || (n < 0 && errno == EAGAIN);
 }
 
 /* False at the end of the other side. */
@@ -102,6 +112,10 @@ static void mover_gone(struct target *t)
 	/* nor is it gone because nobody listened to it for a while */
 	t->m->heard_ns = now_ns();
 	fault_armed = FAULT_NONE;
+	/* it may not have come to say so */
+	if (t->resumed_ns)
+		speak(t, &(struct word){ WORD_RUNNING, t->resumed_ns,
+					 t->uffds.total });
 }
 
 static void tell(struct target *t, int what)
@@ -110,8 +124,11 @@ static void tell(struct target *t, int what)
 
 	if (t->mover >= 0 && say(t->mover, &w))
 		return;
-	if (t->mover >= 0)
+	if (t->mover >= 0) {
 		mover_gone(t);
+		if (what == WORD_RUNNING)
+			return;
+	}
 	speak(t, &w);
 }
 
@@ -187,6 +204,8 @@ static void abort_move(struct target *t)
 	holder_end(t);
 	criu_kill(&t->criu);
 	uffds_release(&t->uffds);
+	/* all that is in there is a copy, whoever its parent is by now */
+	group_kill(&t->group);
 	if (keeper_kill(&t->keeper, m->timeout_ms)) {
 		size_t n = strlen(m->reason);
 
@@ -211,6 +230,8 @@ static void let_clock_pass(const struct target *t)
 
 static void let_run(struct target *t)
 {
+	int err;
+
 	t->uffds.running = true;
 	target_die_first(false);
 	keeper_commit(&t->keeper);
@@ -218,7 +239,10 @@ static void let_run(struct target *t)
 	/* from here on it is the tree's alone */
 	terminal_free(&t->terminal);
 	let_clock_pass(t);
-	group_thaw(&t->group);
+	err = group_thaw(&t->group);
+	if (err)
+		fprintf(stderr, "pando-move: move %016llx: it cannot be let run: %s\n",
+			(unsigned long long)t->m->start->move, strerror(-err));
 	t->resumed_ns = now_ns();
 	hold_let(t->m, &t->hold);
 }
@@ -336,16 +360,18 @@ static int start_holder(struct target *t)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sk))
 		return move_fail(t->m, "socketpair: %s", strerror(errno));
-	t->holder_pid = fork();
+	t->holder_pid = fault_at(FAULT_T_HOLDER) ? -1 : fork();
 	if (!t->holder_pid) {
 		close(sk[0]);
 		t->mover = sk[1];
 		hold_all(t);
 	}
 	close(sk[1]);
-	t->holder = sk[0];
-	if (t->holder_pid < 0)
+	if (t->holder_pid < 0) {
+		close(sk[0]);
 		return move_fail(t->m, "fork: %s", strerror(errno));
+	}
+	t->holder = sk[0];
 	give_up(t);
 	return 0;
 }

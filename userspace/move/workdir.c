@@ -30,6 +30,7 @@ int workdir_make(struct move *m)
 {
 	const char *dir = m->start->workdir;
 	struct statfs fs;
+	struct stat st;
 
 	if (dir && dir[0] == '/')
 		snprintf(m->path, sizeof(m->path), "%s", dir);
@@ -65,8 +66,12 @@ int workdir_make(struct move *m)
 	if (m->dir < 0)
 		return move_fail(m, "cannot open %s: %s", m->path,
 				 strerror(errno));
-	/* as long as we live: a daemon that comes later asks for that */
-	flock(m->dir, LOCK_EX | LOCK_NB);
+	/*
+	 * As long as we live: a daemon that comes later asks for that. One that has
+	 * just asked has it for a moment, and may take us for one that is dead.
+	 */
+	if (flock(m->dir, LOCK_EX) || fstat(m->dir, &st) || !st.st_nlink)
+		return move_fail(m, "the work directory %s is gone", m->path);
 	return 0;
 }
 

@@ -47,7 +47,7 @@ bool move_in_flight(uint64_t move);
 void left_settle(uint64_t move, bool committed);
 /* A view with quorum says of every move whether it was committed. */
 void left_sweep(void);
-/* The same, if the last time something was still dying. */
+/* The groups once more, if the last time something was still dying. */
 void left_again(void);
 /* The work directory of a mover that is gone; nothing is done if one lives. */
 void left_workdir(const char *path);

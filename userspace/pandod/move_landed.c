@@ -40,46 +40,6 @@ void landed_make(uint64_t move)
 		log_err("cannot make %s: %s", path, strerror(errno));
 }
 
-/* Its number in the cluster: the second, after the one on this node. */
-static uint32_t number_of(const char *tid)
-{
-	char path[64], line[256];
-	uint32_t pid = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%.16s/status", tid);
-	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "NSpid: %*u %u", &pid) == 1)
-			break;
-	if (f)
-		fclose(f);
-	return pid;
-}
-
-/*
- * It was decided while no daemon listened here: the kernel does not know yet that
- * these are no copies any more, and would deny them.
- */
-static void tell_kernel(const struct move_note *note)
-{
-	uint32_t pids[PANDO_MOVE_PIDS_MAX], n = 0;
-	char path[128], line[32];
-	FILE *f;
-
-	path_of(path, sizeof(path), note->id, "/cgroup.threads");
-	f = fopen(path, "re");
-	while (f && n < PANDO_MOVE_PIDS_MAX && fgets(line, sizeof(line), f)) {
-		line[strcspn(line, "\n")] = 0;
-		pids[n] = number_of(line);
-		n += pids[n] != 0;
-	}
-	if (f)
-		fclose(f);
-	if (n && kernel_present())
-		kernel_moved(note->id, pids, n, note->from, note->to);
-}
-
 static bool is_frozen(uint64_t move)
 {
 	char path[128], c = 0;
@@ -108,24 +68,34 @@ static void kill_all(uint64_t move)
 		close(fd);
 }
 
-/* True: to be looked at again, soon. */
-static bool look_at(uint64_t move)
+/* NULL: it was not decided so, or so long ago that nobody remembers. */
+static const struct move_note *note_of(uint64_t move)
 {
-	const struct move_note *note = NULL;
 	struct state *s = cluster_state();
-	char path[128];
-	const uint32_t *pids;
-	uint32_t n;
-	bool known = target_pids(move, &pids, &n);
 
 	for (uint32_t i = 0; i < s->line.nmoves; i++)
 		if (s->line.move[i].id == move && state_committed(s, move))
-			note = &s->line.move[i];
-	if (known && !note)
-		return true;
-	/* this daemon has told it, if the move is known */
-	if (note && !known)
-		tell_kernel(note);
+			return &s->line.move[i];
+	return NULL;
+}
+
+/* True: to be looked at again, soon. */
+static bool look_at(uint64_t move)
+{
+	const struct move_note *note = note_of(move);
+	const uint32_t *pids;
+	char path[128];
+	uint32_t n;
+
+	/* it is acted upon; its end looks here again */
+	if (target_pids(move, &pids, &n))
+		return false;
+	/*
+	 * Decided while no daemon listened here: the kernel does not know yet that
+	 * these are no copies any more, and would deny them.
+	 */
+	if (note && kernel_present())
+		kernel_moved(move, NULL, 0, note->from, note->to);
 	if (move_mover_lives(move, "target"))
 		return true;
 	path_of(path, sizeof(path), move, "");

@@ -147,7 +147,8 @@ void left_again(void)
 	if (!dying)
 		return;
 	dying = false;
-	left_sweep();
+	wanted = 0;
+	nftw(ROOT, look_at, DEPTH, FTW_PHYS);
 }
 
 void left_sweep(void)

@@ -31,6 +31,8 @@ struct target {
 	bool reserved;
 	bool ready;			/* restored, held: COMMIT may be on its way */
 	bool decided;
+	bool called_off;		/* its mover was ready: until it has ended */
+	bool terminal;			/* its terminal was taken over */
 	bool done;			/* it runs, with all of its memory */
 };
 
@@ -68,9 +70,15 @@ static void abort_move(struct target *t, int err, const char *reason)
 		mover_verdict(t->mover, false);
 	if (t->reserved && kernel_present())
 		kernel_unreserve(t->id);
+	t->reserved = false;
 	if (t->request)
 		request_fail(t->request, err, "%s", reason);
-	target_free(t);
+	t->request = NULL;
+	/* who read the verdict may be dead, and another one asks for it */
+	if (t->mover && t->ready)
+		t->called_off = true;
+	else
+		target_free(t);
 }
 
 static bool take_pids(struct target *t, const uint32_t *pids, size_t n)
@@ -132,10 +140,13 @@ static void on_event(void *data, Pando__MoveEvent *e, int fd)
 	log_debug("move=%016llx phase=%s %s", (unsigned long long)t->id,
 		  e->phase, e->text);
 	if (!strcmp(e->phase, "terminal")) {
-		if (fd >= 0 && t->decided && t->npids && e->terminal)
+		if (fd >= 0 && t->decided && !t->terminal && t->npids && e->terminal) {
+			/* who says it again has taken over from one that was killed */
+			t->terminal = true;
 			terminal_far_start(t->pids[0], fd, e->terminal);
-		else if (fd >= 0)
+		} else if (fd >= 0) {
 			close(fd);
+		}
 		return;
 	}
 	if (fd >= 0)
@@ -153,11 +164,11 @@ static void on_event(void *data, Pando__MoveEvent *e, int fd)
 		t->ready = true;
 	if (e->bytes)
 		t->arrived_kib = e->bytes / 1024;
-	if (t->ready && !t->decided)
+	if (t->ready && !t->decided && !t->called_off)
 		fault_at(FAULT_E_READY);
 	/* who said it first may have died with the answer (move/landing.c) */
 	else if (!strcmp(e->phase, "ready"))
-		mover_verdict(t->mover, true);
+		mover_verdict(t->mover, !t->called_off);
 	f.move_event = e;
 	if (t->request)
 		request_reply(t->request, &f);
@@ -170,7 +181,9 @@ static void on_mover_gone(void *data)
 	struct target *t = data;
 
 	t->mover = NULL;
-	if (t->decided) {
+	if (t->called_off) {
+		target_free(t);
+	} else if (t->decided) {
 		struct request *r = t->request;
 
 		t->request = NULL;
@@ -232,6 +245,11 @@ static const char *check(const Pando__MovePrepare *q, char *text, size_t len)
 	struct utsname u;
 
 	uname(&u);
+	if (access(PANDO_CGROUP_TASKS, W_OK)) {
+		snprintf(text, len, "node %s has no unified cgroup hierarchy, in which "
+			 "a copy is frozen", pandod.name);
+		return text;
+	}
 	if (!s->quorate || !self || !self->attached || !init_alive()) {
 		snprintf(text, len, "node %s is not ready: it is joining, or "
 			 "has no quorum", pandod.name);
@@ -347,7 +365,7 @@ void move_peer_abort(uint16_t node, const Pando__MoveAbort *a)
 {
 	struct target *t = find(a->move);
 
-	if (!t || t->from != node || t->decided)
+	if (!t || t->from != node || t->decided || t->called_off)
 		return;
 	/* it knows already */
 	if (t->request)
@@ -372,7 +390,7 @@ void target_void(uint64_t move)
 {
 	struct target *t = find(move);
 
-	if (t && !t->decided)
+	if (t && !t->decided && !t->called_off)
 		abort_move(t, ECANCELED, "the cluster changed during the move; "
 			   "try again");
 }
@@ -459,5 +477,5 @@ bool target_in_flight(uint64_t move)
 {
 	struct target *t = find(move);
 
-	return t && !t->decided;
+	return t && !t->decided && !t->called_off;
 }

@@ -51,7 +51,8 @@
  * PANDO_CMD_UNRESERVE: MOVE_ID. The move was called off.
  * PANDO_CMD_MOVED: MOVE_ID, PIDS, FROM, TO (u16 node ids). The tasks now live
  *   on TO. Every node is told, in the order of the group's messages: the home
- *   notes it, the source will not report their end, hints are dropped.
+ *   notes it, the source will not report their end, hints are dropped. Without
+ *   any PIDS, on TO: those that are reserved for the move.
  * PANDO_CMD_LOCATE: PID (u32). Reply: PID, HOME, LOCATION (u16; 0: nobody).
  *   May ask the home over the network; -ESRCH if there is no such process.
  * PANDO_CMD_STATUS: no attributes. Reply: all that are known of NODE_ID,
