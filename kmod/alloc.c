@@ -22,6 +22,7 @@
 #include "alloc.h"
 #include "hooks.h"
 #include "kin.h"
+#include "kin_front.h"
 #include "locate.h"
 #include "ns.h"
 #include "stub.h"
@@ -356,6 +357,7 @@ static void hook_free_pid(struct pid *pid)
 		pando_hook_original(hook_free_pid)(pid);
 		pando_locate_freed(nr);
 		pando_kin_freed(nr);
+		pando_kin_front_freed(nr);
 	}
 	pando_hook_leave();
 }

@@ -16,6 +16,7 @@
 #include "kin.h"
 #include "node.h"
 #include "ns.h"
+#include "tasklist.h"
 
 #define HELD_MAX	4096	/* of one process */
 
@@ -122,8 +123,9 @@ static void describe(struct held *s, int sig, const struct kernel_siginfo *info)
 
 static bool wanted(const struct hold *h, int sig, int code)
 {
+	/* nor is it stopped yet, if it is to be, and could be made to go on */
 	if (h->copy)
-		return sig == SIGKILL || sig == SIGSTOP;
+		return sig == SIGKILL || sig == SIGSTOP || sig == SIGCONT;
 	/* without criu that traces it, any fatal one would kill it at once */
 	return sig == SIGKILL ||
 	       ((h->moved || !h->owner) && !is_timer(sig, code));
@@ -194,29 +196,6 @@ int pando_hold_signal(int sig, struct kernel_siginfo *info,
 
 /* --- where it goes ------------------------------------------------------------------ */
 
-/* Runs @fn under @task's siglock, unless the task has ended. */
-static void with_siglock(struct task_struct *task,
-			 void (*fn)(struct task_struct *task, void *arg),
-			 void *arg)
-{
-	struct sighand_struct *sighand;
-	unsigned long flags;
-	bool again;
-
-	rcu_read_lock();
-	do {
-		sighand = rcu_dereference(task->sighand);
-		if (!sighand)
-			break;
-		spin_lock_irqsave(&sighand->siglock, flags);
-		again = sighand != rcu_access_pointer(task->sighand);
-		if (!again)
-			fn(task, arg);
-		spin_unlock_irqrestore(&sighand->siglock, flags);
-	} while (again);
-	rcu_read_unlock();
-}
-
 /* The original runs behind its hook. */
 static void deliver_locked(struct task_struct *task, void *arg)
 {
@@ -233,7 +212,7 @@ static void deliver(struct held *s)
 	rcu_read_lock();
 	task = pid_task(find_pid_ns(s->pid, pando_ns()), PIDTYPE_PID);
 	if (task)
-		with_siglock(task, deliver_locked, s);
+		pando_siglock_run(task, deliver_locked, s);
 	rcu_read_unlock();
 }
 
@@ -379,7 +358,7 @@ void pando_hold_moved(u32 pid, u16 to)
 	if (h && !h->copy) {
 		/* what comes from now on is sent on, behind these */
 		c.hold = h;
-		with_siglock(h->leader, collect, &c);
+		pando_siglock_run(h->leader, collect, &c);
 		spin_lock_irq(&lock);
 		list_splice_tail_init(&h->signals, &c.signals);
 		list_splice(&c.signals, &outs);

@@ -18,6 +18,7 @@
 #include "condemned.h"
 #include "hooks.h"
 #include "kin.h"
+#include "kin_front.h"
 #include "kin_tty.h"
 #include "locate.h"
 #include "node.h"
@@ -633,6 +634,7 @@ void pando_kin_reset(void)
 	spin_unlock_irq(&lock);
 	pando_kin_groups_reset();
 	pando_kin_tty_reset();
+	pando_kin_front_reset();
 	flush_workqueue(tell_wq);
 }
 

@@ -24,6 +24,7 @@
 #include "calls.h"
 #include "hooks.h"
 #include "kin.h"
+#include "kin_tty.h"
 #include "ns.h"
 #include "relation.h"
 #include "rpc.h"
@@ -249,8 +250,10 @@ long pando_kin_exec_setpgid(struct pando_call_in *in)
 		ret = pando_relation_regroup(&r);
 	pando_alloc_number_done(made);
 	put_task_struct(r.task);
-	if (!ret)
+	if (!ret) {
+		pando_kin_tty_regrouped();
 		pando_kin_regrouped(nr);
+	}
 	return ret;
 }
 

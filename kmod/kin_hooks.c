@@ -2,19 +2,23 @@
 /*
  * Where the kernel tells parents and groups, other nodes are told too: a
  * process's end (do_notify_parent), a terminal's signal to a group
- * (kill_pgrp). And a stub is stopped by the signal that stopped its process:
+ * (kill_pgrp), who is in front of a terminal (tty_jobctrl_ioctl). And a stub is stopped by the signal that stopped its process:
  * the tracepoint in get_signal() hands out what the kernel acts upon.
  */
 #include <linux/module.h>
 #include <linux/sched/signal.h>
+#include <linux/tty.h>
 #include <linux/tracepoint.h>
 
 #include "hooks.h"
 #include "kin.h"
+#include "kin_front.h"
 #include "stub.h"
 
 PANDO_HOOK(bool, hook_do_notify_parent, struct task_struct *task, int sig);
 PANDO_HOOK(int, hook_kill_pgrp, struct pid *pgrp, int sig, int priv);
+PANDO_HOOK(long, hook_tty_jobctrl_ioctl, struct tty_struct *tty, struct tty_struct *real_tty,
+	   struct file *file, unsigned int cmd, unsigned long arg);
 
 /* Under tasklist_lock held for writing, interrupts off. */
 static bool hook_do_notify_parent(struct task_struct *task, int sig)
@@ -48,9 +52,23 @@ void pando_kin_kill_pgrp(struct pid *pgrp, int sig)
 	pando_hook_original(hook_kill_pgrp)(pgrp, sig, 1);
 }
 
+static long hook_tty_jobctrl_ioctl(struct tty_struct *tty, struct tty_struct *real_tty,
+				   struct file *file, unsigned int cmd, unsigned long arg)
+{
+	long ret;
+
+	pando_hook_enter();
+	ret = pando_hook_original(hook_tty_jobctrl_ioctl)(tty, real_tty, file, cmd, arg);
+	if (!ret && cmd == TIOCSPGRP && unlikely(atomic_read(&pando_kin_fronts)))
+		pando_kin_front_changed();
+	pando_hook_leave();
+	return ret;
+}
+
 struct pando_hook pando_kin_hooks[] = {
 	PANDO_HOOK_ROW("do_notify_parent", hook_do_notify_parent),
 	PANDO_HOOK_ROW("kill_pgrp", hook_kill_pgrp),
+	PANDO_HOOK_ROW("tty_jobctrl_ioctl", hook_tty_jobctrl_ioctl),
 };
 
 const int pando_kin_nhooks = ARRAY_SIZE(pando_kin_hooks);

@@ -18,6 +18,7 @@
 #include "hold.h"
 #include "kin.h"
 #include "kin_ioctl.h"
+#include "kin_stop.h"
 #include "kin_tty.h"
 #include "linger.h"
 #include "locate.h"
@@ -51,7 +52,7 @@ static s64 boot_offset(void)
 
 static long ask(struct pando_kin __user *user)
 {
-	struct task_struct *task, *t;
+	struct task_struct *task, *stub, *t;
 	struct pando_kin kin;
 
 	if (copy_from_user(&kin, user, sizeof(kin)))
@@ -67,6 +68,11 @@ static long ask(struct pando_kin __user *user)
 	}
 	if (!(task->flags & PF_FORKNOEXEC))
 		kin.flags |= PANDO_KIN_EXECED;
+	stub = pando_stub_get(kin.pid);
+	if (pando_kin_stop_get(stub ?: task, &kin.stop))
+		kin.flags |= PANDO_KIN_STOPPED;
+	if (stub)
+		put_task_struct(stub);
 	kin.start_ns = task->start_boottime + boot_offset();
 	kin.utime_ns = task->signal->utime;
 	kin.stime_ns = task->signal->stime;
@@ -166,6 +172,7 @@ static long park(const struct pando_park __user *user)
 	pando_kin_spread(task_pgrp_nr_ns(stub, pando_ns()));
 	pando_locate_parked(p.pid);
 	send_sig(SIGKILL, body, 1);
+	pando_stub_rest(p.pid);
 	/* its new place knows of us; should it have forgotten, it is told */
 	pando_stub_announce();
 out:
@@ -262,15 +269,51 @@ static long set_terminal(const struct pando_terminal __user *user)
 
 	if (copy_from_user(&t, user, sizeof(t)))
 		return -EFAULT;
+	if (t.node > PANDO_NODE_MAX || t.node == pando_nodes_self())
+		return -EINVAL;
 	tty = fget(t.fd);
 	if (!tty)
 		return -EBADF;
 	task = get_process(t.pid);
-	ret = task ? pando_kin_tty_set(task, tty) : -ESRCH;
+	ret = task ? pando_kin_tty_set(task, tty, t.node, t.sid) : -ESRCH;
 	if (task)
 		put_task_struct(task);
 	fput(tty);
 	return ret;
+}
+
+static long show_stop(const __u32 __user *user)
+{
+	struct task_struct *task;
+	long err;
+	u32 pid;
+
+	if (get_user(pid, user))
+		return -EFAULT;
+	task = get_process(pid);
+	if (!task)
+		return -ESRCH;
+	err = pando_kin_stop_show(task);
+	put_task_struct(task);
+	return err;
+}
+
+static long stop(const struct pando_stop __user *user)
+{
+	struct task_struct *task;
+	struct pando_stop s;
+	long err;
+
+	if (copy_from_user(&s, user, sizeof(s)))
+		return -EFAULT;
+	if (!valid_signal(s.signal))
+		return -EINVAL;
+	task = get_process(s.pid);
+	if (!task)
+		return -ESRCH;
+	err = pando_kin_stop_set(task, s.signal);
+	put_task_struct(task);
+	return err;
 }
 
 long pando_kin_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -313,6 +356,10 @@ long pando_kin_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return yield_port(user);
 	case PANDO_IOC_TERMINAL:
 		return set_terminal(user);
+	case PANDO_IOC_STOPPED:
+		return show_stop(user);
+	case PANDO_IOC_STOP:
+		return stop(user);
 	}
 	return -ENOTTY;
 }

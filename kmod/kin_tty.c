@@ -6,6 +6,7 @@
 #include <linux/list.h>
 #include <linux/major.h>
 #include <linux/mutex.h>
+#include <linux/pid_namespace.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -13,28 +14,44 @@
 #include <linux/tty_driver.h>
 #include <linux/workqueue.h>
 
-#include "tasklist.h"
+#include <uapi/linux/pando.h>
+
+#include "kin_front.h"
 #include "kin_tty.h"
+#include "ns.h"
+#include "tasklist.h"
 
 #define SETTLE_MS	1000	/* for a link between daemons that is slow */
 #define SHARED_MS	30	/* while others have it open, and it does not end */
 #define CLOSED_AFTER	HZ	/* to look which are closed */
 
-/* --- terminals that are no more ------------------------------------------------- */
-
 /**
  * struct stand_in - a pty that stands for a terminal elsewhere
  * @list: of all of them
  * @tty: its slave, with a reference
+ * @node: where the terminal is, and the leader of its session
+ * @sid: that session
+ * @pgid: the group in front there
+ * @seq: of that word
  *
- * It controls no session, by which the kernel would find those who have it for their
- * controlling terminal when it is closed: and without that, /dev/tty would lead them
- * to one that cannot be opened and does not say so.
+ * It controls no session: nobody here can put a group in front of it. The group in
+ * front is that which is in front of the terminal itself, and by it the kernel
+ * judges who may read, write and set modes, and stops who may not.
+ *
+ * By the session the kernel would find those who have it for their controlling
+ * terminal when it is closed: that is left to us, or /dev/tty would lead them to
+ * one that cannot be opened and does not say so.
  */
 struct stand_in {
 	struct list_head list;
 	struct tty_struct *tty;
+	u16 node;
+	u32 sid;
+	u32 pgid;
+	u64 seq;
 };
+
+/* --- terminals that are no more ------------------------------------------------- */
 
 static LIST_HEAD(stand_ins);	/* stand_ins_mutex */
 static DEFINE_MUTEX(stand_ins_mutex);
@@ -98,20 +115,26 @@ static void closed_fn(struct work_struct *work)
 	mutex_unlock(&stand_ins_mutex);
 }
 
-static void remember(struct tty_struct *tty)
+/* Is it new? */
+static bool remember(struct tty_struct *tty, u16 node, u32 sid)
 {
 	struct stand_in *s;
+	bool new = false;
 
 	mutex_lock(&stand_ins_mutex);
 	list_for_each_entry(s, &stand_ins, list)
 		if (s->tty == tty)
 			goto out;
-	s = kmalloc(sizeof(*s), GFP_KERNEL | __GFP_NOFAIL);
+	s = kzalloc(sizeof(*s), GFP_KERNEL | __GFP_NOFAIL);
 	s->tty = tty_kref_get(tty);
+	s->node = node;
+	s->sid = sid;
 	list_add(&s->list, &stand_ins);
 	queue_delayed_work(system_unbound_wq, &closed_work, CLOSED_AFTER);
+	new = true;
 out:
 	mutex_unlock(&stand_ins_mutex);
+	return new;
 }
 
 void pando_kin_tty_reset(void)
@@ -125,18 +148,94 @@ void pando_kin_tty_reset(void)
 	mutex_unlock(&stand_ins_mutex);
 }
 
+/* --- who is in front ------------------------------------------------------------ */
+
+/*
+ * A group without members here has no number here, and a node-local one means
+ * somebody else: then it is the shell that is in front, or pando-init; at any rate
+ * none of those who have this terminal.
+ */
+static struct pid *get_front(const struct stand_in *s)
+{
+	u32 local = PANDO_LOCAL_PIDS;
+	struct pid *pid = NULL;
+
+	rcu_read_lock();
+	if (s->pgid >= local)
+		pid = find_pid_ns(s->pgid, pando_ns());
+	if (!pid && s->sid >= local)
+		pid = find_pid_ns(s->sid, pando_ns());
+	pid = get_pid(pid ?: find_pid_ns(1, pando_ns()));
+	rcu_read_unlock();
+	return pid;
+}
+
+/* @pid: a reference, which is consumed. */
+static void set_front(struct tty_struct *tty, struct pid *pid)
+{
+	spin_lock_irq(&tty->ctrl.lock);
+	/* one that is hung up has none, and will have none any more */
+	if (!test_bit(TTY_HUPPED, &tty->flags))
+		swap(tty->ctrl.pgrp, pid);
+	spin_unlock_irq(&tty->ctrl.lock);
+	put_pid(pid);
+}
+
+bool pando_kin_tty_front(u16 node, u32 sid, u32 pgid, u64 seq)
+{
+	struct stand_in *s;
+	bool any = false;
+
+	mutex_lock(&stand_ins_mutex);
+	list_for_each_entry(s, &stand_ins, list) {
+		if (s->sid != sid || s->node != node)
+			continue;
+		any = true;
+		if (s->seq >= seq)
+			continue;
+		s->seq = seq;
+		s->pgid = pgid;
+		set_front(s->tty, get_front(s));
+	}
+	mutex_unlock(&stand_ins_mutex);
+	return any;
+}
+
+void pando_kin_tty_regrouped(void)
+{
+	struct stand_in *s;
+
+	mutex_lock(&stand_ins_mutex);
+	list_for_each_entry(s, &stand_ins, list)
+		if (s->seq)
+			set_front(s->tty, get_front(s));
+	mutex_unlock(&stand_ins_mutex);
+}
+
+/* Before anybody has it; without an answer @task's group is in front for good. */
+static void ask_front(struct tty_struct *tty, struct task_struct *task, u16 node, u32 sid)
+{
+	u32 pgid;
+	u64 seq;
+
+	rcu_read_lock();
+	set_front(tty, get_pid(task_pgrp(task)));
+	rcu_read_unlock();
+	if (!pando_kin_front_ask(node, sid, &pgid, &seq))
+		pando_kin_tty_front(node, sid, pgid, seq);
+}
+
 /* --- of one process ------------------------------------------------------------- */
 
 struct control {
 	struct task_struct *task;
 	struct tty_struct *tty, *old;
+	bool stands_in;
 };
 
 /*
- * A pty that controls a session here controls those of that session. One that stands
- * for a terminal elsewhere controls none, and belongs to the first group that comes: a
- * member of it then finds itself in front, and the kernel stops nobody. Who is of
- * another group is better off without: its reads would fail, as an orphan's do.
+ * A pty that controls a session here controls those of that session, and no others. One
+ * that stands for a terminal elsewhere controls none.
  */
 static int control(void *arg)
 {
@@ -144,18 +243,11 @@ static int control(void *arg)
 	struct task_struct *task = c->task;
 	struct tty_struct *tty = c->tty;
 	struct sighand_struct *sighand;
-	bool mine;
 
 	sighand = rcu_dereference_protected(task->sighand, 1);
 	if (!sighand)
 		return -ESRCH;
-	spin_lock(&tty->ctrl.lock);
-	if (!tty->ctrl.session && !tty->ctrl.pgrp)
-		tty->ctrl.pgrp = get_pid(task_pgrp(task));
-	mine = tty->ctrl.session ? tty->ctrl.session == task_session(task) :
-				   tty->ctrl.pgrp == task_pgrp(task);
-	spin_unlock(&tty->ctrl.lock);
-	if (!mine)
+	if (c->stands_in ? !!tty->ctrl.session : tty->ctrl.session != task_session(task))
 		return -EPERM;
 	spin_lock(&sighand->siglock);
 	c->old = task->signal->tty;
@@ -164,11 +256,11 @@ static int control(void *arg)
 	return 0;
 }
 
-int pando_kin_tty_set(struct task_struct *task, struct file *file)
+int pando_kin_tty_set(struct task_struct *task, struct file *file, u16 node, u32 sid)
 {
 	const struct inode *inode = file_inode(file);
 	struct tty_file_private *private = file->private_data;
-	struct control c = { .task = task };
+	struct control c = { .task = task, .stands_in = node };
 	int err;
 
 	if (!S_ISCHR(inode->i_mode) || !private ||
@@ -180,9 +272,11 @@ int pando_kin_tty_set(struct task_struct *task, struct file *file)
 	if (c.tty->driver->type != TTY_DRIVER_TYPE_PTY ||
 	    c.tty->driver->subtype != PTY_TYPE_SLAVE)
 		return -ENOTTY;
+	if (node && c.tty->ctrl.session)
+		return -EPERM;
+	if (node && remember(c.tty, node, sid))
+		ask_front(c.tty, task, node, sid);
 	err = pando_tasklist_run(control, &c);
-	if (!err && !c.tty->ctrl.session)
-		remember(c.tty);
 	/* never the last reference: whoever opened it has one */
 	tty_kref_put(c.old);
 	return err;

@@ -3,18 +3,29 @@
 #ifndef _PANDO_KIN_TTY_H
 #define _PANDO_KIN_TTY_H
 
+#include <linux/types.h>
+
 struct file;
 struct task_struct;
 struct tty_struct;
 
 /*
  * The slave of a pty, open as @file, becomes the controlling terminal of @task's
- * process, which does not run yet: /dev/tty leads to it, and it shows in stat. Sleeps.
+ * process, which does not run yet: /dev/tty leads to it, and it shows in stat. With
+ * @node it stands for the terminal of session @sid there, is told who is in front of
+ * that (kin_front.h), and the kernel does here what job control asks for. Sleeps.
  *
  * Return: 0; -ENOTTY for what is no such slave; -EPERM when it is the terminal of
- * another session or group than the process's; -ESRCH when that has ended.
+ * another session than the process's; -ESRCH when that has ended.
  */
-int pando_kin_tty_set(struct task_struct *task, struct file *file);
+int pando_kin_tty_set(struct task_struct *task, struct file *file, u16 node, u32 sid);
+/*
+ * Group @pgid is in front of the terminal of session @sid of @node, unless a later @seq
+ * has said otherwise. False: nothing stands for that here. Sleeps.
+ */
+bool pando_kin_tty_front(u16 node, u32 sid, u32 pgid, u64 seq);
+/* A group may have its first member here. Sleeps. */
+void pando_kin_tty_regrouped(void);
 /* None of them is looked after any more. Sleeps. */
 void pando_kin_tty_reset(void);
 

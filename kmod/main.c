@@ -12,6 +12,7 @@
 #include "hold.h"
 #include "hooks.h"
 #include "kin.h"
+#include "kin_front.h"
 #include "locate.h"
 #include "loop.h"
 #include "netlink.h"
@@ -50,6 +51,9 @@ static int __init pando_init(void)
 	err = pando_kin_init();
 	if (err)
 		goto err_kin;
+	err = pando_kin_front_init();
+	if (err)
+		goto err_front;
 	err = pando_tasklist_init();
 	if (err)
 		goto err_tasklist;
@@ -72,6 +76,8 @@ err_hooks:
 err_serve:
 	pando_tasklist_exit();
 err_tasklist:
+	pando_kin_front_exit();
+err_front:
 	pando_kin_exit();
 err_kin:
 	pando_watch_exit();
@@ -101,6 +107,7 @@ static void __exit pando_exit(void)
 	pando_tasklist_exit();
 	pando_hold_reset();
 	pando_stub_fini();
+	pando_kin_front_exit();
 	pando_kin_exit();
 	pando_watch_exit();
 	pando_calls_exit();

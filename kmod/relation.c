@@ -7,6 +7,7 @@
 #include <linux/sched/task.h>
 #include <linux/tty.h>
 
+#include "kin_stop.h"
 #include "ns.h"
 #include "relation.h"
 #include "tasklist.h"
@@ -161,6 +162,7 @@ static int exchange(void *arg)
 	give_to(body, maker);
 	take_children(stub, body);
 	take_terminal(stub, body);
+	pando_kin_stop_copy(stub, body);
 	exchange_numbers(body, stub);
 	/* the body may have led them: whoever is in them keeps them */
 	set_pid(stub, PIDTYPE_PGID, task_pgrp(body));

@@ -188,6 +188,19 @@ bool pando_stub_stands(u32 pid)
 	return is_in(pid, PANDO_STUB_STANDS);
 }
 
+struct task_struct *pando_stub_get(u32 pid)
+{
+	struct task_struct *task = NULL;
+	struct pando_stub *s;
+
+	rcu_read_lock();
+	s = pando_stub_find(pid);
+	if (s && READ_ONCE(s->state) == PANDO_STUB_STANDS)
+		task = get_task_struct(s->task);
+	rcu_read_unlock();
+	return task;
+}
+
 bool pando_stub_is_copy(u32 pid)
 {
 	struct pando_stub *s;

@@ -80,6 +80,8 @@ bool pando_stub_is_copy(u32 pid);
 bool pando_stub_is_original(struct task_struct *task, u32 pid);
 /* Has it a task that stands for a process elsewhere? Any context. */
 bool pando_stub_stands(u32 pid);
+/* ... that task, with a reference, or NULL. */
+struct task_struct *pando_stub_get(u32 pid);
 
 /* --- what befell the process; process context ----------------------------------- */
 
@@ -90,6 +92,11 @@ bool pando_stub_stands(u32 pid);
 bool pando_stub_exit(u32 pid, const struct pando_wire_kin_event *ev);
 void pando_stub_stop(u32 pid, int sig);
 void pando_stub_cont(u32 pid);
+/*
+ * It was stopped when it left, and goes on to be: so is its stub, without anybody
+ * being told (kin_stop.h).
+ */
+void pando_stub_rest(u32 pid);
 /* It is in another group, or session. */
 void pando_stub_regroup(u32 pid, u32 pgid, u32 sid);
 /* It moved on. Any context. */

@@ -16,6 +16,7 @@
 #include "alloc.h"
 #include "condemned.h"
 #include "kin.h"
+#include "kin_stop.h"
 #include "node.h"
 #include "ns.h"
 #include "recover.h"
@@ -188,6 +189,19 @@ void pando_stub_stop(u32 pid, int sig)
 		WRITE_ONCE(s->stop_signal, sig);
 		send_own(s, SIGSTOP);
 	}
+	mutex_unlock(&pando_stub_act);
+}
+
+/* What came to it meanwhile, to go on, came under the same mutex. */
+void pando_stub_rest(u32 pid)
+{
+	struct pando_stub *s;
+	u32 signal;
+
+	mutex_lock(&pando_stub_act);
+	s = standing(pid);
+	if (s && pando_kin_stop_get(s->task, &signal))
+		send_own(s, SIGSTOP);
 	mutex_unlock(&pando_stub_act);
 }
 

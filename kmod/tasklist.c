@@ -5,7 +5,7 @@
 #include <linux/mutex.h>
 #include <linux/pid.h>
 #include <linux/ptrace.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/workqueue.h>
 
 #include "hooks.h"
@@ -81,6 +81,28 @@ int pando_tasklist_run(int (*fn)(void *arg), void *arg)
 	mutex_unlock(&one);
 	destroy_work_on_stack(&j.work);
 	return j.ret;
+}
+
+bool pando_siglock_run(struct task_struct *task,
+		       void (*fn)(struct task_struct *task, void *arg), void *arg)
+{
+	struct sighand_struct *sighand;
+	unsigned long flags;
+	bool again;
+
+	rcu_read_lock();
+	do {
+		sighand = rcu_dereference(task->sighand);
+		if (!sighand)
+			break;
+		spin_lock_irqsave(&sighand->siglock, flags);
+		again = sighand != rcu_access_pointer(task->sighand);
+		if (!again)
+			fn(task, arg);
+		spin_unlock_irqrestore(&sighand->siglock, flags);
+	} while (again);
+	rcu_read_unlock();
+	return sighand;
 }
 
 int pando_tasklist_init(void)

@@ -8,12 +8,22 @@
 #ifndef _PANDO_TASKLIST_H
 #define _PANDO_TASKLIST_H
 
+#include <linux/types.h>
+
 /*
  * Runs @fn(@arg) with tasklist_lock held for writing and interrupts off, and
  * returns what it returns. Process context, sleeps; one at a time. @fn must not
  * sleep and takes no lock outside of siglock and those below it.
  */
 int pando_tasklist_run(int (*fn)(void *arg), void *arg);
+
+/*
+ * Runs @fn(@task, @arg) under @task's siglock, with interrupts off; false: it has
+ * ended, and @fn did not run. The caller has a reference, or RCU. Any context.
+ */
+struct task_struct;
+bool pando_siglock_run(struct task_struct *task,
+		       void (*fn)(struct task_struct *task, void *arg), void *arg);
 
 int pando_tasklist_init(void);	/* before the hooks are installed */
 void pando_tasklist_exit(void);

@@ -58,6 +58,7 @@
 	X(KIN_SIGNAL,	12, 16, 16, 0, 0, 0) \
 	X(KIN_HOLD,	13, 8, 8, 4, 4, PANDO_MSGF_IDEM) \
 	X(KIN_LEFT,	14, 8, 8, 0, 0, 0) \
+	X(KIN_FRONT,	15, 24, 24, 0, 24, PANDO_MSGF_IDEM) \
 	X(CALL,		16, 152, PANDO_WIRE_PAYLOAD, 8, PANDO_WIRE_PAYLOAD, \
 	  PANDO_MSGF_SERVE) \
 	X(PROC_LIST,	32, 8, 8, 8, PANDO_WIRE_PAYLOAD, PANDO_MSGF_IDEM) \
@@ -310,6 +311,27 @@ struct pando_wire_kin_hold_reply {
 struct pando_wire_kin_left {
 	__le32 pid;
 	__le32 reserved;
+};
+
+#define PANDO_KIN_ASKS		0x1	/* the sender wants to know, now and from now on */
+
+/**
+ * struct pando_wire_kin_front - who is in front of the terminal of a session
+ * @sid: the session, whose leader is with the receiver (PANDO_KIN_ASKS) or the sender
+ * @flags: PANDO_KIN_ASKS: @pgid and @seq mean nothing; the reply is one of these
+ * @pgid: the process group in front, 0 for none
+ * @reserved: zero
+ * @seq: a later word has a greater one
+ *
+ * Asked: -ESRCH: no such session, or it has no terminal. Told: the reply is empty;
+ * -ENOENT: nobody is before that terminal here, and the sender need tell no more.
+ */
+struct pando_wire_kin_front {
+	__le32 sid;
+	__le32 flags;
+	__le32 pgid;
+	__le32 reserved;
+	__le64 seq;
 };
 
 /**

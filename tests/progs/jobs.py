@@ -3,7 +3,8 @@
 """jobs.py NODE [PART...]: a person at a shell of the cluster whose jobs run on NODE.
 
 Everything that the keyboard does to a job, it must do to one elsewhere. Prints
-lines as keyboard.py does. PART: foreground, background, programs, moved, hang_up."""
+lines as keyboard.py does. PART: foreground, background, programs, moved, background_moved,
+stopped_moved, hang_up, hang_up_moved."""
 import os
 import re
 import signal
@@ -257,6 +258,104 @@ def moved(t):
     say(status == 6, "and ends with its own status", status, t.seen)
 
 
+def is_stopped(t, how, command=":"):
+    """A stop that the shell has not told of before that command."""
+    said = t.command(command) or ""
+    return until(lambda: "Stopped" in said or "Stopped" in (t.command(":") or "")) and \
+        f"Stopped ({how})" in (t.command("jobs -l") or "")
+
+
+def background_moved(t):
+    """A job that has moved is stopped where its shell does not have it in front."""
+    do = "/shared/ttyjob"
+
+    def tell(word):
+        with open(do + ".new", "w", encoding="ascii") as f:
+            f.write(word + "\n")
+        os.rename(do + ".new", do)
+        until(lambda: not os.path.exists(do))
+
+    def has_tostop(yes):
+        tell("tostop")
+        return until(lambda: os.path.exists(do + ".out")) and \
+            open(do + ".out", encoding="ascii").read() == f"{yes}\n"
+
+    def to_background():
+        t.type("\x1a")
+        t.expect(r"Stopped[^\n]*\n" + PROMPT)
+        t.command("bg")
+
+    for name in do, do + ".new", do + ".out":
+        if os.path.exists(name):
+            os.unlink(name)
+    t.type(f"/usr/libexec/pando-test/ttyjob.py {do} &\n")
+    found = t.expect(r"pid=(\d+) is ready")
+    t.command(":")
+    why = move(found[1], NODE) if found else t.seen
+    say(not why, "a job in the background moves", why)
+    tell("read")
+    say(is_stopped(t, "tty input"), "it is stopped when it reads", t.seen)
+    say(is_stopped(t, "tty input", "bg"), "and again after bg", t.seen)
+    t.type("fg\n")
+    t.expect("ttyjob")
+    t.type("some words\n")
+    say(t.expect("got some words"), "fg, and it reads", t.seen)
+    to_background()
+    tell("modes")
+    say(is_stopped(t, "tty output"), "it is stopped when it sets modes", t.seen)
+    t.type("fg\n")
+    say(t.expect("modes set"), "fg, and it does", t.seen)
+    to_background()
+    tell("front")
+    say(is_stopped(t, "tty output"), "it is stopped when it wants to the front", t.seen)
+    t.type("fg\n")
+    say(t.expect("in front"), "fg, and it is", t.seen)
+    to_background()
+    tell("write")
+    say(t.expect("written"), "it writes from the background", t.seen)
+    t.command("stty tostop")
+    say(until(lambda: has_tostop(True)), "stty tostop is seen there", t.seen)
+    tell("write")
+    say(is_stopped(t, "tty output"), "then it is stopped when it writes", t.seen)
+    t.command("stty -tostop")
+    t.type("fg\n")
+    say(t.expect("written"), "fg, and it does", t.seen)
+    t.end("\x03")
+
+
+def stopped_moved(t):
+    """A job that ^Z has stopped moves, and stays so until the shell lets it go on."""
+    here = socket.gethostname()
+    t.type("sh -c 'echo p''id=$$; exec cat'\n")
+    found = t.expect(r"pid=(\d+)\s")
+    if not found:
+        return say(False, "cat", t.seen)
+    pid = found[1]
+    for node in NODE, here:
+        t.type("\x1a")
+        t.expect(r"Stopped[^\n]*\n" + PROMPT)
+        why = move(pid, node)
+        say(not why and state(pid) == "T", f"a job that ^Z has stopped moves to {node}",
+            why, state(pid))
+        told = t.command(":") or ""
+        listed = t.command("jobs -l") or ""
+        say("Stopped" not in told and "Stopped" in listed, "its shell hears nothing of that",
+            told, listed)
+        t.type("fg\n")
+        t.expect("cat")
+        t.type(f"to {node}\n")
+        say(t.expect(f"to {node}\r\n[^\r]*to {node}\r\n"), "fg lets it go on, and it reads",
+            t.seen)
+    t.type("\x1a")
+    t.expect(r"Stopped[^\n]*\n" + PROMPT)
+    why = move(pid, NODE)
+    say(not why and is_stopped(t, "tty input", "bg"), "bg lets it go on, and it is stopped",
+        why, t.seen)
+    t.command("kill %1")
+    say(until(lambda: "Terminated" in (t.command("jobs") or "")) and
+        until(lambda: not state(pid)), "kill ends it, once bash has let it go on", t.seen)
+
+
 def hang_up(t):
     one = t.start("sleep 1004", "&")
     two = t.start("sleep 1005")
@@ -280,7 +379,8 @@ def main():
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     t = Shell()
     parts = {"foreground": in_the_foreground, "background": in_the_background,
-             "programs": programs, "moved": moved, "hang_up": hang_up,
+             "programs": programs, "moved": moved, "background_moved": background_moved,
+             "stopped_moved": stopped_moved, "hang_up": hang_up,
              "hang_up_moved": hang_up_moved}
     # it takes real nodes to move, and a terminal is hung up but once
     for part in sys.argv[2:] or ("foreground", "background", "programs", "hang_up"):

@@ -31,6 +31,19 @@ TEST(modes_come_over_and_the_lines_do_not)
 	CHECK_EQ(terminal_modes_unpack(&m, &b), -EPROTO);
 }
 
+TEST(tostop_alone)
+{
+	struct termios t = { .c_lflag = ECHO };
+
+	CHECK(!terminal_modes_tostop(&t, ICANON));
+	CHECK_EQ(t.c_lflag, ECHO);
+	CHECK(terminal_modes_tostop(&t, ICANON | TOSTOP));
+	CHECK_EQ(t.c_lflag, ECHO | TOSTOP);
+	CHECK(!terminal_modes_tostop(&t, TOSTOP));
+	CHECK(terminal_modes_tostop(&t, 0));
+	CHECK_EQ(t.c_lflag, ECHO);
+}
+
 static void becomes(tcflag_t oflag, bool *cr, const char *in, const char *out)
 {
 	struct termios t = { .c_oflag = oflag };
@@ -61,4 +74,5 @@ TEST(a_line_end_is_made_once)
 	CHECK(!cr);
 }
 
-TAP_MAIN(T(modes_come_over_and_the_lines_do_not), T(a_line_end_is_made_once))
+TAP_MAIN(T(modes_come_over_and_the_lines_do_not), T(tostop_alone),
+	 T(a_line_end_is_made_once))

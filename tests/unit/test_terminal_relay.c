@@ -296,8 +296,15 @@ TEST(modes_go_both_ways)
 	tcsetattr(a_slave, TCSANOW, &raw);
 	settle(150);
 	CHECK(!tcgetattr(a_slave, &t) && !(t.c_lflag & ICANON));
+	/* but for one: it has to know whether it may write */
+	tcgetattr(a_slave, &t);
+	t.c_lflag |= TOSTOP;
+	tcsetattr(a_slave, TCSANOW, &t);
+	UNTIL(!tcgetattr(b_slave, &t) && t.c_lflag & TOSTOP);
+	CHECK(t.c_lflag & ICANON && t.c_lflag & EXTPROC);
 	in_front('j');
 	UNTIL(!tcgetattr(a_slave, &t) && t.c_lflag & ICANON);
+	CHECK(t.c_lflag & TOSTOP);
 	/* those that it is given */
 	in_front('s');
 	settle(150);

@@ -143,6 +143,38 @@ int kin_collect(struct move *m, struct kin *k, const struct tree *t)
 	return 0;
 }
 
+int kin_show_stops(struct move *m, const struct tree *t)
+{
+	int dev = open("/dev/pando", O_RDWR | O_CLOEXEC);
+
+	if (dev < 0)
+		return move_fail(m, "/dev/pando: %s", strerror(errno));
+	for (size_t i = 0; i < t->n; i++) {
+		uint32_t pid = t->task[i].pid;
+
+		/* it goes on just now, or has ended: criu will see */
+		if (t->task[i].state == 'T')
+			ioctl(dev, PANDO_IOC_STOPPED, &pid);
+	}
+	close(dev);
+	return 0;
+}
+
+int kin_check_stops(struct move *m, const struct kin *k)
+{
+	for (size_t i = 0; i < k->n; i++) {
+		const struct kin_task *t = &k->task[i];
+		struct pando_kin now = { .pid = t->pid };
+
+		if (!t->stub && !ioctl(k->dev, PANDO_IOC_KIN, &now) &&
+		    (now.flags ^ t->kin.flags) & PANDO_KIN_STOPPED)
+			return move_fail(m, "process %u was %s during the move",
+					 t->pid, now.flags & PANDO_KIN_STOPPED ?
+					 "stopped" : "made to go on");
+	}
+	return 0;
+}
+
 int kin_nest(struct move *m, struct kin *k)
 {
 	struct pando_kin parent = { .pid = k->ppid };
@@ -208,6 +240,7 @@ struct wire_head {
 struct wire_task {
 	uint32_t pid, pgid, sid;
 	uint16_t flags, where;	/* PANDO_KIN_* */
+	uint32_t stop, reserved;
 	uint64_t start_ns, utime_ns, stime_ns;
 	uint64_t holders[PANDO_NODE_WORDS];
 };
@@ -218,7 +251,7 @@ struct wire_other {
 };
 
 _Static_assert(sizeof(struct wire_head) == 16, "wire struct");
-_Static_assert(sizeof(struct wire_task) == 40 + 8 * PANDO_NODE_WORDS,
+_Static_assert(sizeof(struct wire_task) == 48 + 8 * PANDO_NODE_WORDS,
 	       "wire struct");
 _Static_assert(sizeof(struct wire_other) == 40, "wire struct");
 
@@ -242,6 +275,7 @@ uint8_t *kin_pack(const struct kin *k, size_t *len)
 		t->flags = htole16((s->kin.flags & ~PANDO_KIN_STUB) |
 				   (s->stub ? PANDO_KIN_STUB : 0));
 		t->where = htole16(s->kin.where);
+		t->stop = htole32(s->kin.stop);
 		t->start_ns = htole64(s->kin.start_ns);
 		t->utime_ns = htole64(s->kin.utime_ns);
 		t->stime_ns = htole64(s->kin.stime_ns);
@@ -295,6 +329,7 @@ int kin_unpack(struct move *m, struct kin *k, const uint8_t *data, size_t len)
 		d->kin.flags = le16toh(t->flags);
 		d->stub = d->kin.flags & PANDO_KIN_STUB;
 		d->kin.where = le16toh(t->where);
+		d->kin.stop = le32toh(t->stop);
 		d->kin.start_ns = le64toh(t->start_ns);
 		d->kin.utime_ns = le64toh(t->utime_ns);
 		d->kin.stime_ns = le64toh(t->stime_ns);
@@ -455,14 +490,36 @@ int kin_adopt(struct move *m, struct kin *k, bool *shell_job)
 	return 0;
 }
 
-/* Those of another group have none, and need none but for /dev/tty. */
-static void control(const struct kin *k, uint32_t pid, int tty)
+/* Who is of another session has another, or none. */
+static void control(const struct move *m, const struct kin *k, const struct kin_task *t,
+		    int tty)
 {
-	struct pando_terminal t = { pid, tty };
+	const Pando__MoveTerminal *its;
+	struct pando_terminal args = { .pid = t->pid, .fd = tty };
 
-	if (tty >= 0 && ioctl(k->dev, PANDO_IOC_TERMINAL, &t) && errno != EPERM)
-		complain("%u has no controlling terminal: %s", pid,
+	if (tty < 0)
+		return;
+	its = m->start->terminals[0];
+	if (t->sid != its->sid)
+		return;
+	/* it is this node's, and the process is home */
+	if (m->slave < 0) {
+		args.sid = its->sid;
+		args.node = its->node;
+	}
+	if (ioctl(k->dev, PANDO_IOC_TERMINAL, &args))
+		complain("%u has no controlling terminal: %s", t->pid,
 			 strerror(errno));
+}
+
+/* Its parent has waited for the stub, and knows what it knows. */
+static void take_stop(const struct kin *k, struct kin_task *t)
+{
+	struct pando_kin stub = { .pid = t->pid };
+
+	if (!ioctl(k->dev, PANDO_IOC_KIN, &stub) && stub.flags & PANDO_KIN_STUB &&
+	    t->kin.flags & PANDO_KIN_STOPPED)
+		t->kin.stop = stub.flags & PANDO_KIN_STOPPED ? stub.stop : 0;
 }
 
 void kin_place(struct move *m, struct kin *k, int tty)
@@ -471,6 +528,7 @@ void kin_place(struct move *m, struct kin *k, int tty)
 		struct kin_task *t = &k->task[i];
 		struct pando_place p = { .pid = t->pid, .kin = t->kin };
 
+		take_stop(k, t);
 		if (t->stub) {
 			place_child(k, t);
 			continue;
@@ -492,9 +550,22 @@ void kin_place(struct move *m, struct kin *k, int tty)
 		if (ioctl(k->dev, PANDO_IOC_PLACE, &p))
 			complain("%u is not where it belongs: %s", t->pid,
 				 strerror(errno));
-		control(k, t->pid, tty);
+		control(m, k, t, tty);
 	}
 	ioctl(k->dev, PANDO_IOC_KEEP);
+}
+
+void kin_stop(const struct kin *k)
+{
+	for (size_t i = 0; i < k->n; i++) {
+		const struct kin_task *t = &k->task[i];
+		struct pando_stop stop = { t->pid, t->kin.stop };
+
+		if (t->kin.flags & PANDO_KIN_STOPPED && !t->copy &&
+		    ioctl(k->dev, PANDO_IOC_STOP, &stop))
+			complain("%u, which was stopped, goes on: %s", t->pid,
+				 strerror(errno));
+	}
 }
 
 void kin_join(struct kin *k)

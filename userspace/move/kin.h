@@ -13,6 +13,7 @@
  *					kin_adopt()	pstree.img
  *	  ... commit ...
  *	kin_park()			kin_place()	before it runs
+ *					kin_stop()	who stands stopped
  */
 #ifndef KIN_H
 #define KIN_H
@@ -54,6 +55,10 @@ void kin_mark(struct tree *t);
 int kin_collect(struct move *m, struct kin *k, const struct tree *t);
 /* Makes the stub that is to take the root's place, where one is needed. */
 int kin_nest(struct move *m, struct kin *k);
+/* Before that: criu is to see who stands stopped as it knows to. */
+int kin_show_stops(struct move *m, const struct tree *t);
+/* Signals are held by now: is everybody stopped, or not, as it was collected? */
+int kin_check_stops(struct move *m, const struct kin *k);
 /* As bytes, for the other mover. Malloc'ed. */
 uint8_t *kin_pack(const struct kin *k, size_t *len);
 /*
@@ -72,6 +77,8 @@ int kin_adopt(struct move *m, struct kin *k, bool *shell_job);
  * -1.
  */
 void kin_place(struct move *m, struct kin *k, int tty);
+/* Who stood stopped does so again: criu has them all under ptrace, and lets go next. */
+void kin_stop(const struct kin *k);
 /* criu is done, and misses none of those it has restored: children are met. */
 void kin_join(struct kin *k);
 

@@ -603,6 +603,8 @@ static int enter_group(struct source *s)
 	if (tree_collect(&t, s->m->start->root))
 		return move_fail(s->m, "process %u ended", s->m->start->root);
 	err = group_enter(s->m, &s->group, &t);
+	if (!err)
+		err = kin_show_stops(s->m, &t);
 	tree_free(&t);
 	return err;
 }
@@ -654,6 +656,9 @@ static int run(struct source *s)
 	if (err)
 		return err;
 	hold_stay(s->hold);
+	err = kin_check_stops(m, &s->kin);
+	if (err)
+		return err;
 	m->ready = true;
 	ev.bytes = s->server.bytes;
 	ev.pages = s->server.pages;

@@ -323,6 +323,8 @@ static int criu_spoke(struct target *t)
 		if (!err)
 			err = move_fault(m, FAULT_T_TRACED);
 		if (!err)
+			kin_stop(&t->kin);
+		if (!err)
 			err = group_freeze(m, &t->group);
 	}
 	if (err)

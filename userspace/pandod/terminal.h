@@ -9,7 +9,9 @@
  *				<-	PeerTerminal	by the id that A's daemon
  *							gave it
  *	Modes, Window		->			first of all, then as they
- *							change at A
+ *							change at A: while a group of
+ *							the process is not in front,
+ *							of the modes TOSTOP alone
  *	Data 0			->			what A has ready, while a
  *							group of the process is in
  *							front; empty: end of file
@@ -78,6 +80,8 @@ const char *terminal_stat(uint32_t pid, char *buf, size_t size);
 
 /* What differs between the two ptys is no difference: EXTPROC, the line's speed. */
 bool terminal_modes_equal(const struct termios *a, const struct termios *b);
+/* TOSTOP of *@t is as in @lflag: true if that is a change. */
+bool terminal_modes_tostop(struct termios *t, tcflag_t lflag);
 /* Points to @t. */
 void terminal_modes_pack(const struct termios *t, Pando__Modes *m);
 /* Into *@t, which keeps what does not travel. -EPROTO. */

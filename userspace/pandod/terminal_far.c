@@ -166,7 +166,15 @@ static int take_modes(struct far *f, const Pando__Modes *m)
 	int err;
 
 	look_at_modes(f);
-	if (m->seen != f->sent || tcgetattr(f->master, &t))
+	if (tcgetattr(f->master, &t))
+		return 0;
+	if (m->behind) {
+		if (terminal_modes_tostop(&t, m->lflag))
+			tcsetattr(f->master, TCSANOW, &t);
+		terminal_modes_tostop(&f->told, m->lflag);
+		return 0;
+	}
+	if (m->seen != f->sent)
 		return 0;	/* the program's are newer, and on their way */
 	err = terminal_modes_unpack(m, &t);
 	if (err)

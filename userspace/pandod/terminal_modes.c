@@ -13,6 +13,14 @@ bool terminal_modes_equal(const struct termios *a, const struct termios *b)
 	       !memcmp(a->c_cc, b->c_cc, sizeof(a->c_cc));
 }
 
+bool terminal_modes_tostop(struct termios *t, tcflag_t lflag)
+{
+	tcflag_t change = (t->c_lflag ^ lflag) & TOSTOP;
+
+	t->c_lflag ^= change;
+	return change;
+}
+
 void terminal_modes_pack(const struct termios *t, Pando__Modes *m)
 {
 	m->iflag = t->c_iflag;

@@ -44,6 +44,7 @@ struct side {
 	unsigned int recalls;		/* that were not answered */
 	uint32_t heard;			/* Modes of the other side */
 	bool wanted;			/* the last of them wait for the front */
+	bool any;			/* told: something was */
 	struct termios modes, told;
 	struct winsize window;
 	struct pando_bytes output;	/* that the terminal did not take yet */
@@ -205,8 +206,29 @@ static void tell_modes(struct side *s)
 	if (tcgetattr(s->near->fd, &t) || terminal_modes_equal(&t, &s->told))
 		return;
 	s->told = t;
+	s->any = true;
 	terminal_modes_pack(&t, &m);
 	m.seen = s->heard;
+	f.modes = &m;
+	request_reply(s->request, &f);
+}
+
+/* What the shell sets for itself is not the job's, but whether that may write meanwhile. */
+static void tell_tostop(struct side *s)
+{
+	Pando__Frame f = frame_of(PANDO__FRAME__BODY_MODES);
+	Pando__Modes m = PANDO__MODES__INIT;
+	struct termios t;
+
+	if (tcgetattr(s->near->fd, &t))
+		return;
+	if (!terminal_modes_tostop(&s->told, t.c_lflag) && s->any)
+		return;
+	s->any = true;
+	/* those that wait are older */
+	terminal_modes_tostop(&s->modes, t.c_lflag);
+	terminal_modes_pack(&t, &m);
+	m.behind = true;
 	f.modes = &m;
 	request_reply(s->request, &f);
 }
@@ -264,6 +286,8 @@ static bool look(struct side *s)
 	if (front) {
 		take_modes(s);
 		tell_modes(s);
+	} else {
+		tell_tostop(s);
 	}
 	tell_window(s);
 	watch_input(s);

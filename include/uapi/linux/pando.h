@@ -202,11 +202,15 @@ struct pando_serve {
  * struct pando_kin - what a move must know of a process that runs here
  * @pid: which
  * @flags: out: PANDO_KIN_STUB: this number's process runs on node @where;
- *	PANDO_KIN_EXECED: it has executed a program since it was forked
+ *	PANDO_KIN_EXECED: it has executed a program since it was forked;
+ *	PANDO_KIN_STOPPED: it stands stopped (SIGSTOP, ^Z and their kind), or its stub
+ *	does
  * @where: out: the node where it runs
  * @start_ns: out: when it was started, ns of the namespace's CLOCK_BOOTTIME
  * @utime_ns, @stime_ns: out: CPU time used so far
  * @holders: out: the nodes that hold stubs of it
+ * @stop: out: PANDO_KIN_STOPPED: the signal, if wait() has not told the parent yet; or 0
+ * @reserved: zero
  */
 struct pando_kin {
 	__u32 pid;
@@ -216,10 +220,13 @@ struct pando_kin {
 	__u64 utime_ns;
 	__u64 stime_ns;
 	__u64 holders[PANDO_NODE_WORDS];
+	__u32 stop;
+	__u32 reserved;
 };
 
 #define PANDO_KIN_STUB		0x1
 #define PANDO_KIN_EXECED	0x2
+#define PANDO_KIN_STOPPED	0x4
 
 /**
  * struct pando_place - where a process that was restored here belongs
@@ -300,11 +307,26 @@ struct pando_hold {
  * struct pando_terminal - the controlling terminal of a process that was restored
  * @pid: the process, in its group and session, which does not run yet
  * @fd: the slave of a pty, of the caller's: one that controls a session here, or
- *	one that stands for a terminal elsewhere and is its first group's
+ *	one that stands for a terminal elsewhere
+ * @sid: then the session that terminal controls; else 0
+ * @node: and the node where it is; else 0
  */
 struct pando_terminal {
 	__u32 pid;
 	__s32 fd;
+	__u32 sid;
+	__u32 node;
+};
+
+/**
+ * struct pando_stop - a process that stands stopped goes on to do so
+ * @pid: which; restored, and every thread of it is under ptrace
+ * @signal: what its parent will be told by wait(): the signal that stopped it, or 0
+ *	when that was told already
+ */
+struct pando_stop {
+	__u32 pid;
+	__u32 signal;
 };
 
 /*
@@ -328,7 +350,12 @@ struct pando_terminal {
  *   the caller's network namespace do not keep it from being bound by who sets
  *   SO_REUSEADDR. -EINVAL: no such port.
  * TERMINAL: it gets one. -ENOTTY: that is no slave of a pty; -EPERM: it is another
- *   session's, or another group's: then it has none, which harms nobody.
+ *   session's. -EINVAL: no such node.
+ * STOPPED: a process that stands stopped shows that to who traces it as done by
+ *   SIGSTOP, whatever signal it was: criu knows no other. Its parent sees no difference.
+ *   -ESRCH: it is not stopped.
+ * STOP: it is stopped when its tracer lets go, and nobody is told of it. -ESRCH: it has
+ *   ended; -EINVAL: no such signal.
  */
 #define PANDO_IOC_KIN		_IOWR(0xBA, 0x11, struct pando_kin)
 #define PANDO_IOC_CLAIM		_IOW(0xBA, 0x12, struct pando_claim)
@@ -344,5 +371,7 @@ struct pando_terminal {
 #define PANDO_IOC_WATCH		_IO(0xBA, 0x1c)
 #define PANDO_IOC_YIELD		_IOW(0xBA, 0x1d, __u32)
 #define PANDO_IOC_TERMINAL	_IOW(0xBA, 0x1e, struct pando_terminal)
+#define PANDO_IOC_STOPPED	_IOW(0xBA, 0x1f, __u32)
+#define PANDO_IOC_STOP		_IOW(0xBA, 0x20, struct pando_stop)
 
 #endif /* _UAPI_LINUX_PANDO_H */
