@@ -2,8 +2,9 @@
 /*
  * Where the kernel tells parents and groups, other nodes are told too: a
  * process's end (do_notify_parent), a terminal's signal to a group
- * (kill_pgrp), who is in front of a terminal (tty_jobctrl_ioctl). And a stub is stopped by the signal that stopped its process:
- * the tracepoint in get_signal() hands out what the kernel acts upon.
+ * (kill_pgrp), who is in front of a terminal (tty_jobctrl_ioctl). And a stub
+ * is stopped by the signal that stopped its process: the tracepoint in
+ * get_signal() hands out what the kernel acts upon.
  */
 #include <linux/module.h>
 #include <linux/sched/signal.h>

@@ -10,6 +10,7 @@
 #include "kin_stop.h"
 #include "ns.h"
 #include "relation.h"
+#include "stub.h"
 #include "tasklist.h"
 
 /* Everything below runs under tasklist_lock held for writing. */
@@ -276,7 +277,10 @@ static int unneeded(void *arg)
 
 	if (is_dead(stub) || stub->exit_state)
 		return -ESRCH;
-	return list_empty(&stub->children) && is_orphan(stub) ? 0 : -EBUSY;
+	if (!list_empty(&stub->children))
+		return -EBUSY;
+	/* by a stub nobody is waited for: it is there for the group's sake */
+	return is_orphan(stub) || pando_stub_is(parent_of(stub)) ? 0 : -EBUSY;
 }
 
 int pando_relation_unneeded(struct task_struct *stub)

@@ -20,7 +20,8 @@ struct pid;
  *
  * They exchange numbers, so everybody's struct pid, pidfd and wait goes on with
  * the stub; the stub gets the body's parent, children, group, session and
- * terminal, stands stopped for the parent if the body does, and the body becomes a child of the stub's maker. Sleeps.
+ * terminal, stands stopped for the parent if the body does, and the body
+ * becomes a child of the stub's maker. Sleeps.
  *
  * Return: 0; -ESRCH when one of them has ended; -ECHILD when pando-init is the
  * body's parent, and no stub is needed: then nothing was changed.

@@ -188,6 +188,16 @@ bool pando_stub_stands(u32 pid)
 	return is_in(pid, PANDO_STUB_STANDS);
 }
 
+bool pando_stub_is(struct task_struct *task)
+{
+	bool is;
+
+	rcu_read_lock();
+	is = pando_stub_find_task(task);
+	rcu_read_unlock();
+	return is;
+}
+
 struct task_struct *pando_stub_get(u32 pid)
 {
 	struct task_struct *task = NULL;

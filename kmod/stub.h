@@ -80,6 +80,8 @@ bool pando_stub_is_copy(u32 pid);
 bool pando_stub_is_original(struct task_struct *task, u32 pid);
 /* Has it a task that stands for a process elsewhere? Any context. */
 bool pando_stub_stands(u32 pid);
+/* Is this task such a one, or becoming it? Any context. */
+bool pando_stub_is(struct task_struct *task);
 /* ... that task, with a reference, or NULL. */
 struct task_struct *pando_stub_get(u32 pid);
 

@@ -130,14 +130,16 @@ struct pando_stub **pando_stub_collect(u32 *n)
 	return all;
 }
 
-/* Does its parent, or somebody after it, still wait for it? */
+/* Does its parent, or somebody after it, still wait for it? A stub waits for nobody. */
 static bool has_parent(struct pando_stub *s)
 {
+	struct task_struct *parent;
 	bool found;
 
 	rcu_read_lock();
-	found = !same_thread_group(rcu_dereference(s->task->real_parent),
-				   pando_ns()->child_reaper);
+	parent = rcu_dereference(s->task->real_parent);
+	found = !same_thread_group(parent, pando_ns()->child_reaper) &&
+		!pando_stub_is(parent);
 	rcu_read_unlock();
 	return found;
 }

@@ -32,6 +32,15 @@ sees() { # WORD NODE PPID PGID SID: what the child says when it is asked
 }
 
 stubs() { on "$1" 'cat /sys/kernel/debug/pando/stubs' || echo unknown; }
+stops() { # N WHAT: its parent was told of that many by wait()
+	check "$2" wait_for 10 eval "[ \$(times 'status $C 0x137f') = $1 ]"
+}
+goes_on() { # N
+	in_cluster 3 "kill -CONT $C"
+	check "continue $1 is seen" wait_for 10 eval "[ \$(times 'status $C 0xffff') = $1 ]"
+}
+is_stopped() { [ "$(on 1 "cluster-ps --no-headers -o s -p $C" | tr -d ' ')" = T ]; }
+
 no_stubs() { [ -z "$(stubs 1)$(stubs 2)$(stubs 3)" ]; }
 no_stub_left() { # WHAT
 	check "$1" wait_for 30 no_stubs && return
@@ -50,23 +59,38 @@ is "$(on 3 "cluster-ps -o pid" | grep -cw "$C")" 1 'cluster-ps shows it once'
 is "$(in_cluster 1 'ps -e -o pid=' | grep -cw "$C")" 1 'and so does ps at home'
 for n in 1 2; do
 	in_cluster 3 "kill -STOP $C"
-	check "stop $n is seen" wait_for 10 eval \
-		"[ \$(times 'status $C 0x137f') = $n ]"
-	in_cluster 3 "kill -CONT $C"
-	check "continue $n is seen" wait_for 10 eval \
-		"[ \$(times 'status $C 0xffff') = $n ]"
+	stops $n "stop $n is seen"
+	goes_on $n
 done
 check 'SIGCHLD says stopped by SIGSTOP' said "SIGCHLD $C 5 19"
 check 'SIGCHLD says continued' said "SIGCHLD $C 6 18"
 in_cluster 2 "kill -USR1 -- -$P"
 check 'a signal to the group reaches it' wait_for 10 eval \
 	"[ \$(on 1 'grep -c SIGUSR1 $log.child') = 2 ]"
+in_cluster 3 "kill -STOP $C"
+stops 3 'it is stopped once more'
 move "$C" 3
+check 'and so it arrives' is_stopped
+stops 3 'of which its parent hears nothing'
+goes_on 3
 sees x 3 "$P" "$P" "$P"
+# its parent asks only when it is elsewhere
+in_cluster 1 "kill -STOP $P"
+in_cluster 3 "kill -STOP $C"
+check 'it is stopped, and its parent too' wait_for 10 is_stopped
 move "$C" 1
+in_cluster 1 "kill -CONT $P"
+stops 4 'its parent is told when it asks, for one that came home'
+goes_on 4
 sees x 1 "$P" "$P" "$P"
 no_stub_left 'at home no stub is left anywhere'
+in_cluster 1 "kill -STOP $P $C"
+check 'it is stopped at home, and its parent too' wait_for 10 is_stopped
 move "$C" 2
+check 'and so it leaves' is_stopped
+in_cluster 1 "kill -CONT $P"
+stops 5 'its parent is told when it asks, for one that left'
+goes_on 5
 in_cluster 3 "kill -TERM $C"
 check 'its exit status arrives' wait_for 10 said "status $C 0x2a00"
 check 'SIGCHLD says exited with 42' said "SIGCHLD $C 1 42"

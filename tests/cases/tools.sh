@@ -148,7 +148,7 @@ in_cluster 1 "kill -KILL $pid"
 
 # all that is done to jobs is tried by test_tools.sh, which takes a second for it;
 # PANDO_JOBS: what of it is tried here, beside real programs (python3, vim, htop)
-for person in "keyboard.py $far" "jobs.py $far ${PANDO_JOBS:-programs moved hang_up_moved}"; do
+for person in "keyboard.py $far" "jobs.py $far ${PANDO_JOBS:-programs moved background_moved stopped_moved hang_up_moved}"; do
 	while read -r good what; do
 		case $good in
 		ok) ok 0 "$what" ;;

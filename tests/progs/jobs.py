@@ -288,7 +288,8 @@ def background_moved(t):
     for name in do, do + ".new", do + ".out":
         if os.path.exists(name):
             os.unlink(name)
-    t.type(f"/usr/libexec/pando-test/ttyjob.py {do} &\n")
+    # not its shell's own child: the group has a parent outside nevertheless
+    t.type(f"sh -c '/usr/libexec/pando-test/ttyjob.py {do}; :' &\n")
     found = t.expect(r"pid=(\d+) is ready")
     t.command(":")
     why = move(found[1], NODE) if found else t.seen

@@ -17,6 +17,7 @@
 #include "pstree.h"
 
 #define PSTREE_MAX	(8u << 20)
+#define ANCESTORS	16u	/* within one group, more of them are followed no further */
 
 /* What went wrong after the commit: nothing that could call it off. */
 static void complain(const char *fmt, ...)
@@ -99,6 +100,36 @@ static void add_other(struct kin *k, uint32_t pid, uint32_t sid)
 	add_other(k, pid, sid);
 }
 
+/*
+ * A group is an orphan's, and its members are not stopped, when nobody in it has a
+ * parent of the session and outside of the group. So those between the root and such a
+ * one are children of each other there as well.
+ */
+static void add_ancestors(struct kin *k)
+{
+	const struct kin_task *root = &k->task[0];
+	uint32_t pid = k->ppid;
+
+	for (size_t n = 0; n < ANCESTORS; n++) {
+		struct kin_other *o = find_other(k, pid);
+		uint32_t ppid = 0;
+		char *stat, *s;
+
+		if (!o || o->ppid || o->pgid != root->pgid || o->sid != root->sid)
+			return;
+		stat = proc_text(pid, "stat");
+		s = stat ? strrchr(stat, ')') : NULL;
+		if (s)
+			sscanf(s + 1, " %*c %u", &ppid);
+		free(stat);
+		if (ppid < PANDO_LOCAL_PIDS || find_task(k, ppid))
+			return;
+		o->ppid = ppid;
+		add_other(k, ppid, 0);
+		pid = ppid;
+	}
+}
+
 void kin_mark(struct tree *t)
 {
 	int dev = open("/dev/pando", O_RDWR | O_CLOEXEC);
@@ -136,6 +167,7 @@ int kin_collect(struct move *m, struct kin *k, const struct tree *t)
 		return err;
 	k->ppid = t->task[0].ppid;
 	add_other(k, k->ppid, 0);
+	add_ancestors(k);
 	for (size_t i = 0; i < k->n; i++) {
 		add_other(k, k->task[i].sid, k->task[i].sid);
 		add_other(k, k->task[i].pgid, k->task[i].sid);
@@ -247,13 +279,14 @@ struct wire_task {
 
 struct wire_other {
 	uint32_t pid, pgid, sid, where;
+	uint32_t ppid;
 	uint32_t uid[3], gid[3];
 };
 
 _Static_assert(sizeof(struct wire_head) == 16, "wire struct");
 _Static_assert(sizeof(struct wire_task) == 48 + 8 * PANDO_NODE_WORDS,
 	       "wire struct");
-_Static_assert(sizeof(struct wire_other) == 40, "wire struct");
+_Static_assert(sizeof(struct wire_other) == 44, "wire struct");
 
 uint8_t *kin_pack(const struct kin *k, size_t *len)
 {
@@ -289,6 +322,7 @@ uint8_t *kin_pack(const struct kin *k, size_t *len)
 		o->pid = htole32(s->pid);
 		o->pgid = htole32(s->pgid);
 		o->sid = htole32(s->sid);
+		o->ppid = htole32(s->ppid);
 		o->where = htole32(s->where);
 		for (int w = 0; w < 3; w++) {
 			o->uid[w] = htole32(s->ids.uid[w]);
@@ -314,7 +348,7 @@ int kin_unpack(struct move *m, struct kin *k, const uint8_t *data, size_t len)
 	k->parked = le32toh(head.parked);
 	k->n = le32toh(head.tasks);
 	k->others = le32toh(head.others);
-	if (!k->n || k->n > PANDO_MOVE_PIDS_MAX || k->others > 4 * k->n + 8 ||
+	if (!k->n || k->n > PANDO_MOVE_PIDS_MAX || k->others > 4 * (k->n + ANCESTORS) ||
 	    len != sizeof(head) + k->n * sizeof(*t) + k->others * sizeof(*o))
 		goto bad;
 	k->task = xcalloc(k->n, sizeof(*k->task));
@@ -343,6 +377,7 @@ int kin_unpack(struct move *m, struct kin *k, const uint8_t *data, size_t len)
 		d->pid = le32toh(o->pid);
 		d->pgid = le32toh(o->pgid);
 		d->sid = le32toh(o->sid);
+		d->ppid = le32toh(o->ppid);
 		d->where = le32toh(o->where);
 		for (int w = 0; w < 3; w++) {
 			d->ids.uid[w] = le32toh(o->uid[w]);
@@ -410,7 +445,8 @@ int kin_make(struct move *m, struct kin *k)
 	/* now that all numbers are there, each is put where it belongs */
 	for (size_t i = 0; i < k->others && ret >= 0; i++) {
 		const struct kin_other *o = &k->other[i];
-		struct pando_place p = { .pid = o->pid, .ppid = 1,
+		struct pando_place p = { .pid = o->pid,
+					 .ppid = o->ppid ? o->ppid : 1,
 					 .pgid = o->pgid, .sid = o->sid };
 
 		if (made[i] && ioctl(k->dev, PANDO_IOC_PLACE, &p))

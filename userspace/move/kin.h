@@ -33,6 +33,7 @@ struct kin_task {
 /* One that does not. */
 struct kin_other {
 	uint32_t pid, pgid, sid;
+	uint32_t ppid;			/* 0: of no interest, it is pando-init's there */
 	uint16_t where;			/* its node */
 	struct ids ids;
 };
