@@ -34,6 +34,14 @@ static void set_locked(struct task_struct *task, void *arg)
 	sig->group_exit_code = s->signal;
 }
 
+static void told_locked(struct task_struct *task, void *arg)
+{
+	struct stop *s = arg;
+
+	if (task->signal->flags & SIGNAL_STOP_STOPPED)
+		task->signal->group_exit_code = s->signal;
+}
+
 static void show_locked(struct task_struct *task, void *arg)
 {
 	struct task_struct *t;
@@ -78,4 +86,12 @@ void pando_kin_stop_copy(struct task_struct *to, struct task_struct *from)
 
 	if (pando_siglock_run(from, get_locked, &s) && s.is)
 		pando_siglock_run(to, set_locked, &s);
+}
+
+void pando_kin_stop_told(struct task_struct *to, struct task_struct *from)
+{
+	struct stop s = {};
+
+	if (pando_siglock_run(from, get_locked, &s) && s.is)
+		pando_siglock_run(to, told_locked, &s);
 }

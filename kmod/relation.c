@@ -207,6 +207,7 @@ static int place(void *arg)
 	if (stub) {
 		take_parent(task, stub);
 		take_children(task, stub);
+		pando_kin_stop_told(task, stub);
 		if (!r->keep_terminal)
 			take_terminal(task, stub);
 		give_to(stub, reaper);

@@ -139,13 +139,15 @@ no_stub_left 'no stub is left'
 # --- the parent moves ------------------------------------------------------------------
 parent plain
 move "$C" 2
+in_cluster 1 "kill -STOP $C"
+stops 1 'its child is stopped'
 move "$P" 3
+stops 1 'and it is not told again'
+goes_on 1
 sees x 2 "$P" "$P" "$P"
 in_cluster 1 "kill -STOP $C"
-check 'a stop reaches the parent at its new place' \
-	wait_for 10 said "status $C 0x137f"
-in_cluster 1 "kill -CONT $C"
-check 'and so does its going on' wait_for 10 said "status $C 0xffff"
+stops 2 'a stop reaches the parent at its new place'
+goes_on 2
 in_cluster 1 "kill -TERM $C"
 check 'and its end' wait_for 10 said "status $C 0x2a00"
 is "$(times "status $C 0x2a00")" 1 'once'
@@ -155,7 +157,11 @@ no_stub_left 'no stub is left'
 
 parent plain
 move "$C" 2
+in_cluster 1 "kill -STOP $C"
+stops 1 'its child is stopped'
 move "$P" 2
+stops 1 'and it is not told again'
+goes_on 1
 sees x 2 "$P" "$P" "$P"
 no_stub_left 'together again, they need no stub'
 move "$P" 3

@@ -310,7 +310,7 @@ def background_moved(t):
     tell("front")
     say(is_stopped(t, "tty output"), "it is stopped when it wants to the front", t.seen)
     t.type("fg\n")
-    say(t.expect("in front"), "fg, and it is", t.seen)
+    say(t.expect("in front: Inappropriate"), "fg, and it cannot from there (ENOTTY)", t.seen)
     to_background()
     tell("write")
     say(t.expect("written"), "it writes from the background", t.seen)

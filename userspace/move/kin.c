@@ -597,7 +597,7 @@ void kin_stop(const struct kin *k)
 		const struct kin_task *t = &k->task[i];
 		struct pando_stop stop = { t->pid, t->kin.stop };
 
-		if (t->kin.flags & PANDO_KIN_STOPPED && !t->copy &&
+		if (t->kin.flags & PANDO_KIN_STOPPED &&
 		    ioctl(k->dev, PANDO_IOC_STOP, &stop))
 			complain("%u, which was stopped, goes on: %s", t->pid,
 				 strerror(errno));
