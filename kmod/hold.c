@@ -141,6 +141,22 @@ static struct held *find_held(const struct hold *h, int sig, u32 thread)
 	return NULL;
 }
 
+/* As the kernel has it: who goes on is not stopped by what came before, nor the reverse. */
+static void undo(struct hold *h, int sig)
+{
+	struct held *s, *next;
+
+	if (sig != SIGCONT && !sig_kernel_stop(sig))
+		return;
+	list_for_each_entry_safe(s, next, &h->signals, list) {
+		if (sig == SIGCONT ? !sig_kernel_stop(s->sig) : s->sig != SIGCONT)
+			continue;
+		list_del(&s->list);
+		h->count--;
+		kfree(s);
+	}
+}
+
 static int hold(struct hold *h, int sig, struct kernel_siginfo *info,
 		struct task_struct *task, enum pid_type type)
 {
@@ -149,7 +165,8 @@ static int hold(struct hold *h, int sig, struct kernel_siginfo *info,
 
 	if (task == h->leader && tid)
 		tid = h->pid;
-	/* as the kernel has it: of these one is as good as many */
+	undo(h, sig);
+	/* of these one is as good as many */
 	if (sig < SIGRTMIN && find_held(h, sig, tid))
 		return 1;
 	s = h->count < HELD_MAX ? kzalloc(sizeof(*s), GFP_ATOMIC) : NULL;

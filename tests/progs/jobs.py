@@ -368,12 +368,20 @@ def hang_up(t):
 
 
 def hang_up_moved(t):
-    t.type("sh -c 'echo p''id=$$; exec cat'\n")
-    found = t.expect(r"pid=(\d+)\s")
-    why = move(found[1], NODE) if found else t.seen
+    pids, why = [], ""
+    for stop in True, False:
+        t.type("sh -c 'echo p''id=$$; exec cat'\n")
+        found = t.expect(r"pid=(\d+)\s")
+        if not found:
+            return say(False, "cat", t.seen)
+        pids.append(found[1])
+        if stop:
+            t.type("\x1a")
+            t.expect(r"Stopped[^\n]*\n" + PROMPT)
+        why += move(found[1], NODE)
     t.hang_up()
-    say(not why and until(lambda: not state(found[1])),
-        "a job that was moved ends when the terminal is hung up", why)
+    say(not why and until(lambda: not any(state(pid) for pid in pids)),
+        "jobs that were moved, one stopped, end when the terminal is hung up", why)
 
 
 def main():
