@@ -258,10 +258,15 @@ def moved(t):
     say(status == 6, "and ends with its own status", status, t.seen)
 
 
+def hears(t, word, command=":"):
+    """Does the shell tell that of a job, at that command or soon after?"""
+    said = t.command(command) or ""
+    return until(lambda: word in said or word in (t.command(":") or ""))
+
+
 def is_stopped(t, how, command=":"):
     """A stop that the shell has not told of before that command."""
-    said = t.command(command) or ""
-    return until(lambda: "Stopped" in said or "Stopped" in (t.command(":") or "")) and \
+    return hears(t, "Stopped", command) and \
         f"Stopped ({how})" in (t.command("jobs -l") or "")
 
 
@@ -301,6 +306,8 @@ def background_moved(t):
     t.expect("ttyjob")
     t.type("some words\n")
     say(t.expect("got some words"), "fg, and it reads", t.seen)
+    t.size(34, 94)
+    say(t.expect("columns=94"), "it hears of the window's new size", t.seen)
     to_background()
     tell("modes")
     say(is_stopped(t, "tty output"), "it is stopped when it sets modes", t.seen)
@@ -312,8 +319,11 @@ def background_moved(t):
     t.type("fg\n")
     say(t.expect("in front: Inappropriate"), "fg, and it cannot from there (ENOTTY)", t.seen)
     to_background()
+    t.size(36, 96)
     tell("write")
-    say(t.expect("written"), "it writes from the background", t.seen)
+    found = t.expect(r"(?s)(.*)written")
+    say(found and "columns=96" not in found[1], "it writes from the background, where it is "
+        "not told of the window's size", t.seen, found and found[1])
     t.command("stty tostop")
     say(until(lambda: has_tostop(True)), "stty tostop is seen there", t.seen)
     tell("write")
@@ -352,9 +362,8 @@ def stopped_moved(t):
     why = move(pid, NODE)
     say(not why and is_stopped(t, "tty input", "bg"), "bg lets it go on, and it is stopped",
         why, t.seen)
-    t.command("kill %1")
-    say(until(lambda: "Terminated" in (t.command("jobs") or "")) and
-        until(lambda: not state(pid)), "kill ends it, once bash has let it go on", t.seen)
+    say(hears(t, "Terminated", "kill %1") and until(lambda: not state(pid)),
+        "kill ends it, for bash lets it go on", state(pid), t.seen)
 
 
 def hang_up(t):

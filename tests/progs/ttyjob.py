@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """ttyjob.py FILE: a job that does at its terminal what it finds in FILE, a word at a
 time, and takes FILE away: read (a line), write, modes (sets those that are set), front
-(puts its group in front), tostop (says in FILE.out whether TOSTOP is set)."""
+(puts its group in front), tostop (says in FILE.out whether TOSTOP is set). On SIGWINCH
+it says how wide its window is."""
 import os
+import signal
 import sys
 import termios
 import time
@@ -28,6 +30,8 @@ def say(text):
 
 def main():
     path = sys.argv[1]
+    signal.signal(signal.SIGWINCH,
+                  lambda *_: say(f"columns={os.get_terminal_size(0).columns}"))
     say(f"pid={os.getpid()} is ready")
     while True:
         what = word(path)

@@ -185,7 +185,10 @@ static int take_modes(struct far *f, const Pando__Modes *m)
 	return 0;
 }
 
-/* A's own signal may have come first, and found the old size. */
+/*
+ * A's own signal may have come first, and found the old size: by this one too the kernel
+ * signals the group in front.
+ */
 static void take_window(struct far *f, const Pando__Window *w)
 {
 	struct winsize ws = { 0 }, old;
@@ -198,8 +201,6 @@ static void take_window(struct far *f, const Pando__Window *w)
 	if (!memcmp(&ws, &old, sizeof(ws)))
 		return;
 	ioctl(f->master, TIOCSWINSZ, &ws);
-	for (size_t i = 0; i < f->groups; i++)
-		init_kill(f->group[i], SIGWINCH, true);
 }
 
 /* --- input ----------------------------------------------------------------------------*/
