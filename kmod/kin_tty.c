@@ -31,6 +31,7 @@
  * @tty: its slave, with a reference
  * @node: where the terminal is, and the leader of its session
  * @sid: that session
+ * @group: of the first who has it
  * @pgid: the group in front there
  * @seq: of that word
  *
@@ -47,6 +48,7 @@ struct stand_in {
 	struct tty_struct *tty;
 	u16 node;
 	u32 sid;
+	u32 group;
 	u32 pgid;
 	u64 seq;
 };
@@ -116,7 +118,7 @@ static void closed_fn(struct work_struct *work)
 }
 
 /* Is it new? */
-static bool remember(struct tty_struct *tty, u16 node, u32 sid)
+static bool remember(struct tty_struct *tty, struct task_struct *task, u16 node, u32 sid)
 {
 	struct stand_in *s;
 	bool new = false;
@@ -129,6 +131,7 @@ static bool remember(struct tty_struct *tty, u16 node, u32 sid)
 	s->tty = tty_kref_get(tty);
 	s->node = node;
 	s->sid = sid;
+	s->group = task_pgrp_nr_ns(task, pando_ns());
 	list_add(&s->list, &stand_ins);
 	queue_delayed_work(system_unbound_wq, &closed_work, CLOSED_AFTER);
 	new = true;
@@ -153,17 +156,16 @@ void pando_kin_tty_reset(void)
 /*
  * A group without members here has no number here, and a node-local one means
  * somebody else: then it is the shell that is in front, or pando-init; at any rate
- * none of those who have this terminal.
+ * not who has this terminal.
  */
 static struct pid *get_front(const struct stand_in *s)
 {
-	u32 local = PANDO_LOCAL_PIDS;
 	struct pid *pid = NULL;
 
 	rcu_read_lock();
-	if (s->pgid >= local)
+	if (s->pgid >= PANDO_LOCAL_PIDS)
 		pid = find_pid_ns(s->pgid, pando_ns());
-	if (!pid && s->sid >= local)
+	if (!pid && s->sid >= PANDO_LOCAL_PIDS && s->sid != s->group)
 		pid = find_pid_ns(s->sid, pando_ns());
 	pid = get_pid(pid ?: find_pid_ns(1, pando_ns()));
 	rcu_read_unlock();
@@ -274,7 +276,7 @@ int pando_kin_tty_set(struct task_struct *task, struct file *file, u16 node, u32
 		return -ENOTTY;
 	if (node && c.tty->ctrl.session)
 		return -EPERM;
-	if (node && remember(c.tty, node, sid))
+	if (node && remember(c.tty, task, node, sid))
 		ask_front(c.tty, task, node, sid);
 	err = pando_tasklist_run(control, &c);
 	/* never the last reference: whoever opened it has one */
