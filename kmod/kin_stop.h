@@ -27,7 +27,10 @@ int pando_kin_stop_show(struct task_struct *task);
 int pando_kin_stop_set(struct task_struct *task, u32 signal);
 /* @to is marked as @from is; under tasklist_lock, neither is dead. */
 void pando_kin_stop_copy(struct task_struct *to, struct task_struct *from);
-/* Where both are stopped, what @from's parent was told is what @to's was. Likewise. */
+/*
+ * Where both are stopped: the parent of @to has been told by wait(), or has not, as it
+ * was of @from, which stood in its place. Likewise.
+ */
 void pando_kin_stop_told(struct task_struct *to, struct task_struct *from);
 
 #endif

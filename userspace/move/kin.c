@@ -548,23 +548,12 @@ static void control(const struct move *m, const struct kin *k, const struct kin_
 			 strerror(errno));
 }
 
-/* Its parent has waited for the stub, and knows what it knows. */
-static void take_stop(const struct kin *k, struct kin_task *t)
-{
-	struct pando_kin stub = { .pid = t->pid };
-
-	if (!ioctl(k->dev, PANDO_IOC_KIN, &stub) && stub.flags & PANDO_KIN_STUB &&
-	    t->kin.flags & PANDO_KIN_STOPPED)
-		t->kin.stop = stub.flags & PANDO_KIN_STOPPED ? stub.stop : 0;
-}
-
 void kin_place(struct move *m, struct kin *k, int tty)
 {
 	for (size_t i = 0; i < k->n; i++) {
 		struct kin_task *t = &k->task[i];
 		struct pando_place p = { .pid = t->pid, .kin = t->kin };
 
-		take_stop(k, t);
 		if (t->stub) {
 			place_child(k, t);
 			continue;
@@ -591,7 +580,7 @@ void kin_place(struct move *m, struct kin *k, int tty)
 	ioctl(k->dev, PANDO_IOC_KEEP);
 }
 
-void kin_stop(const struct kin *k)
+int kin_stop(struct move *m, const struct kin *k)
 {
 	for (size_t i = 0; i < k->n; i++) {
 		const struct kin_task *t = &k->task[i];
@@ -599,9 +588,10 @@ void kin_stop(const struct kin *k)
 
 		if (t->kin.flags & PANDO_KIN_STOPPED &&
 		    ioctl(k->dev, PANDO_IOC_STOP, &stop))
-			complain("%u, which was stopped, goes on: %s", t->pid,
-				 strerror(errno));
+			return move_fail(m, "%u was stopped, and cannot be here: %s",
+					 t->pid, strerror(errno));
 	}
+	return 0;
 }
 
 void kin_join(struct kin *k)

@@ -11,9 +11,9 @@
  *	KIN			->	kin_receive()
  *					kin_make()	stubs, before the restore
  *					kin_adopt()	pstree.img
+ *					kin_stop()	who stands stopped
  *	  ... commit ...
  *	kin_park()			kin_place()	before it runs
- *					kin_stop()	who stands stopped
  */
 #ifndef KIN_H
 #define KIN_H
@@ -73,13 +73,13 @@ int kin_unpack(struct move *m, struct kin *k, const uint8_t *data, size_t len);
 int kin_make(struct move *m, struct kin *k);
 /* criu is to put the tree into its own group and session: *@shell_job. */
 int kin_adopt(struct move *m, struct kin *k, bool *shell_job);
+/* Who stood stopped does so again: criu has them all under ptrace, and lets go next. */
+int kin_stop(struct move *m, const struct kin *k);
 /*
  * After the commit, before it runs. @tty: the slave that it has for its terminal here, or
  * -1.
  */
 void kin_place(struct move *m, struct kin *k, int tty);
-/* Who stood stopped does so again: criu has them all under ptrace, and lets go next. */
-void kin_stop(const struct kin *k);
 /* criu is done, and misses none of those it has restored: children are met. */
 void kin_join(struct kin *k);
 

@@ -323,7 +323,7 @@ static int criu_spoke(struct target *t)
 		if (!err)
 			err = move_fault(m, FAULT_T_TRACED);
 		if (!err)
-			kin_stop(&t->kin);
+			err = kin_stop(m, &t->kin);
 		if (!err)
 			err = group_freeze(m, &t->group);
 	}
