@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,6 +26,7 @@
 #define LOG_ALL		4
 #define END_MS		5000
 #define LEAST_MS	60000
+#define ROOM_MIN	(256u << 10)	/* bytes, for its log */
 
 static int request(struct move *m, struct criu *c, CriuReq *req)
 {
@@ -275,7 +277,13 @@ void criu_reason(const struct move *m, const char *log, char *buf, size_t size)
 	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
 	char line[1024];
 
+	struct statvfs fs;
+
 	snprintf(buf, size, "it ended without a word");
+	/* then it cannot write one either */
+	if (m->dir >= 0 && !fstatvfs(m->dir, &fs) &&
+	    (uint64_t)fs.f_bavail * fs.f_frsize < ROOM_MIN)
+		snprintf(buf, size, "no space left in %s", m->path);
 	while (f && fgets(line, sizeof(line), f)) {
 		char *s = strstr(line, "Error (");
 
