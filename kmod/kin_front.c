@@ -41,7 +41,7 @@ struct asked {
 
 atomic_t pando_kin_fronts = ATOMIC_INIT(0);
 
-/* Taken with interrupts off, below tasklist_lock, above siglock. */
+/* Taken with interrupts off; the end of a task takes it below siglock: nothing within. */
 static DEFINE_SPINLOCK(lock);
 static DEFINE_HASHTABLE(table, 5);	/* lock */
 
@@ -99,43 +99,6 @@ static struct front front_of(u32 sid)
 	return f;
 }
 
-/* --- where the leader is --------------------------------------------------------- */
-
-static int handle_ask(struct pando_rpc_req *req, u32 sid)
-{
-	struct pando_wire_kin_front *reply = req->reply;
-	struct asked *new = kzalloc(sizeof(*new), GFP_KERNEL), *a;
-	struct front f;
-
-	if (!new)
-		return -ENOMEM;
-	spin_lock_irq(&lock);
-	f = front_of(sid);
-	a = f.has ? find(sid) : NULL;
-	if (f.has && !a) {
-		a = new;
-		new = NULL;
-		a->sid = sid;
-		hash_add(table, &a->node, sid);
-		atomic_inc(&pando_kin_fronts);
-		/* the hook has not looked before that: so we look once more */
-		f = front_of(sid);
-	}
-	if (a) {
-		__set_bit(req->node, a->nodes);
-		a->asks++;
-		*reply = (struct pando_wire_kin_front){
-			.sid = cpu_to_le32(sid),
-			.pgid = cpu_to_le32(f.pgid),
-			.seq = cpu_to_le64(++a->seq),
-		};
-		req->reply_len = sizeof(*reply);
-	}
-	spin_unlock_irq(&lock);
-	kfree(new);
-	return a ? 0 : -ESRCH;
-}
-
 /* It has nobody before that terminal any more, unless it has asked anew. */
 static void drop(u32 sid, u16 node, u32 asks)
 {
@@ -149,6 +112,47 @@ static void drop(u32 sid, u16 node, u32 asks)
 			forget(a);
 	}
 	spin_unlock_irq(&lock);
+}
+
+/* --- where the leader is --------------------------------------------------------- */
+
+static int handle_ask(struct pando_rpc_req *req, u32 sid)
+{
+	struct pando_wire_kin_front *reply = req->reply;
+	struct asked *new = kzalloc(sizeof(*new), GFP_KERNEL), *a;
+	struct front f;
+	u32 asks;
+	u64 seq;
+
+	if (!new)
+		return -ENOMEM;
+	spin_lock_irq(&lock);
+	a = find(sid);
+	if (!a) {
+		a = new;
+		new = NULL;
+		a->sid = sid;
+		hash_add(table, &a->node, sid);
+		atomic_inc(&pando_kin_fronts);
+	}
+	__set_bit(req->node, a->nodes);
+	asks = ++a->asks;
+	seq = ++a->seq;
+	spin_unlock_irq(&lock);
+	kfree(new);
+	/* what changes from here on is told, with a later number */
+	f = front_of(sid);
+	if (!f.has) {
+		drop(sid, req->node, asks);
+		return -ESRCH;
+	}
+	*reply = (struct pando_wire_kin_front){
+		.sid = cpu_to_le32(sid),
+		.pgid = cpu_to_le32(f.pgid),
+		.seq = cpu_to_le64(seq),
+	};
+	req->reply_len = sizeof(*reply);
+	return 0;
 }
 
 static void set_late(u32 sid)
@@ -180,12 +184,13 @@ static void tell(u32 sid)
 		bitmap_copy(nodes, a->nodes, NODES);
 		asks = a->asks;
 		a->late = false;
-		msg.pgid = cpu_to_le32(front_of(sid).pgid);
 		msg.seq = cpu_to_le64(++a->seq);
 	}
 	spin_unlock_irq(&lock);
 	if (!a)
 		return;
+	/* a change after that is told with a later number */
+	msg.pgid = cpu_to_le32(front_of(sid).pgid);
 	for_each_set_bit(id, nodes, NODES) {
 		err = pando_rpc_call(id, PANDO_MSG_KIN_FRONT,
 				     &(struct kvec){ &msg, sizeof(msg) }, 1,

@@ -19,6 +19,7 @@
 #include "rpc.h"
 #include "serve.h"
 
+/* With interrupts off: signals ask who serves, below siglock. */
 static DEFINE_SPINLOCK(lock);
 static LIST_HEAD(queue);	/* requests that wait for a thread; lock */
 static LIST_HEAD(threads);	/* threads inside the ioctl; lock */
@@ -27,13 +28,14 @@ static DECLARE_WAIT_QUEUE_HEAD(wait);
 
 void pando_serve_queue(struct pando_rpc_req *req)
 {
+	unsigned long flags;
 	bool refused;
 
-	spin_lock(&lock);
+	spin_lock_irqsave(&lock, flags);
 	refused = closing;
 	if (!refused)
 		list_add_tail(&req->list, &queue);
-	spin_unlock(&lock);
+	spin_unlock_irqrestore(&lock, flags);
 	if (refused)
 		pando_rpc_refuse(req, -EHOSTDOWN);
 	else
@@ -43,15 +45,16 @@ void pando_serve_queue(struct pando_rpc_req *req)
 struct pando_server *pando_server_current(void)
 {
 	struct pando_server *s, *found = NULL;
+	unsigned long flags;
 
-	spin_lock(&lock);
+	spin_lock_irqsave(&lock, flags);
 	list_for_each_entry(s, &threads, list) {
 		if (s->task == current) {
 			found = s;
 			break;
 		}
 	}
-	spin_unlock(&lock);
+	spin_unlock_irqrestore(&lock, flags);
 	return found;
 }
 
@@ -72,12 +75,12 @@ static struct pando_rpc_req *next_request(bool *stop)
 {
 	struct pando_rpc_req *req;
 
-	spin_lock(&lock);
+	spin_lock_irq(&lock);
 	*stop = closing;
 	req = list_first_entry_or_null(&queue, struct pando_rpc_req, list);
 	if (req)
 		list_del_init(&req->list);
-	spin_unlock(&lock);
+	spin_unlock_irq(&lock);
 	return req;
 }
 
@@ -131,13 +134,13 @@ static long serve_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return -ENOTCONN;
 	if (!pando_ns_current_is_init())
 		return -EPERM;
-	spin_lock(&lock);
+	spin_lock_irq(&lock);
 	list_add(&s.list, &threads);
-	spin_unlock(&lock);
+	spin_unlock_irq(&lock);
 	ret = serve(&s);
-	spin_lock(&lock);
+	spin_lock_irq(&lock);
 	list_del(&s.list);
-	spin_unlock(&lock);
+	spin_unlock_irq(&lock);
 	wake_up_all(&wait);
 	return ret;
 }
@@ -159,9 +162,9 @@ static struct miscdevice serve_dev = {
 
 void pando_serve_open(void)
 {
-	spin_lock(&lock);
+	spin_lock_irq(&lock);
 	closing = false;
-	spin_unlock(&lock);
+	spin_unlock_irq(&lock);
 }
 
 void pando_serve_close(void)
@@ -169,9 +172,9 @@ void pando_serve_close(void)
 	struct pando_rpc_req *req;
 	bool stop;
 
-	spin_lock(&lock);
+	spin_lock_irq(&lock);
 	closing = true;
-	spin_unlock(&lock);
+	spin_unlock_irq(&lock);
 	wake_up_all(&wait);
 	while ((req = next_request(&stop)))
 		pando_rpc_refuse(req, -EHOSTDOWN);
