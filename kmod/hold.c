@@ -123,9 +123,9 @@ static void describe(struct held *s, int sig, const struct kernel_siginfo *info)
 
 static bool wanted(const struct hold *h, int sig, int code)
 {
-	/* nor is it stopped yet, if it is to be, and could be made to go on */
+	/* nor is it stopped yet, if it is to be; and what stops keeps its order */
 	if (h->copy)
-		return sig == SIGKILL || sig == SIGSTOP || sig == SIGCONT;
+		return sig == SIGKILL || sig == SIGCONT || sig_kernel_stop(sig);
 	/* without criu that traces it, any fatal one would kill it at once */
 	return sig == SIGKILL ||
 	       ((h->moved || !h->owner) && !is_timer(sig, code));
@@ -141,15 +141,16 @@ static struct held *find_held(const struct hold *h, int sig, u32 thread)
 	return NULL;
 }
 
-/* As the kernel has it: who goes on is not stopped by what came before, nor the reverse. */
-static void undo(struct hold *h, int sig)
+/*
+ * As the kernel has it: who goes on is not stopped by what came before. Not the
+ * reverse: who stands stopped goes on when SIGCONT is sent, and is stopped anew.
+ */
+static void undo_stops(struct hold *h)
 {
 	struct held *s, *next;
 
-	if (sig != SIGCONT && !sig_kernel_stop(sig))
-		return;
 	list_for_each_entry_safe(s, next, &h->signals, list) {
-		if (sig == SIGCONT ? !sig_kernel_stop(s->sig) : s->sig != SIGCONT)
+		if (!sig_kernel_stop(s->sig))
 			continue;
 		list_del(&s->list);
 		h->count--;
@@ -165,7 +166,8 @@ static int hold(struct hold *h, int sig, struct kernel_siginfo *info,
 
 	if (task == h->leader && tid)
 		tid = h->pid;
-	undo(h, sig);
+	if (sig == SIGCONT)
+		undo_stops(h);
 	/* of these one is as good as many */
 	if (sig < SIGRTMIN && find_held(h, sig, tid))
 		return 1;

@@ -20,6 +20,7 @@
 
 #define NODES		(PANDO_NODE_MAX + 1)
 #define LATE_AFTER	HZ
+#define LATE_MOST	32	/* of them at a time */
 
 /**
  * struct asked - a session of this node that others ask for
@@ -91,7 +92,7 @@ static struct front front_of(u32 sid)
 	struct pid *pid;
 
 	rcu_read_lock();
-	pid = find_pid_ns(sid, pando_ns());
+	pid = pando_ns() ? find_pid_ns(sid, pando_ns()) : NULL;
 	leader = pid ? pid_task(pid, PIDTYPE_TGID) : NULL;
 	if (leader)
 		pando_siglock_run(leader, look, &f);
@@ -124,6 +125,10 @@ static int handle_ask(struct pando_rpc_req *req, u32 sid)
 	u32 asks;
 	u64 seq;
 
+	if (sid < PANDO_LOCAL_PIDS || sid >= PANDO_PID_MAX) {
+		kfree(new);
+		return -ESRCH;
+	}
 	if (!new)
 		return -ENOMEM;
 	spin_lock_irq(&lock);
@@ -213,20 +218,20 @@ void pando_kin_front_changed(void)
 
 static void late_fn(struct work_struct *work)
 {
+	u32 sid[LATE_MOST], n = 0, j;
 	struct asked *a;
-	u32 sid = 0;
 	int i;
 
 	spin_lock_irq(&lock);
 	hash_for_each(table, i, a, node)
-		if (a->late)
-			sid = a->sid;
+		if (a->late && n < LATE_MOST)
+			sid[n++] = a->sid;
 	spin_unlock_irq(&lock);
-	if (!sid)
-		return;
-	tell(sid);
-	/* others, or this one again */
-	mod_delayed_work(system_unbound_wq, &late_work, LATE_AFTER);
+	for (j = 0; j < n; j++)
+		tell(sid[j]);
+	/* others, or these again */
+	if (n)
+		mod_delayed_work(system_unbound_wq, &late_work, LATE_AFTER);
 }
 
 void pando_kin_front_freed(u32 nr)

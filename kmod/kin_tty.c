@@ -176,8 +176,11 @@ static struct pid *get_front(const struct stand_in *s)
 static void set_front(struct tty_struct *tty, struct pid *pid)
 {
 	spin_lock_irq(&tty->ctrl.lock);
-	/* one that is hung up has none, and will have none any more */
-	if (!test_bit(TTY_HUPPED, &tty->flags))
+	/*
+	 * One that is hung up has none, and will have none any more. Who has made
+	 * it the terminal of a session of its own says who is in front.
+	 */
+	if (!test_bit(TTY_HUPPED, &tty->flags) && !tty->ctrl.session)
 		swap(tty->ctrl.pgrp, pid);
 	spin_unlock_irq(&tty->ctrl.lock);
 	put_pid(pid);

@@ -192,14 +192,19 @@ int kin_show_stops(struct move *m, const struct tree *t)
 	return 0;
 }
 
-int kin_check_stops(struct move *m, const struct kin *k)
+int kin_check_stops(struct move *m, const struct kin *k,
+		    const struct tree *before)
 {
 	for (size_t i = 0; i < k->n; i++) {
 		const struct kin_task *t = &k->task[i];
+		const struct task *b = tree_find(before, t->pid);
 		struct pando_kin now = { .pid = t->pid };
+		uint32_t was = t->kin.flags & PANDO_KIN_STOPPED;
 
-		if (!t->stub && !ioctl(k->dev, PANDO_IOC_KIN, &now) &&
-		    (now.flags ^ t->kin.flags) & PANDO_KIN_STOPPED)
+		if (t->stub || ioctl(k->dev, PANDO_IOC_KIN, &now))
+			continue;
+		if ((now.flags & PANDO_KIN_STOPPED) != was ||
+		    (b && (b->state == 'T') != !!was))
 			return move_fail(m, "process %u was %s during the move",
 					 t->pid, now.flags & PANDO_KIN_STOPPED ?
 					 "stopped" : "made to go on");

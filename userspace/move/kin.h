@@ -58,8 +58,12 @@ int kin_collect(struct move *m, struct kin *k, const struct tree *t);
 int kin_nest(struct move *m, struct kin *k);
 /* Before that: criu is to see who stands stopped as it knows to. */
 int kin_show_stops(struct move *m, const struct tree *t);
-/* Signals are held by now: is everybody stopped, or not, as it was collected? */
-int kin_check_stops(struct move *m, const struct kin *k);
+/*
+ * Signals are held by now: is everybody stopped, or not, as it was collected, and
+ * @before criu looked?
+ */
+int kin_check_stops(struct move *m, const struct kin *k,
+		    const struct tree *before);
 /* As bytes, for the other mover. Malloc'ed. */
 uint8_t *kin_pack(const struct kin *k, size_t *len);
 /*

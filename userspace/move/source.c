@@ -236,7 +236,7 @@ static int all_frozen(struct source *s)
 	int err;
 
 	/* now that nothing moves: exactly who is in it */
-	s->before = s->tree;
+	tree_free(&s->tree);
 	if (tree_collect(&s->tree, m->start->root))
 		return move_fail(m, "process %u ended", m->start->root);
 	kin_mark(&s->tree);
@@ -597,16 +597,12 @@ static int prepare(struct source *s)
 /* While it runs: to change groups takes its time. */
 static int enter_group(struct source *s)
 {
-	struct tree t;
 	int err;
 
-	if (tree_collect(&t, s->m->start->root))
+	if (tree_collect(&s->before, s->m->start->root))
 		return move_fail(s->m, "process %u ended", s->m->start->root);
-	err = group_enter(s->m, &s->group, &t);
-	if (!err)
-		err = kin_show_stops(s->m, &t);
-	tree_free(&t);
-	return err;
+	err = group_enter(s->m, &s->group, &s->before);
+	return err ? err : kin_show_stops(s->m, &s->before);
 }
 
 static int run(struct source *s)
@@ -656,7 +652,7 @@ static int run(struct source *s)
 	if (err)
 		return err;
 	hold_stay(s->hold);
-	err = kin_check_stops(m, &s->kin);
+	err = kin_check_stops(m, &s->kin, &s->before);
 	if (err)
 		return err;
 	m->ready = true;
