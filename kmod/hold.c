@@ -402,18 +402,6 @@ static void free_hold(struct hold *h)
 	kfree(h);
 }
 
-static struct task_struct *get_process(u32 nr)
-{
-	struct task_struct *task;
-	struct pid *pid;
-
-	rcu_read_lock();
-	pid = find_pid_ns(nr, pando_ns());
-	task = pid ? get_pid_task(pid, PIDTYPE_TGID) : NULL;
-	rcu_read_unlock();
-	return task;
-}
-
 static int add_seen(struct hold *h, const struct pando_hold *args)
 {
 	struct seen *seen = kmalloc(sizeof(*seen), GFP_KERNEL);
@@ -470,7 +458,7 @@ int pando_hold_begin(struct file *owner, const struct pando_hold *args)
 
 	if (!args->move || args->flags & ~PANDO_HOLD_COPY || args->reserved)
 		return -EINVAL;
-	task = get_process(args->pid);
+	task = pando_ns_get_process(args->pid);
 	if (!task)
 		return -ESRCH;
 	mutex_lock(&act);

@@ -29,19 +29,6 @@
 #include "stub.h"
 #include "watch.h"
 
-/* The newest process of that number, with a reference. */
-static struct task_struct *get_process(u32 nr)
-{
-	struct task_struct *task;
-	struct pid *pid;
-
-	rcu_read_lock();
-	pid = find_pid_ns(nr, pando_ns());
-	task = pid ? get_pid_task(pid, PIDTYPE_TGID) : NULL;
-	rcu_read_unlock();
-	return task;
-}
-
 /* What to add to this host's CLOCK_BOOTTIME to have the namespace's. */
 static s64 boot_offset(void)
 {
@@ -57,7 +44,7 @@ static long ask(struct pando_kin __user *user)
 
 	if (copy_from_user(&kin, user, sizeof(kin)))
 		return -EFAULT;
-	task = get_process(kin.pid);
+	task = pando_ns_get_process(kin.pid);
 	if (!task)
 		return -ESRCH;
 	kin = (struct pando_kin){ .pid = kin.pid,
@@ -117,7 +104,7 @@ static long place(const struct pando_place __user *user)
 		return -EFAULT;
 	if (p.flags & ~PANDO_PLACE_SPREAD || p.reserved)
 		return -EINVAL;
-	r.task = get_process(p.pid);
+	r.task = pando_ns_get_process(p.pid);
 	if (!r.task)
 		return -ESRCH;
 	r.ppid = p.ppid;
@@ -151,8 +138,8 @@ static long park(const struct pando_park __user *user)
 
 	if (copy_from_user(&p, user, sizeof(p)))
 		return -EFAULT;
-	body = get_process(p.pid);
-	stub = get_process(p.stub);
+	body = pando_ns_get_process(p.pid);
+	stub = pando_ns_get_process(p.stub);
 	if (!body || !stub)
 		goto out;
 	if (p.stub >= PANDO_LOCAL_PIDS || !p.where ||
@@ -274,7 +261,7 @@ static long set_terminal(const struct pando_terminal __user *user)
 	tty = fget(t.fd);
 	if (!tty)
 		return -EBADF;
-	task = get_process(t.pid);
+	task = pando_ns_get_process(t.pid);
 	ret = task ? pando_kin_tty_set(task, tty, t.node, t.sid) : -ESRCH;
 	if (task)
 		put_task_struct(task);
@@ -290,7 +277,7 @@ static long show_stop(const __u32 __user *user)
 
 	if (get_user(pid, user))
 		return -EFAULT;
-	task = get_process(pid);
+	task = pando_ns_get_process(pid);
 	if (!task)
 		return -ESRCH;
 	err = pando_kin_stop_show(task);
@@ -308,7 +295,7 @@ static long stop(const struct pando_stop __user *user)
 		return -EFAULT;
 	if (!valid_signal(s.signal))
 		return -EINVAL;
-	task = get_process(s.pid);
+	task = pando_ns_get_process(s.pid);
 	if (!task)
 		return -ESRCH;
 	err = pando_kin_stop_set(task, s.signal);

@@ -110,13 +110,8 @@ static int moved_one(u32 pid, u16 from, u16 to)
 /* Whoever has a pidfd of it here will hear of its end there. */
 static void leave(u32 nr, u16 to)
 {
-	struct task_struct *task;
-	struct pid *pid;
+	struct task_struct *task = pando_ns_get_process(nr);
 
-	rcu_read_lock();
-	pid = find_pid_ns(nr, pando_ns());
-	task = pid ? get_pid_task(pid, PIDTYPE_TGID) : NULL;
-	rcu_read_unlock();
 	if (!task)
 		return;
 	pando_watch_leave(nr, task, to);

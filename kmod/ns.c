@@ -68,6 +68,21 @@ bool pando_ns_has_process(u32 nr)
 	return has_task(nr);
 }
 
+struct task_struct *pando_ns_get_process(u32 nr)
+{
+	struct pid_namespace *ns = pando_ns();
+	struct task_struct *task;
+	struct pid *pid;
+
+	if (!ns)
+		return NULL;
+	rcu_read_lock();
+	pid = find_pid_ns(nr, ns);
+	task = pid ? get_pid_task(pid, PIDTYPE_TGID) : NULL;
+	rcu_read_unlock();
+	return task;
+}
+
 bool pando_ns_is_alive(u32 nr)
 {
 	struct pid_namespace *ns = pando_ns();

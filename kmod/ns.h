@@ -27,6 +27,8 @@ bool pando_ns_has_pid(u32 nr);
 bool pando_ns_has_number(u32 nr);
 /* Has a task that number, be it a process's, a stub's or a zombie's? */
 bool pando_ns_has_process(u32 nr);
+/* The newest process of that number, with a reference, or NULL. Process context. */
+struct task_struct *pando_ns_get_process(u32 nr);
 /* ... and has not ended? Any context. */
 bool pando_ns_is_alive(u32 nr);
 

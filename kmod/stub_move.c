@@ -20,18 +20,6 @@
 #include "relation.h"
 #include "stub_parts.h"
 
-static struct task_struct *get_process(u32 pid)
-{
-	struct task_struct *task;
-	struct pid *p;
-
-	rcu_read_lock();
-	p = find_pid_ns(pid, pando_ns());
-	task = p ? get_pid_task(p, PIDTYPE_TGID) : NULL;
-	rcu_read_unlock();
-	return task;
-}
-
 static void unclaim(struct file *owner, u32 pid)
 {
 	struct pando_stub *s;
@@ -54,7 +42,7 @@ static int claim(struct file *owner, u32 pid, bool travels)
 	if (pando_locate_is_reserved(pid))
 		return -EEXIST;
 	if (pando_ns_has_process(pid)) {
-		original = travels ? get_process(pid) : NULL;
+		original = travels ? pando_ns_get_process(pid) : NULL;
 		if (!original)
 			return -EEXIST;
 	}
@@ -90,7 +78,7 @@ int pando_stub_claim(struct file *owner, u32 pid, bool travels)
 
 int pando_stub_bind(struct file *owner, u32 pid, u16 where)
 {
-	struct task_struct *task = get_process(pid);
+	struct task_struct *task = pando_ns_get_process(pid);
 	struct pando_stub *s;
 	int err = -ESRCH;
 
@@ -157,7 +145,7 @@ int pando_stub_join(struct file *owner, u32 pid)
 	spin_unlock_irq(&pando_stub_lock);
 	if (!r.task)
 		goto out;
-	r.stub = get_process(pid);
+	r.stub = pando_ns_get_process(pid);
 	r.pgid = task_pgrp_nr_ns(r.task, ns);
 	r.sid = task_session_nr_ns(r.task, ns);
 	if (r.stub && r.stub != r.task)
