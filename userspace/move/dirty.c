@@ -222,9 +222,19 @@ void dirty_forget(struct dirty *d, pid_t pid, uint64_t addr, uint64_t pages)
 {
 	struct dirty_proc *p = find(d, pid);
 	uint64_t end = addr + pages * PAGE;
+	size_t low = 0, high = p ? p->nwas : 0;
 
-	for (size_t i = 0; p && i < p->nwas; i++) {
-		struct dirty_span *s = &p->was[i];
+	/* the first that ends behind @addr: a process may have 100,000 */
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (p->was[mid].end <= addr)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	for (; p && low < p->nwas && p->was[low].start < end; low++) {
+		struct dirty_span *s = &p->was[low];
 
 		for (uint64_t a = addr > s->start ? addr : s->start;
 		     a < end && a < s->end; a += PAGE)

@@ -28,6 +28,7 @@
 enum { LAZY_NEVER, LAZY_AUTO, LAZY_ALL };	/* MoveStart.lazy */
 
 #define STALE		2		/* rounds in a row that did not help */
+#define MAPS_A_TICK	1024
 #define HUGE_PAGES	512u
 #define HUGE_BYTES	(HUGE_PAGES * (uint64_t)PAGE)
 
@@ -113,24 +114,43 @@ static bool is_ours(const char *perms, uint64_t inode, const char *name)
 	       !strncmp(name, "[stack", 6) || !strncmp(name, "[anon:", 6);
 }
 
+/*
+ * Makes p->entry those of @pages from @start on. However few are asked for, the kernel
+ * walks to the next border of a huge page: so that is what is read, and for the
+ * mappings behind it is there already.
+ */
 static int read_entries(struct precopy *p, int fd, uint64_t start,
 			uint64_t pages)
 {
-	size_t len = pages * sizeof(*p->entry), got = 0;
+	uint64_t first = start / PAGE, wanted = first + pages;
+	size_t len, got = 0;
 
-	if (pages > p->entries) {
-		p->entries = pages;
-		p->entry = xrealloc(p->entry, pages, sizeof(*p->entry));
+	if (first >= p->first && wanted <= p->first + p->entries) {
+		p->entry = p->window + (first - p->first);
+		return 0;
 	}
+	wanted += (HUGE_PAGES - wanted % HUGE_PAGES) % HUGE_PAGES;
+	len = (wanted - first) * sizeof(*p->window);
+	if (len > p->room) {
+		p->room = len;
+		p->window = xrealloc(p->window, len, 1);
+	}
+	p->entries = 0;
 	while (got < len) {
-		ssize_t n = pread(fd, (uint8_t *)p->entry + got, len - got,
-				  start / PAGE * sizeof(*p->entry) + got);
+		ssize_t n = pread(fd, (uint8_t *)p->window + got, len - got,
+				  first * sizeof(*p->window) + got);
 
-		if (n <= 0)
-			return n ? -errno : -ESRCH;
+		if (n < 0)
+			return -errno;
+		/* the end of the address space */
+		if (!n)
+			break;
 		got += n;
 	}
-	return 0;
+	p->first = first;
+	p->entries = got / sizeof(*p->window);
+	p->entry = p->window;
+	return p->entries >= pages ? 0 : -ESRCH;
 }
 
 /* Aligned, all there, and in one piece of memory: a huge page by its looks. */
@@ -166,6 +186,7 @@ static int look(struct precopy *p, pid_t pid, bool huge)
 	char *maps = proc_text(pid, "maps"), *line, *save = NULL;
 	int fd = open_proc(pid, "pagemap", O_RDONLY), err = 0;
 	struct dirty_proc *dp = NULL;
+	unsigned int seen = 0;
 
 	if (!maps || fd < 0) {
 		free(maps);
@@ -173,6 +194,7 @@ static int look(struct precopy *p, pid_t pid, bool huge)
 			close(fd);
 		return -ESRCH;
 	}
+	p->entries = 0;
 	if (!huge)
 		dp = dirty_open(&p->dirty, pid);
 	for (line = strtok_r(maps, "\n", &save); line && !err;
@@ -187,6 +209,9 @@ static int look(struct precopy *p, pid_t pid, bool huge)
 		if (!is_ours(perms, inode, line + at))
 			continue;
 		err = read_entries(p, fd, start, (end - start) / PAGE);
+		/* there may be 100,000, and the target waits for a word */
+		if (!err && !(++seen % MAPS_A_TICK) && p->m->peer >= 0)
+			err = peer_tick(p->m);
 		if (err)
 			break;
 		note_huge(p, pid, start, (end - start) / PAGE);
@@ -552,7 +577,7 @@ void precopy_free(struct precopy *p)
 		close(p->watch);
 	dirty_free(&p->dirty);
 	dirty_runs_free(&p->runs);
-	free(p->entry);
+	free(p->window);
 	free(p->huge);
 	*p = (struct precopy){ 0 };
 }

@@ -34,8 +34,10 @@ struct precopy {
 	int watch;			/* of mappings that move */
 	struct dirty dirty;
 	struct dirty_runs runs;		/* of the round at hand */
-	uint64_t *entry;		/* of a mapping */
-	size_t entries;
+	uint64_t *entry;		/* of a mapping: in the window */
+	uint64_t *window;		/* of page table entries, as they were read */
+	uint64_t first;			/* page of the first of them */
+	size_t entries, room;		/* how many; bytes for them */
 	uint64_t *huge;			/* addresses of huge pages to split */
 	size_t nhuge;
 	size_t hint;			/* where the target asked last */
