@@ -76,7 +76,16 @@ static void take_parent(struct task_struct *to, struct task_struct *from)
 	set_parent(to, parent);
 	to->parent_exec_id = from->parent_exec_id;
 	to->exit_signal = from->exit_signal;
-	to->pdeath_signal = from->pdeath_signal;
+}
+
+/*
+ * A stub was to die with who made it. From now on its parent's end is nothing to it: its
+ * process is told where it runs, where the stub of its parent ends, and what it wants
+ * then it may have changed meanwhile.
+ */
+static void no_pdeath(struct task_struct *stub)
+{
+	stub->pdeath_signal = 0;
 }
 
 static void give_to(struct task_struct *task, struct task_struct *parent)
@@ -160,6 +169,7 @@ static int exchange(void *arg)
 	if (is_orphan(body))
 		return -ECHILD;
 	take_parent(stub, body);
+	no_pdeath(stub);
 	give_to(body, maker);
 	take_children(stub, body);
 	take_terminal(stub, body);
@@ -216,6 +226,8 @@ static int place(void *arg)
 		if (!parent || is_dead(parent) || parent->exit_state)
 			parent = reaper;
 		give_to(task, parent);
+		if (pando_stub_is(task))
+			no_pdeath(task);
 	}
 	set_pid(task, PIDTYPE_PGID, pgrp);
 	set_pid(task, PIDTYPE_SID, session);

@@ -128,10 +128,13 @@ in_cluster 1 "kill -KILL $P"
 # --- the parent ends ---------------------------------------------------------------
 parent pdeath
 move "$C" 2
+move "$C" 3
+sees x 3 "$P" "$P" "$P"
+refuse 'a move is not the death of its parent' on 1 "grep -q ^SIGHUP $log.child"
 in_cluster 3 "kill -KILL $P"
 check 'it is signalled when its parent dies' \
-	wait_for 10 on 1 "grep -q '^SIGHUP node2' $log.child"
-sees x 2 1 "$P" "$P"
+	wait_for 10 on 1 "grep -q '^SIGHUP node3' $log.child"
+sees x 3 1 "$P" "$P"
 in_cluster 1 "kill -KILL $C"
 check 'the orphan is gone' wait_for 10 gone "$C" 3
 no_stub_left 'no stub is left'

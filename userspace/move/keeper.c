@@ -234,6 +234,7 @@ static void __attribute__((noreturn)) keep(int sock, const char *group)
 	struct held h = { .group = group, .criu = -1, .guard = -1, .tty = -1 };
 	struct pollfd p[2] = { { sock, POLLIN, 0 }, { -1, POLLIN, 0 } };
 	struct signalfd_siginfo si;
+	bool committed = false;
 	sigset_t set;
 	int fd;
 
@@ -278,9 +279,14 @@ static void __attribute__((noreturn)) keep(int sock, const char *group)
 			post_guard(&h, fd, sock);
 			break;
 		case SAY_COMMIT:
+			committed = true;
+			break;
+		case SAY_DONE:
 			_exit(0);
 		default:
-			kill_below(&h);
+			/* after the commit the guard does it */
+			if (!committed)
+				kill_below(&h);
 			_exit(1);
 		}
 	}
@@ -370,6 +376,11 @@ void keeper_commit(struct keeper *k)
 {
 	say(k->guard, SAY_COMMIT, -1);
 	say(k->sock, SAY_COMMIT, -1);
+}
+
+void keeper_leave(struct keeper *k)
+{
+	say(k->sock, SAY_DONE, -1);
 	close(k->sock);
 	k->sock = -1;
 	/* it is the child of one of the movers, be it another one's */

@@ -4,8 +4,7 @@
  * whatever becomes of its mover.
  *
  * The keeper is the parent of criu, and so of what criu builds. When the mover
- * goes before the commit it kills all of that. At the commit it goes itself,
- * and the tree is pando-init's from then on.
+ * goes before the commit it kills all of that. After the commit it goes itself.
  *
  * The guard holds copies of the userfaultfds while memory is put in its place.
  * A page that is missing is waited for as long as one of them is open; were
@@ -48,6 +47,11 @@ int keeper_parted(struct move *m, struct keeper *k);
 int keeper_built(struct move *m, struct keeper *k);
 /* It is committed. */
 void keeper_commit(struct keeper *k);
+/*
+ * The tree is where it belongs: the keeper goes. Not before, because its end is that of
+ * a parent: to who asked for a signal then (PR_SET_PDEATHSIG) it would be sent.
+ */
+void keeper_leave(struct keeper *k);
 /* Its memory is complete: nobody is needed any more. */
 void keeper_done(struct keeper *k);
 /* Away with all that was built: 0, or -ETIMEDOUT when something is left. */

@@ -236,6 +236,7 @@ static void let_run(struct target *t)
 	target_die_first(false);
 	keeper_commit(&t->keeper);
 	kin_place(t->m, &t->kin, t->terminal.slave);
+	keeper_leave(&t->keeper);
 	/* from here on it is the tree's alone */
 	terminal_free(&t->terminal);
 	let_clock_pass(t);

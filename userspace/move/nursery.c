@@ -43,7 +43,7 @@ static void plain_signals(void)
  */
 static void be_stub(const struct ids *ids, pid_t maker)
 {
-	/* until it has a parent of its own; then that one's choice is set */
+	/* until it has a parent of its own: the kernel module clears it then */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != maker)
 		_exit(1);
