@@ -14,16 +14,25 @@ frozen() { on "$1" 'grep -q "^frozen 1" /sys/fs/cgroup/pando/tasks/cgroup.events
 
 device() { # start|kill
 	if [ "$1" = start ]; then
-		on 3 'setsid corosync-qnetd -f -s off </dev/null >/var/log/qnetd.log 2>&1 &'
+		on 3 'setsid sh -c "until corosync-qnetd -f -s off; do sleep 1; done" </dev/null >/var/log/qnetd.log 2>&1 &'
 	else
-		on 3 'pkill -KILL corosync-qnetd'
+		on 3 'pkill -f "^sh -c until corosync-qnetd"; pkill -KILL corosync-qnetd'
 	fi
+}
+
+why_no_vote() {
+	diag "$(on 3 'pgrep -a corosync-qnetd; tail -n 20 /var/log/qnetd.log')"
+	for n in 1 2; do
+		diag "node$n: $(on $n 'pgrep -a corosync-qdevic; tail -n 20 /var/log/qdevice.log
+			corosync-quorumtool -s')"
+	done
 }
 
 # The rig's own corosync.conf, less node 3, and with a device there.
 configure() { # NODE [STATE]: as a new node, or with what is in STATE
 	on "$1" "rig-service status pandod >/dev/null && { pandod --shutdown --force; rig-service stop pandod; }
-		pkill -x corosync-qdevic; rig-service stop corosync
+		pkill -f '^sh -c until corosync-qdevice'; pkill -x corosync-qdevic
+		rig-service stop corosync
 		rm -rf /var/lib/pando; [ -z '${2:-}' ] || cp -a '${2:-}' /var/lib/pando
 		python3 - <<-'X'
 		import re
@@ -49,7 +58,7 @@ configure() { # NODE [STATE]: as a new node, or with what is in STATE
 		X
 		rig-service start corosync || exit 1
 		for try in \$(seq 100); do corosync-quorumtool -s >/dev/null 2>&1 && break; sleep 0.2; done
-		setsid corosync-qdevice -f </dev/null >/var/log/qdevice.log 2>&1 &
+		setsid sh -c 'until corosync-qdevice -f; do sleep 1; done' </dev/null >/var/log/qdevice.log 2>&1 &
 		disown
 		rig-service start pandod"
 }
@@ -61,7 +70,7 @@ configure 1 &
 configure 2
 wait
 check 'two nodes are a cluster' wait_for 120 both
-check 'with three votes' wait_for 120 has_votes 1 3
+check 'with three votes' wait_for 120 has_votes 1 3 || why_no_vote
 p1=$(counter 1 count.1)
 p2=$(counter 2 count.2)
 check 'a process counts on each' wait_for 20 eval 'counts count.1 && counts count.2'
