@@ -11,6 +11,7 @@
  *	locked	mlock()
  *	stack	six megabytes deep
  *	file	a private mapping of a file that was written to
+ *	swapped	paged out, where there is swap
  *	many	so many mappings, of a page each
  */
 #include <signal.h>
@@ -28,12 +29,13 @@
 #define MEMFD	(2ul << 20)
 #define HUGE	(8ul << 20)
 #define LOCKED	(4ul << 20)
+#define SWAPPED	(4ul << 20)
 #define FILE_LEN	(64 * PAGE)
 #define DEPTH	1500	/* frames of a page */
 #define ANSWERS	3000	/* waits of 10 ms for the child */
 
 static const char *dir;
-static uint64_t *shared, *memfd, *huge, *locked, *file, **many;
+static uint64_t *shared, *memfd, *huge, *locked, *file, *swapped, **many;
 static uint64_t *frame[DEPTH];
 static unsigned long nmany, generation;
 static int fd;
@@ -110,6 +112,8 @@ static void fill_all(void)
 	for (unsigned long i = 0; i < nmany; i++)
 		if (i % 2)
 			*many[i] = word(7, i);
+	fill(0, swapped, SWAPPED);
+	madvise(swapped, SWAPPED, MADV_PAGEOUT);
 }
 
 /* What was asked of the child in the memory that it shares. */
@@ -156,6 +160,8 @@ static void look(void)
 		strcat(bad, "huge ");
 	if (!holds(4, locked, LOCKED) || status_kib("VmLck:") != locked_kib)
 		strcat(bad, "locked ");
+	if (!holds(0, swapped, SWAPPED))
+		strcat(bad, "swapped ");
 	if (!holds(5, file, FILE_LEN))
 		strcat(bad, "file ");
 	for (int i = 0; i < DEPTH; i++)
@@ -249,6 +255,7 @@ int main(int argc, char **argv)
 		return 1;
 	file = map(FILE_LEN, MAP_PRIVATE, fileno(self));
 	fclose(self);
+	swapped = map(SWAPPED, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 	many = calloc(nmany + 1, sizeof(*many));
 	/* every second one can only be read, so that they do not merge */
 	for (unsigned long i = 0; i < nmany; i++) {
