@@ -143,7 +143,7 @@ static long park(const struct pando_park __user *user)
 	if (!body || !stub)
 		goto out;
 	if (p.stub >= PANDO_LOCAL_PIDS || !p.where ||
-	    p.where > PANDO_NODE_MAX) {
+	    p.where > PANDO_NODE_MAX || p.flags & ~PANDO_PARK_LATER) {
 		err = -EINVAL;
 		goto out;
 	}
@@ -158,7 +158,8 @@ static long park(const struct pando_park __user *user)
 	}
 	pando_kin_spread(task_pgrp_nr_ns(stub, pando_ns()));
 	pando_locate_parked(p.pid);
-	send_sig(SIGKILL, body, 1);
+	if (!(p.flags & PANDO_PARK_LATER))
+		send_sig(SIGKILL, body, 1);
 	pando_stub_rest(p.pid);
 	/* its new place knows of us; should it have forgotten, it is told */
 	pando_stub_announce();
@@ -176,6 +177,8 @@ static long bind(struct file *file, const struct pando_park __user *user)
 
 	if (copy_from_user(&p, user, sizeof(p)))
 		return -EFAULT;
+	if (p.flags)
+		return -EINVAL;
 	return pando_stub_bind(file, p.pid, p.where);
 }
 

@@ -100,6 +100,17 @@ check 'its number is nobody'"'"'s any more' wait_for 10 gone "$C" 3
 in_cluster 1 "kill -KILL $P"
 no_stub_left 'no stub is left'
 
+# --- its memory comes later ------------------------------------------------------------
+parent plain
+for n in 2 3 1; do
+	check "$C moves to node$n, and its memory after it" on 1 "cluster-mv --lazy $C node$n"
+	sees x $n "$P" "$P" "$P"
+done
+in_cluster 2 "kill -TERM $C"
+check 'its exit status arrives' wait_for 10 said "status $C 0x2a00"
+in_cluster 1 "kill -KILL $P"
+no_stub_left 'no stub is left'
+
 # --- ends of all kinds ------------------------------------------------------------
 parent job
 move "$C" 2

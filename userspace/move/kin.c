@@ -236,10 +236,14 @@ int kin_nest(struct move *m, struct kin *k)
 	return 0;
 }
 
-void kin_park(struct move *m, struct kin *k, struct tree *t)
+void kin_park(struct move *m, struct kin *k, struct tree *t, bool lazy)
 {
-	struct pando_park park = { k->task[0].pid, k->stub,
-				   m->start->peer_node, { 0 } };
+	struct pando_park park = {
+		.pid = k->task[0].pid,
+		.stub = k->stub,
+		.where = m->start->peer_node,
+		.flags = lazy ? PANDO_PARK_LATER : 0,
+	};
 	int body;
 
 	for (size_t i = 0; i < k->n; i++)
@@ -399,7 +403,7 @@ bad:
 
 static int make_one(struct move *m, struct kin *k, const struct kin_other *o)
 {
-	struct pando_park bind = { o->pid, 0, o->where, { 0 } };
+	struct pando_park bind = { .pid = o->pid, .where = o->where };
 	struct pando_claim claim = { o->pid, 0 };
 	pid_t made;
 
@@ -473,7 +477,7 @@ static bool has_stub(const struct kin *k, uint32_t pid)
 /* Of a stub nothing is kept but where it belongs. */
 static void place_child(struct kin *k, const struct kin_task *t)
 {
-	struct pando_park bind = { t->pid, 0, t->kin.where, { 0 } };
+	struct pando_park bind = { .pid = t->pid, .where = t->kin.where };
 	struct pando_place p = { .pid = t->pid, .pgid = t->pgid,
 				 .sid = t->sid };
 

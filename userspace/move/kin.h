@@ -68,9 +68,10 @@ int kin_check_stops(struct move *m, const struct kin *k,
 uint8_t *kin_pack(const struct kin *k, size_t *len);
 /*
  * After the commit, the tree still frozen. The root's place is taken, and it
- * is held by its new number: its pidfd in @t is that of the body.
+ * is held by its new number: its pidfd in @t is that of the body. @lazy: its memory is
+ * read from here on too, so the caller ends it.
  */
-void kin_park(struct move *m, struct kin *k, struct tree *t);
+void kin_park(struct move *m, struct kin *k, struct tree *t, bool lazy);
 
 /* At the target. */
 int kin_unpack(struct move *m, struct kin *k, const uint8_t *data, size_t len);

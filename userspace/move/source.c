@@ -463,7 +463,7 @@ static int commit(struct source *s)
 	 */
 	if (s->precopy.lazy)
 		hold_memory(s);
-	kin_park(m, &s->kin, &s->tree);
+	kin_park(m, &s->kin, &s->tree, s->precopy.lazy);
 	/* it runs there without its memory: serve until it has all of it */
 	while (s->precopy.lazy && m->peer >= 0 && !m->filled)
 		if (pump(s))

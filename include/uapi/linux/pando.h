@@ -258,6 +258,9 @@ struct pando_place {
  * @stub: a child of the caller's, or of a child of it; the two exchange their
  *	numbers, and the process is killed under the other one
  * @where: the node it moved to
+ * @flags: PANDO_PARK_LATER: it is not killed, because its memory is still wanted; the
+ *	caller does that
+ * @reserved: zero
  *
  * -ECHILD: its parent is pando-init, no stub is needed and nothing was done.
  */
@@ -265,8 +268,11 @@ struct pando_park {
 	__u32 pid;
 	__u32 stub;
 	__u16 where;
-	__u16 reserved[3];
+	__u16 flags;
+	__u16 reserved[2];
 };
+
+#define PANDO_PARK_LATER	0x1
 
 /**
  * struct pando_claim - the caller, or a child of its, makes a stub
