@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// LINK: userspace/move/clock.c userspace/move/keeper.c userspace/move/tree.c userspace/move/util.c
+// LINK: userspace/move/clock.c userspace/move/keeper.c userspace/move/tree.c userspace/move/util.c userspace/libpando/sysv.c
 // PKGS: libprotobuf-c
 /*
  * Whoever dies, a restored tree is whole or is not: the keeper and the guard

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * pando-criu.so, preloaded into the criu that rebuilds a tree at the target: no
+ * Of pando-criu.so, preloaded into the criu that rebuilds a tree at the target: no
  * copy may run before the cluster has decided, whoever is killed.
  *
  * criu traces the tasks in the end, to clear its own code away, and then lets

@@ -51,6 +51,7 @@ enum fault_point {
 	FAULT_T_RUNNING = 29,	/* it runs, its memory is not in its place */
 	FAULT_T_FILLED = 30,	/* its memory is */
 	FAULT_T_HOLDER = 32,	/* before READY: all is here, the holder is not */
+	FAULT_T_SEGMENTS = 33,	/* its SysV shared memory is made */
 	FAULT_T_TRACED = 31,	/* before READY: criu is done, they are not frozen yet */
 	/* the source's daemon */
 	FAULT_D_ASK = 41,	/* the mover is prepared, the target not asked */

@@ -381,11 +381,9 @@ static void check_map(void *arg, const struct task *k,
 	struct look *l = arg;
 	struct stat st;
 
-	if (starts(path, "/SYSV")) {
-		words_add(l->out, NAME " uses SysV shared memory, which does not move",
-			  WHO(k));
+	/* segments_look() has its say */
+	if (starts(path, "/SYSV"))
 		return;
-	}
 	if (starts(path, "anon_inode:[io_uring]")) {
 		words_add(l->out, NAME " uses io_uring, which cannot be carried over",
 			  WHO(k));

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,9 +72,18 @@ static void preloaded(char *path, size_t size)
 		snprintf(slash, size - (slash - path), "/pando-criu.so");
 }
 
+static void preload(const char *name, const char *value)
+{
+	char path[512];
+
+	setenv(name, value, 1);
+	preloaded(path, sizeof(path));
+	setenv("LD_PRELOAD", path, 1);
+}
+
 void criu_exec(int sock, int tty, const char *landing)
 {
-	char number[16], path[512];
+	char number[16];
 	sigset_t none;
 	int fd;
 
@@ -90,11 +100,8 @@ void criu_exec(int sock, int tty, const char *landing)
 		dup2(tty, CRIU_TTY_FD);
 	fd = fcntl(sock, F_DUPFD, CRIU_TTY_FD + 1);
 	snprintf(number, sizeof(number), "%d", fd);
-	if (landing) {
-		setenv("PANDO_LANDING", landing, 1);
-		preloaded(path, sizeof(path));
-		setenv("LD_PRELOAD", path, 1);
-	}
+	if (landing)
+		preload("PANDO_LANDING", landing);
 	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
 	execlp("criu", "criu", "swrk", number, NULL);
 	_exit(127);
@@ -104,7 +111,7 @@ void criu_exec(int sock, int tty, const char *landing)
  * At the source nobody but criu holds the tasks, and with us gone nobody would
  * tell it to let go: it ends with us.
  */
-static int start_own(struct move *m, struct criu *c, int sock)
+static int start_own(struct move *m, struct criu *c, int sock, bool sysv)
 {
 	pid_t self = getpid();
 
@@ -118,12 +125,17 @@ static int start_own(struct move *m, struct criu *c, int sock)
 		/* or it would take theirs for one that it has to make */
 		if (clock_enter(m->start->root))
 			_exit(1);
+		if (sysv) {
+			if (unshare(CLONE_NEWIPC))
+				_exit(1);
+			preload("PANDO_IPC", "1");
+		}
 		criu_exec(sock, -1, NULL);
 	}
 	return syscall(SYS_pidfd_open, c->pid, 0);
 }
 
-int criu_start(struct move *m, struct criu *c, struct keeper *k)
+int criu_start(struct move *m, struct criu *c, struct keeper *k, bool sysv)
 {
 	char path[512];
 	int sk[2];
@@ -131,12 +143,12 @@ int criu_start(struct move *m, struct criu *c, struct keeper *k)
 	*c = CRIU_NONE;
 	/* without it a copy might run too early, and nobody would say so */
 	preloaded(path, sizeof(path));
-	if (k && access(path, R_OK))
+	if ((k || sysv) && access(path, R_OK))
 		return move_fail(m, "%s: %s", path, strerror(errno));
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sk))
 		return move_fail(m, "socketpair: %s", strerror(errno));
 	c->sock = sk[0];
-	c->pidfd = k ? keeper_criu(m, k, sk[1]) : start_own(m, c, sk[1]);
+	c->pidfd = k ? keeper_criu(m, k, sk[1]) : start_own(m, c, sk[1], sysv);
 	close(sk[1]);
 	return c->pidfd < 0 ? -ECANCELED : warm(m, c);
 }
@@ -336,4 +348,28 @@ void criu_kill(struct criu *c)
 void criu_finish(struct criu *c)
 {
 	end(c, true);
+}
+
+void criu_unlock_network(pid_t root)
+{
+	char table[32];
+	int64_t deadline = now_ms() + 2000;
+	pid_t pid;
+
+	snprintf(table, sizeof(table), "CRIU-%d", root);
+	pid = fork();
+	if (!pid) {
+		int fd = open("/dev/null", O_RDWR);
+
+		for (int i = 0; i < 3; i++)
+			dup2(fd, i);
+		execl("/usr/sbin/nft", "nft", "delete", "table", "inet", table,
+		      NULL);
+		_exit(127);
+	}
+	while (pid > 0 && !waitpid(pid, NULL, WNOHANG)) {
+		if (now_ms() > deadline)
+			kill(pid, SIGKILL);
+		poll(NULL, 0, 5);
+	}
 }

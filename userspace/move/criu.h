@@ -49,9 +49,10 @@ struct criu_event {
 
 /*
  * Starts it, so that it is warm when it is needed. With @k, at the target, it
- * is the keeper's child, and so is what it will build.
+ * is the keeper's child, and so is what it will build. @sysv, at the source: the
+ * tree has SysV shared memory (criu/ipc.c).
  */
-int criu_start(struct move *m, struct criu *c, struct keeper *k);
+int criu_start(struct move *m, struct criu *c, struct keeper *k, bool sysv);
 /*
  * Becomes criu, which speaks on @sock and has @tty, if it is not -1. @landing: the
  * group of what it rebuilds, in which it lets go of nobody who is not frozen; or
@@ -75,6 +76,8 @@ int criu_event(struct criu *c, struct criu_event *ev);
 int criu_answer(struct criu *c, bool yes);
 /* Why it failed: the first error in its log, without its decoration. */
 void criu_reason(const struct move *m, const char *log, char *buf, size_t size);
+/* Its lock on connections, should it have made one before it was killed. */
+void criu_unlock_network(pid_t root);
 /* SIGKILL, and wait for it. Safe where none was started. */
 void criu_kill(struct criu *c);
 /* It is done and goes by itself; SIGKILL when it does not. */

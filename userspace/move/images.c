@@ -78,10 +78,12 @@ int images_send(struct move *m, uint64_t *bytes)
 
 		/*
 		 * The private time namespace that criu would make of it
-		 * drifts from the cluster's clock: it does not travel.
+		 * drifts from the cluster's clock: it does not travel. Nor does
+		 * the IPC namespace that criu was shown (criu/ipc.c).
 		 */
 		if (!images_name_valid(e->d_name, strlen(e->d_name)) ||
-		    !strcmp(e->d_name, "timens-0.img"))
+		    !strcmp(e->d_name, "timens-0.img") ||
+		    !strncmp(e->d_name, "ipcns-", 6))
 			continue;
 		fd = openat(m->dir, e->d_name, O_RDONLY | O_CLOEXEC);
 		if (fd < 0 || fstat(fd, &st)) {

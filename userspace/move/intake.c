@@ -37,6 +37,15 @@ int intake_map(struct intake *in, const struct peer_message *msg)
 		addr = le64toh(r.addr);
 		pages = le32toh(r.pages);
 		pid = le32toh(r.pid) & ~PEER_MAP_DROP;
+		if (pid & PEER_MAP_SEGMENT) {
+			if (addr % PAGE || !pages || le32toh(r.pid) & PEER_MAP_DROP ||
+			    !landed_segments_has(in->segments,
+						 pid & ~PEER_MAP_SEGMENT, addr,
+						 pages))
+				return move_fail(in->m, "the source's list of pages makes no sense");
+			dirty_runs_add(&in->runs, pid, addr, pages);
+			continue;
+		}
 		if (!pages || addr % PAGE || addr >= ADDR_MAX ||
 		    addr + (uint64_t)pages * PAGE > ADDR_MAX || !pid ||
 		    pid > PANDO_PID_MAX)
@@ -100,6 +109,15 @@ int intake_store(struct intake *in, const struct page_news *news)
 		in->hint = dirty_runs_find(&in->runs, at, in->hint);
 		r = &in->runs.v[in->hint];
 		addr = r->addr + (at - r->first) * PAGE;
+		if (r->pid & PEER_MAP_SEGMENT) {
+			/* of these none is ever missing */
+			landed_segments_put(in->segments,
+					    r->pid & ~PEER_MAP_SEGMENT, addr, 1,
+					    zero & 1, data);
+			data += zero & 1 ? 0 : PAGE;
+			k = 1;
+			continue;
+		}
 		if (news->missing >> i & 1) {
 			/* gone since it was listed: as if it never came */
 			store_drop(in->store, r->pid, addr, 1);

@@ -7,6 +7,7 @@
 #define INTAKE_H
 
 #include "dirty.h"
+#include "landed_segments.h"
 #include "move.h"
 #include "pages.h"
 #include "peer.h"
@@ -19,6 +20,7 @@ struct intake {
 	struct move *m;
 	struct page_puller *puller;
 	struct store *store;
+	struct landed_segments *segments;
 	struct dirty_runs runs;		/* of the round at hand */
 	uint64_t at;			/* the next to ask for */
 	size_t hint;

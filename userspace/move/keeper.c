@@ -17,12 +17,14 @@
 #include "clock.h"
 #include "criu.h"
 #include "keeper.h"
+#include "sysv.h"
 #include "tree.h"
 
 /* What the mover says, one byte, with a descriptor where it says so. */
 #define SAY_CRIU	'c'	/* criu's end of its RPC; answered with its pidfd */
 #define SAY_TERMINAL	't'	/* a slave, for criu */
 #define SAY_HOLD	'u'	/* a userfaultfd */
+#define SAY_RECORD	's'	/* of SysV shared memory that was made */
 #define SAY_PART	'p'	/* criu out of the group; answered with the same */
 #define SAY_BUILT	'b'	/* the guard's socket */
 #define SAY_COMMIT	'g'
@@ -136,6 +138,7 @@ struct held {
 	int criu;		/* pidfd */
 	int guard;		/* a guard's socket to come, or -1 */
 	int tty;		/* until criu has it */
+	int record;		/* of what goes with all that is born, or -1 */
 };
 
 static bool enter_group(const char *group, pid_t pid)
@@ -231,7 +234,8 @@ static void post_guard(const struct held *h, int sock, int keeper)
 
 static void __attribute__((noreturn)) keep(int sock, const char *group)
 {
-	struct held h = { .group = group, .criu = -1, .guard = -1, .tty = -1 };
+	struct held h = { .group = group, .criu = -1, .guard = -1, .tty = -1,
+			  .record = -1 };
 	struct pollfd p[2] = { { sock, POLLIN, 0 }, { -1, POLLIN, 0 } };
 	struct signalfd_siginfo si;
 	bool committed = false;
@@ -270,6 +274,9 @@ static void __attribute__((noreturn)) keep(int sock, const char *group)
 		case SAY_HOLD:
 			/* for the guard, who has what we have */
 			break;
+		case SAY_RECORD:
+			h.record = fd;
+			break;
 		case SAY_PART:
 			/* where it cannot it is frozen with them: that is noticed */
 			enter_group(PANDO_CGROUP_TASKS, h.criu_pid);
@@ -285,8 +292,10 @@ static void __attribute__((noreturn)) keep(int sock, const char *group)
 			_exit(0);
 		default:
 			/* after the commit the guard does it */
-			if (!committed)
+			if (!committed) {
 				kill_below(&h);
+				sysv_unmake(h.record);
+			}
 			_exit(1);
 		}
 	}
@@ -341,6 +350,12 @@ int keeper_hold(struct move *m, struct keeper *k, int uffd)
 	int to = k->guard >= 0 ? k->guard : k->sock;
 
 	return to < 0 || say(to, SAY_HOLD, uffd) ?
+	       move_fail(m, "the keeper of the restored process is gone") : 0;
+}
+
+int keeper_record(struct move *m, struct keeper *k, int fd)
+{
+	return say(k->sock, SAY_RECORD, fd) ?
 	       move_fail(m, "the keeper of the restored process is gone") : 0;
 }
 

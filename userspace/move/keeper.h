@@ -43,6 +43,8 @@ int keeper_hold(struct move *m, struct keeper *k, int uffd);
  */
 int keeper_part(struct move *m, struct keeper *k);
 int keeper_parted(struct move *m, struct keeper *k);
+/* What is made beside the tree and goes with it, before the commit (sysv.h). */
+int keeper_record(struct move *m, struct keeper *k, int fd);
 /* All is built: the guard takes up its post. */
 int keeper_built(struct move *m, struct keeper *k);
 /* It is committed. */

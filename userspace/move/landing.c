@@ -16,6 +16,7 @@
  * survives a fork.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,6 +31,7 @@
 #include "clock.h"
 #include "hold.h"
 #include "peer.h"
+#include "sysv.h"
 #include "target.h"
 
 #define REPORT_MS	200
@@ -204,6 +206,7 @@ static void abort_move(struct target *t)
 	holder_end(t);
 	criu_kill(&t->criu);
 	uffds_release(&t->uffds);
+	landed_segments_free(&t->segments);
 	/* all that is in there is a copy, whoever its parent is by now */
 	group_kill(&t->group);
 	if (keeper_kill(&t->keeper, m->timeout_ms)) {
@@ -212,6 +215,9 @@ static void abort_move(struct target *t)
 		snprintf(m->reason + n, sizeof(m->reason) - n,
 			 "; restored tasks do not die");
 	}
+	/* the keeper does that, unless it was killed */
+	if (m->dir >= 0)
+		sysv_unmake(openat(m->dir, SYSV_MADE, O_RDONLY | O_CLOEXEC));
 	if (m->peer >= 0)
 		peer_say(m, m->ready ? PEER_ABORTED : PEER_ABORT, m->reason);
 }
@@ -234,6 +240,7 @@ static void let_run(struct target *t)
 
 	t->uffds.running = true;
 	target_die_first(false);
+	landed_segments_keep(t->m);
 	keeper_commit(&t->keeper);
 	kin_place(t->m, &t->kin, t->terminal.slave);
 	keeper_leave(&t->keeper);

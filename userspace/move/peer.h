@@ -11,10 +11,12 @@
  *	(accept)				(connect)
  *	UP or DOWN with the reason	->
  *					<-	READY_TO_FREEZE
+ *	SEGMENTS			->	if there are any
  *	MAP round, runs			->	as many as it takes; it runs
  *	  ... pages over the fabric ...
  *					<-	MAP_DONE round
  *	  ... criu freezes and dumps ...
+ *	SEGMENTS			->	as they are now
  *	MAP the last one		->	fetched now, or after it runs
  *	IMAGE name, bytes		->	as many as there are
  *	KIN relations (kin.h)		->
@@ -46,13 +48,14 @@
  * To be counted up with every change of what follows, of pages.h or of the
  * images: two versions find out before anything stands still.
  */
-#define PEER_VERSION	4
+#define PEER_VERSION	5
 
 enum peer_type {
 	PEER_PLAN = 1, PEER_PLAN_OK, PEER_TRY, PEER_UP, PEER_DOWN,
 	PEER_READY_TO_FREEZE, PEER_IMAGE, PEER_STATE, PEER_HELD,
 	PEER_COMMITTED, PEER_RESUMED, PEER_ABORT, PEER_ABORTED, PEER_PING,
 	PEER_KIN, PEER_MAP, PEER_MAP_DONE, PEER_FILLED, PEER_CLOCK,
+	PEER_SEGMENTS,
 };
 
 struct peer_message {
@@ -81,10 +84,34 @@ struct peer_map {
 	uint32_t last;
 };
 #define PEER_MAP_DROP	0x80000000u
+/*
+ * Not of a process: pid is the place in the list of SEGMENTS, addr where in it.
+ * These never come lazily: nobody could be told that one is asked for.
+ */
+#define PEER_MAP_SEGMENT	0x40000000u
 struct peer_map_run {
 	uint64_t addr;
 	uint32_t pages;
 	uint32_t pid;		/* | PEER_MAP_DROP */
+};
+
+/*
+ * SEGMENTS: all of the SysV shared memory that the tree has attached, before a
+ * MAP names pages of it. The list only grows; what is not attached any more is
+ * GONE. The one with LAST is from the freeze, and says how they are now.
+ */
+enum { PEER_SEGMENT_GONE = 1, PEER_SEGMENT_LAST = 2 };
+#define PEER_SEGMENTS_MAX	4096u
+struct peer_segment {
+	uint64_t size;
+	uint32_t id;
+	uint32_t key;
+	uint32_t mode;		/* as IPC_STAT has it, with SHM_DEST and SHM_LOCKED */
+	uint32_t uid, gid;
+	uint32_t cuid, cgid;
+	uint32_t huge;		/* log2 of its pages' size, or 0 */
+	uint32_t flags;
+	uint32_t pad;
 };
 
 /* MAP_DONE */

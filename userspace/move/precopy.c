@@ -17,6 +17,7 @@
 
 #include "pages.h"
 #include "precopy.h"
+#include "segments.h"
 #include "stop.h"
 
 #define STOP_MS		1000		/* to let the threads of one process stop */
@@ -92,9 +93,10 @@ static bool works(uint64_t *zero_key)
 	       again & PM_SOFT_DIRTY && set & PM_FRAME;
 }
 
-void precopy_start(struct precopy *p, struct move *m, const uint64_t *sent)
+void precopy_start(struct precopy *p, struct move *m, struct segments *segments,
+		   const uint64_t *sent)
 {
-	*p = (struct precopy){ .m = m, .sent = sent };
+	*p = (struct precopy){ .m = m, .segments = segments, .sent = sent };
 	p->watch = open("/dev/pando", O_RDWR | O_CLOEXEC);
 	p->on = works(&p->dirty.zero_key) && p->watch >= 0 &&
 		!ioctl(p->watch, PANDO_IOC_WATCH);
@@ -326,7 +328,23 @@ static int look_and_reset(struct precopy *p, const struct task *k)
 	return err;
 }
 
-static int scan(struct precopy *p)
+/* SysV shared memory, of a tree that is just looked at: first what it is. */
+static int scan_segments(struct precopy *p, const struct tree *t, bool last)
+{
+	struct words why = { 0 };
+	int err = 0;
+
+	segments_look(p->segments, t, &why);
+	if (why.n)
+		err = move_fail(p->m, "%s", why.v[0]);
+	words_free(&why);
+	if (!err)
+		err = segments_send(p->segments, p->m, last);
+	return err ? err : segments_scan(p->segments, p->m, &p->runs);
+}
+
+/* @memory: not only what cannot come later. */
+static int scan(struct precopy *p, bool memory)
 {
 	struct tree t;
 	int err = 0;
@@ -336,17 +354,22 @@ static int scan(struct precopy *p)
 		return move_fail(p->m, "process %u ended",
 				 p->m->start->root);
 	p->scan_ns = now_ns();
-	dirty_scan(&p->dirty);
-	for (size_t i = 0; i < t.n && !err; i++)
-		if (t.task[i].state != 'Z')
-			err = look_and_reset(p, &t.task[i]);
-	tree_free(&t);
-	dirty_scanned(&p->dirty, &p->runs);
+	if (memory) {
+		dirty_scan(&p->dirty);
+		for (size_t i = 0; i < t.n && !err; i++)
+			if (t.task[i].state != 'Z')
+				err = look_and_reset(p, &t.task[i]);
+		dirty_scanned(&p->dirty, &p->runs);
+	}
 	if (err)
-		return move_fail(p->m, "cannot read what memory changes: %s",
-				 strerror(-err));
-	split_huge(p);
-	return 0;
+		err = move_fail(p->m, "cannot read what memory changes: %s",
+				strerror(-err));
+	else
+		err = scan_segments(p, &t, false);
+	tree_free(&t);
+	if (!err)
+		split_huge(p);
+	return err;
 }
 
 static int send_map(struct precopy *p, uint32_t last)
@@ -448,15 +471,18 @@ static int late_threads(struct precopy *p)
 int precopy_run(struct precopy *p, int (*pump)(void *arg), void *arg)
 {
 	double goal = p->m->start->max_freeze_ms ? : ENOUGH_MS;
+	bool memory;
 	uint64_t pages = 0;
 	int64_t last;
 	int err;
 
 	p->lazy = p->m->start->lazy == LAZY_ALL;
-	if (!p->on || p->lazy)
+	memory = p->on && !p->lazy;
+	if (!memory && !p->segments->n)
 		return 0;
-	split_all(p);
-	err = scan(p);
+	if (memory)
+		split_all(p);
+	err = scan(p, memory);
 	if (err)
 		return err;
 	do {
@@ -464,17 +490,22 @@ int precopy_run(struct precopy *p, int (*pump)(void *arg), void *arg)
 		pages = p->runs.pages;
 		err = travel(p, pump, arg);
 		if (!err)
-			err = scan(p);
+			err = scan(p, memory);
 		if (err)
 			return err;
 	} while (go_on(p, last, pages, goal));
+	/* the rest of SysV shared memory comes in the freeze, of the other later */
+	if (!memory)
+		return 0;
 	p->lazy = p->m->start->lazy == LAZY_AUTO && p->expected_ms > goal &&
 		  p->stale;
 	if (p->lazy) {
 		/* listed by the last look, and not to be sent now */
 		for (size_t i = 0; i < p->runs.n; i++)
-			dirty_forget(&p->dirty, p->runs.v[i].pid,
-				     p->runs.v[i].addr, p->runs.v[i].pages);
+			if (!(p->runs.v[i].pid & PEER_MAP_SEGMENT))
+				dirty_forget(&p->dirty, p->runs.v[i].pid,
+					     p->runs.v[i].addr,
+					     p->runs.v[i].pages);
 		return late_threads(p);
 	}
 	if (p->m->start->max_freeze_ms &&
@@ -491,12 +522,15 @@ int precopy_last(struct precopy *p, const struct tree *t)
 {
 	int err = 0;
 
-	if (!p->on && !p->lazy)
-		return 0;
 	dirty_runs_free(&p->runs);
-	/* all of it comes later: there is nothing to list */
+	err = scan_segments(p, t, true);
+	if (err)
+		return err;
+	p->frozen = true;
+	/* all else comes later: there is nothing to list */
 	if (!p->on || p->m->start->lazy == LAZY_ALL)
-		return send_map(p, PEER_MAP_LAZY);
+		return p->lazy ? send_map(p, PEER_MAP_LAZY) :
+		       p->segments->n ? send_map(p, PEER_MAP_LAST) : 0;
 	dirty_scan(&p->dirty);
 	for (size_t i = 0; i < t->n && !err; i++)
 		if (t->task[i].state != 'Z')
@@ -506,7 +540,6 @@ int precopy_last(struct precopy *p, const struct tree *t)
 				 strerror(-err));
 	dirty_scanned(&p->dirty, &p->runs);
 	p->nhuge = 0;
-	p->frozen = true;
 	return send_map(p, p->lazy ? PEER_MAP_LAZY : PEER_MAP_LAST);
 }
 
@@ -558,6 +591,16 @@ int precopy_read(struct precopy *p, uint64_t position, unsigned int n,
 	for (unsigned int i = 0, k, got; i < n; i += got) {
 		for (k = 1; i + k < n && pid[i + k] == pid[i]; k++)
 			;
+		if (pid[i] & PEER_MAP_SEGMENT) {
+			int err = segments_read(p->segments, pid[i] &
+						~PEER_MAP_SEGMENT, addr[i], 1,
+						dst + (size_t)i * PAGE);
+
+			if (err)
+				return err;
+			got = 1;
+			continue;
+		}
 		got = read_some(pid[i], &addr[i], k, dst + (size_t)i * PAGE);
 		if (got)
 			continue;

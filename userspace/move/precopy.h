@@ -34,6 +34,7 @@ struct precopy {
 	int watch;			/* of mappings that move */
 	struct dirty dirty;
 	struct dirty_runs runs;		/* of the round at hand */
+	struct segments *segments;	/* whose pages go with these */
 	uint64_t *entry;		/* of a mapping: in the window */
 	uint64_t *window;		/* of page table entries, as they were read */
 	uint64_t first;			/* page of the first of them */
@@ -58,7 +59,8 @@ struct precopy {
  * Looks at what the kernel can do; not to be on is no error. @sent: where the
  * bytes are counted that travelled.
  */
-void precopy_start(struct precopy *p, struct move *m, const uint64_t *sent);
+void precopy_start(struct precopy *p, struct move *m, struct segments *segments,
+		   const uint64_t *sent);
 /*
  * Rounds until what is left is small, or does not get smaller. @pump waits a
  * while and serves; it and what follows return negative errnos after a word.

@@ -28,6 +28,7 @@
 #include "peer.h"
 #include "ports.h"
 #include "precopy.h"
+#include "segments.h"
 #include "terminal.h"
 #include "tree.h"
 
@@ -43,6 +44,7 @@ struct source {
 	struct fabric *fabric;		/* the one in use */
 	struct page_server server;
 	struct precopy precopy;
+	struct segments segments;
 	struct group group;
 	struct tree_terminal its;
 	struct terminal terminal;
@@ -72,6 +74,7 @@ static int look(struct source *s)
 		return move_fail(m, "process %d does not run on this node any more",
 				 root);
 	tree_blockers(&s->tree, &why);
+	segments_look(&s->segments, &s->tree, &why);
 	terminal_look(m, &s->tree, &s->its, &why);
 	if (m->start->check_only || why.n) {
 		ev.n_blockers = why.n;
@@ -409,31 +412,6 @@ static int send_state(struct source *s)
 
 /* --- the two ends ----------------------------------------------------------------*/
 
-/* criu's lock on connections, should it have made one. */
-static void unlock_network(pid_t root)
-{
-	char table[32];
-	int64_t deadline = now_ms() + 2000;
-	pid_t pid;
-
-	snprintf(table, sizeof(table), "CRIU-%d", root);
-	pid = fork();
-	if (!pid) {
-		int fd = open("/dev/null", O_RDWR);
-
-		for (int i = 0; i < 3; i++)
-			dup2(fd, i);
-		execl("/usr/sbin/nft", "nft", "delete", "table", "inet", table,
-		      NULL);
-		_exit(127);
-	}
-	while (pid > 0 && !waitpid(pid, NULL, WNOHANG)) {
-		if (now_ms() > deadline)
-			kill(pid, SIGKILL);
-		poll(NULL, 0, 5);
-	}
-}
-
 static void hold_memory(struct source *s)
 {
 	char path[64];
@@ -456,6 +434,8 @@ static int commit(struct source *s)
 	fault_at(FAULT_S_COMMITTED);
 	if (m->peer >= 0)
 		peer_send(m, PEER_COMMITTED, NULL, 0);
+	/* it is there now, with its key: nobody is to find it here */
+	segments_gone(&s->segments, m);
 	ports_yield(&s->tree);
 	/*
 	 * They are stopped under criu: what they get first is their end. Threads
@@ -471,7 +451,7 @@ static int commit(struct source *s)
 	tree_kill(&s->tree, 0);
 	criu_kill(&s->criu);
 	left = tree_kill(&s->tree, m->timeout_ms);
-	unlock_network(m->start->root);
+	criu_unlock_network(m->start->root);
 	hold_let(m, &s->hold);
 	group_leave(&s->group);
 	fault_at(FAULT_S_KILLED);
@@ -528,9 +508,10 @@ static void abort_move(struct source *s)
 	group_leave(&s->group);
 	if (s->frozen) {
 		let_go(s);
-		unlock_network(m->start->root);
+		criu_unlock_network(m->start->root);
 	}
 	hold_let(m, &s->hold);
+	segments_stay(&s->segments, m);
 	if (m->peer >= 0 && !m->ready)
 		peer_say(m, PEER_ABORT, m->reason);
 }
@@ -546,9 +527,9 @@ static int prepare(struct source *s)
 
 	/* all that takes time and needs no freeze is done before it */
 	err = workdir_make(m);
-	precopy_start(&s->precopy, m, &s->server.bytes);
+	precopy_start(&s->precopy, m, &s->segments, &s->server.bytes);
 	if (!err)
-		err = criu_start(m, &s->criu, NULL);
+		err = criu_start(m, &s->criu, NULL, s->segments.n);
 	if (!err)
 		err = offers_make(m, &s->offers);
 	if (!err && s->its.rdev)
@@ -645,6 +626,8 @@ static int run(struct source *s)
 	if (!err)
 		err = pump_until(s, &m->held);
 	if (!err)
+		err = segments_note(&s->segments, m);
+	if (!err)
 		err = move_fault(m, FAULT_S_HELD);
 	if (err)
 		return err;
@@ -683,6 +666,7 @@ int source_run(struct move *m)
 	page_server_free(&s.server);
 	kin_free(&s.kin);
 	precopy_free(&s.precopy);
+	segments_free(&s.segments);
 	for (size_t i = 0; s.mem && i < s.tree.n; i++)
 		close(s.mem[i]);
 	free(s.mem);

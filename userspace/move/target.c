@@ -190,7 +190,7 @@ static int prepare(struct target *t)
 	if (!err && t->terminal.slave >= 0)
 		err = keeper_terminal(m, &t->keeper, t->terminal.slave);
 	if (!err)
-		err = criu_start(m, &t->criu, &t->keeper);
+		err = criu_start(m, &t->criu, &t->keeper, false);
 	target_die_first(true);
 	if (!err)
 		err = check_files(m, plan);
@@ -206,7 +206,8 @@ static int prepare(struct target *t)
 		return err;
 	err = page_puller_start(&t->puller, t->fabric, store_run, t);
 	t->intake = (struct intake){ .m = m, .puller = &t->puller,
-				     .store = &t->store };
+				     .store = &t->store,
+				     .segments = &t->segments };
 	if (err)
 		return move_fail(m, "%s fabric: %s", t->fabric->ops->name,
 				 t->fabric->error[0] ? t->fabric->error :
@@ -263,6 +264,12 @@ static int hear_source(struct target *t)
 		err = intake_map(&t->intake, &msg);
 		if (!err)
 			err = move_fault(m, FAULT_T_ROUND);
+		break;
+	case PEER_SEGMENTS:
+		err = landed_segments_take(&t->segments, m, &t->keeper,
+					   &msg);
+		if (!err)
+			err = move_fault(m, FAULT_T_SEGMENTS);
 		break;
 	case PEER_IMAGE:
 		err = images_receive(m, msg.len, &bytes);
@@ -471,6 +478,8 @@ static int restore(struct target *t)
 	if (!err)
 		err = terminal_adopt(m, &t->terminal);
 	if (!err)
+		err = landed_segments_adopt(&t->segments, m, t->pids, t->n);
+	if (!err)
 		err = criu_restore(m, &t->criu, shell_job, t->terminal.key);
 
 	if (!err)
@@ -499,6 +508,8 @@ static int restore(struct target *t)
 		if (now_ms() - t->reported_ms >= REPORT_MS)
 			target_progress(t, "memory");
 	}
+	if (!err)
+		err = landed_segments_finish(&t->segments, m);
 	if (err)
 		return err;
 	/* all is here, and goes to its place while it runs */
@@ -515,6 +526,7 @@ int target_run(struct move *m)
 	struct target t = { .m = m, .criu = CRIU_NONE, .keeper = KEEPER_NONE,
 			    .kin = { .dev = -1 }, .hold = -1,
 			    .terminal = TERMINAL_NONE,
+			    .segments = LANDED_SEGMENTS_NONE,
 			    .uffds = { .conn = -1, .listener = -1 },
 			    .holder = -1, .mover = -1 };
 	int err;
@@ -530,6 +542,7 @@ int target_run(struct move *m)
 	kin_free(&t.kin);
 	uffds_free(&t.uffds);
 	intake_free(&t.intake);
+	landed_segments_free(&t.segments);
 	store_free(&t.store);
 	page_puller_free(&t.puller);
 	fabric_free(t.fabric);

@@ -30,6 +30,7 @@ struct target {
 	struct page_puller puller;
 	struct store store;
 	struct intake intake;
+	struct landed_segments segments;
 	struct uffds uffds;
 	uint32_t *pids;			/* tasks and threads to come */
 	size_t n;

@@ -298,8 +298,10 @@ void proc_each_map(const struct task *k, proc_map_fn fn, void *arg)
 		struct proc_map map;
 		int at = 0;
 
-		if (sscanf(line, "%*s %7s %*s %15s %" SCNu64 " %n", map.perms,
-			   map.dev, &map.ino, &at) != 3 || !at || !line[at])
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %15s %"
+			   SCNu64 " %n", &map.start, &map.end, map.perms,
+			   &map.offset, map.dev, &map.ino, &at) != 6 || !at ||
+		    !line[at])
 			continue;
 		map.path = line + at;
 		fn(arg, k, &map);

@@ -90,6 +90,7 @@ typedef void (*proc_fd_fn)(void *arg, const struct task *k, int fd,
 void proc_each_fd(const struct task *k, proc_fd_fn fn, void *arg);
 /* A mapping that has a name, as /proc/PID/maps tells it. */
 struct proc_map {
+	uint64_t start, end, offset;
 	char perms[8], dev[16];
 	uint64_t ino;
 	const char *path;

@@ -18,6 +18,7 @@
 #include "kernel.h"
 #include "log.h"
 #include "move.h"
+#include "sysv.h"
 
 #define LOG_NAME	"left"
 #define ROOT		"/sys/fs/cgroup"
@@ -106,6 +107,7 @@ void left_workdir(const char *path)
 		close(fd);
 		return;
 	}
+	sysv_unmake(openat(fd, SYSV_MADE, O_RDONLY | O_CLOEXEC));
 	while ((e = readdir(d)))
 		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
 			unlinkat(fd, e->d_name, 0);
@@ -139,6 +141,7 @@ void left_settle(uint64_t move, bool committed)
 {
 	wanted = move;
 	wanted_committed = committed;
+	sysv_settle(move, committed);
 	nftw(ROOT, look_at, DEPTH, FTW_PHYS);
 }
 
@@ -151,6 +154,16 @@ void left_again(void)
 	nftw(ROOT, look_at, DEPTH, FTW_PHYS);
 }
 
+/* Of a move whose mover was killed with the daemon. */
+static void left_sysv(const char *name)
+{
+	unsigned long long move;
+
+	if (sscanf(name, "%16llx", &move) == 1 && !move_in_flight(move) &&
+	    !move_mover_lives(move, "source"))
+		sysv_settle(move, state_committed(cluster_state(), move));
+}
+
 void left_sweep(void)
 {
 	char path[sizeof(PANDO_RUN_DIR) + 256];
@@ -161,6 +174,8 @@ void left_sweep(void)
 	nftw(ROOT, look_at, DEPTH, FTW_PHYS);
 	d = opendir(PANDO_RUN_DIR);
 	while (d && (e = readdir(d))) {
+		if (!strncmp(e->d_name, SYSV_MOVES, strlen(SYSV_MOVES)))
+			left_sysv(e->d_name + strlen(SYSV_MOVES));
 		if (strncmp(e->d_name, "move-", 5))
 			continue;
 		snprintf(path, sizeof(path), PANDO_RUN_DIR "/%s", e->d_name);

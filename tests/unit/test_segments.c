@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// LINK: userspace/move/segments.c userspace/move/segments_look.c userspace/move/dirty.c userspace/move/tree.c userspace/move/util.c userspace/libpando/sysv.c
+// PKGS: libprotobuf-c
+/* SysV shared memory of a tree, which here is this test and its children. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tap.h"
+#include "../../userspace/move/peer.h"
+#include "../../userspace/move/segments.h"
+
+#define PG	4096ul
+
+static struct segments segments;
+static struct words why;
+static struct dirty_runs runs;
+static struct peer_segment sent[8];
+static struct move m;
+
+int peer_send(struct move *mv, enum peer_type type, const void *data, size_t len)
+{
+	(void)mv;
+	if (type == PEER_SEGMENTS && len <= sizeof(sent))
+		memcpy(sent, data, len);
+	return 0;
+}
+
+static void look(void)
+{
+	struct tree t;
+
+	words_free(&why);
+	CHECK(!tree_collect(&t, getpid()));
+	segments_look(&segments, &t, &why);
+	for (size_t i = 0; i < why.n; i++)
+		printf("# %s\n", why.v[i]);
+	tree_free(&t);
+}
+
+static bool said(const char *part)
+{
+	for (size_t i = 0; i < why.n; i++)
+		if (strstr(why.v[i], part))
+			return true;
+	return false;
+}
+
+static uint8_t *make(size_t len, int *id)
+{
+	void *p;
+
+	*id = shmget(IPC_PRIVATE, len, IPC_CREAT | 0600);
+	p = shmat(*id, NULL, 0);
+	shmctl(*id, IPC_RMID, NULL);
+	return p == (void *)-1 ? NULL : p;
+}
+
+static void end(void)
+{
+	words_free(&why);
+	dirty_runs_free(&runs);
+	segments_free(&segments);
+}
+
+static bool listed(uint64_t addr, uint64_t pages)
+{
+	for (size_t i = 0; i < runs.n; i++)
+		if (runs.v[i].pid == (pid_t)PEER_MAP_SEGMENT &&
+		    runs.v[i].addr == addr && runs.v[i].pages == pages)
+			return true;
+	return false;
+}
+
+static int scan(void)
+{
+	dirty_runs_free(&runs);
+	return segments_scan(&segments, &m, &runs);
+}
+
+TEST(what_is_attached_in_part_is_named)
+{
+	int id;
+	uint8_t *p = make(8 * PG, &id);
+
+	CHECK(p);
+	look();
+	CHECK(!why.n && segments.n == 1 && segments.v[0].id == id);
+	CHECK_EQ(segments.v[0].ours, 1);
+	CHECK(segments.v[0].mode & SHM_DEST);
+	/* in three mappings, and whole */
+	CHECK(!mprotect(p + 2 * PG, PG, PROT_READ));
+	look();
+	CHECK(!why.n);
+	CHECK_EQ(segments.v[0].ours, 3);
+	CHECK(!munmap(p + 7 * PG, PG));
+	look();
+	CHECK(said("attached only in part"));
+	CHECK(!munmap(p, PG));
+	look();
+	CHECK(said("attached only in part"));
+	shmdt(p);
+	end();
+}
+
+TEST(who_else_has_it_is_named)
+{
+	int id, go[2], say[2];
+	uint8_t *p = make(PG, &id);
+	char c;
+	pid_t pid;
+
+	CHECK(p && !pipe(go) && !pipe(say));
+	/* not a child of ours by the time of the look */
+	pid = fork();
+	if (!pid) {
+		if (!fork()) {
+			setsid();
+			close(go[1]);
+			if (write(say[1], "x", 1) == 1 && read(go[0], &c, 1) >= 0)
+				_exit(0);
+			_exit(1);
+		}
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	CHECK_EQ(read(say[0], &c, 1), 1);
+	look();
+	CHECK(said("shares memory (SysV"));
+	CHECK(said("which does not move along"));
+	close(go[1]);
+	close(go[0]);
+	for (int i = 0; i < 1000 && why.n; i++) {
+		usleep(1000);
+		look();
+	}
+	CHECK(!why.n);
+	shmdt(p);
+	end();
+}
+
+TEST(what_changed_since_it_was_sent_is_listed)
+{
+	uint8_t buf[8 * PG];
+	int id;
+	uint8_t *p = make(6 * PG + 100, &id);
+
+	CHECK(p);
+	p[PG] = 1;
+	p[6 * PG + 4000] = 7;	/* behind the end, and yet of it */
+	look();
+	if (segments_send(&segments, &m, false)) {
+		printf("# %s: not root?\n", m.reason);
+		m.reason[0] = 0;
+		shmdt(p);
+		end();
+		return;
+	}
+	CHECK_EQ(sent[0].size, 6 * PG + 100);
+	CHECK(!scan() && runs.pages == 2 && listed(PG, 1) && listed(6 * PG, 1));
+	/* what was only looked at was not sent */
+	CHECK(!scan() && runs.pages == 2);
+	CHECK(!segments_read(&segments, 0, 0, 7, buf));
+	CHECK(!memcmp(buf, p, 7 * PG));
+	CHECK(!scan() && !runs.pages);
+	p[PG] = 2;
+	p[2 * PG + 9] = 1;
+	CHECK(!scan() && listed(PG, 2));
+	/* there and back between the look and the sending: seen all the same */
+	CHECK(!segments_read(&segments, 0, PG, 2, buf));
+	p[PG] = 1;
+	CHECK(!scan() && runs.pages == 1 && listed(PG, 1));
+	/* gone, so that it is zeros */
+	CHECK(!madvise(p + 2 * PG, PG, MADV_REMOVE));
+	CHECK(!scan() && listed(PG, 2));
+	CHECK(!segments_read(&segments, 0, PG, 2, buf));
+	CHECK(!buf[PG + 9]);
+	CHECK(!scan() && !runs.pages);
+	CHECK_EQ(segments_read(&segments, 0, 6 * PG, 2, buf), -EPROTO);
+	CHECK_EQ(segments_read(&segments, 1, 0, 1, buf), -EPROTO);
+	/* let go, and attached anew: the target begins anew too */
+	shmdt(p);
+	look();
+	CHECK(!segments_send(&segments, &m, true));
+	CHECK_EQ(sent[0].flags, PEER_SEGMENT_GONE | PEER_SEGMENT_LAST);
+	CHECK(!scan() && !runs.pages);
+	end();
+}
+
+TAP_MAIN(T(what_is_attached_in_part_is_named), T(who_else_has_it_is_named),
+	 T(what_changed_since_it_was_sent_is_listed))
