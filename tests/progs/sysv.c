@@ -232,7 +232,8 @@ static void look(void)
 static void make(int kind)
 {
 	struct piece *p = &piece[kind];
-	int flags = kind == P_HUGE ? SHM_HUGETLB : 0;
+	int flags = kind == P_HUGE ? SHM_HUGETLB :
+		    kind == P_SPARSE ? SHM_NORESERVE : 0;
 	void *where = NULL;
 	struct shmid_ds ds;
 

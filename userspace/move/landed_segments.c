@@ -114,7 +114,8 @@ static int cannot(struct move *m, const struct peer_segment *is, int err)
 
 static int make_id(struct move *m, const struct peer_segment *is)
 {
-	int flags = IPC_CREAT | IPC_EXCL | (is->mode & PERMS);
+	/* until its tree is here nobody but root is to find it by its key */
+	int flags = IPC_CREAT | IPC_EXCL;
 
 	if (is->huge)
 		flags |= SHM_HUGETLB | is->huge << HUGE_SHIFT;
@@ -125,6 +126,9 @@ static int make_id(struct move *m, const struct peer_segment *is)
 			return move_fail(m, "%s cannot be written: %s", NEXT_ID,
 					 strerror(errno));
 		id = get_as(is, flags);
+		/* it may have been made so, which nothing tells */
+		if (id < 0 && errno == ENOMEM && !is->huge && put_next(is->id))
+			id = get_as(is, flags | SHM_NORESERVE);
 		if (id < 0)
 			return cannot(m, is, errno);
 		if (id == (int)is->id)
@@ -155,24 +159,24 @@ static int make(struct landed_segments *l, struct move *m,
 		struct landed_segment *s)
 {
 	uint64_t page = s->is.huge ? 1ull << s->is.huge : PAGE;
+	struct shmid_ds ds;
 	int err;
 
 	s->pages = (s->is.size + page - 1) / page * (page / PAGE);
 	err = note(l, m, s->is.id, 0);
 	if (!err)
 		err = make_id(m, &s->is);
-	if (!err)
-		err = set_owner(l, m, &s->is);
 	if (err)
 		return err;
 	s->mem = shmat(s->is.id, NULL, 0);
-	if (s->mem == (void *)-1) {
+	if (s->mem == (void *)-1 || shmctl(s->is.id, IPC_STAT, &ds)) {
 		s->mem = NULL;
 		return move_fail(m, "SysV shared memory (id %u) cannot be attached: %s",
 				 s->is.id, strerror(errno));
 	}
 	s->written = calloc(1, s->pages / 8 + 1);
-	return s->written ? 0 : move_fail(m, "the target has no memory left");
+	return s->written ? note(l, m, s->is.id, ds.shm_ctime) :
+			    move_fail(m, "the target has no memory left");
 }
 
 static void let_go(struct landed_segment *s)
@@ -204,13 +208,10 @@ static bool sane(const struct peer_segment *is)
 	       (!is->huge || (is->huge > 12 && is->huge < 40));
 }
 
-/* One that was there before: its size cannot have changed, its owner can. */
+/* One that was there before: its size cannot have changed. */
 static int update(struct landed_segments *l, struct move *m,
 		  struct landed_segment *s, const struct peer_segment *is)
 {
-	bool owner = s->is.uid != is->uid || s->is.gid != is->gid ||
-		     (s->is.mode ^ is->mode) & PERMS;
-
 	if (s->is.id != is->id || s->is.size != is->size ||
 	    s->is.huge != is->huge)
 		return no_sense(m);
@@ -224,9 +225,7 @@ static int update(struct landed_segments *l, struct move *m,
 			shmctl(is->id, IPC_RMID, NULL);
 		return 0;
 	}
-	if (!s->mem)
-		return make(l, m, s);
-	return owner ? set_owner(l, m, is) : 0;
+	return s->mem ? 0 : make(l, m, s);
 }
 
 int landed_segments_take(struct landed_segments *l, struct move *m,
@@ -387,6 +386,8 @@ int landed_segments_finish(struct landed_segments *l, struct move *m)
 
 		if (!l->v[i].mem)
 			continue;
+		if (set_owner(l, m, is))
+			return -ECANCELED;
 		if (is->mode & SHM_LOCKED)
 			err = shmctl(is->id, SHM_LOCK, NULL);
 		if (!err && is->mode & SHM_DEST) {

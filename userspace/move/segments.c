@@ -257,11 +257,21 @@ int segments_note(const struct segments *s, struct move *m)
 	sysv_path(path, sizeof(path), m->start->move);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
 		  0600);
-	for (size_t i = 0; i < s->n && fd >= 0 && !err; i++)
-		if (s->v[i].there)
+	for (size_t i = 0; i < s->n && fd >= 0 && !err; i++) {
+		const struct segment *g = &s->v[i];
+		struct shmid_ds ds;
+
+		if (!g->there)
+			continue;
+		/* who stood still did not change that */
+		if (shmctl(g->id, IPC_STAT, &ds) || ds.shm_nattch > g->ours)
+			err = move_fail(m, "another process has attached SysV shared memory of %d (%s, id %d) during the move",
+					g->pid, g->comm, g->id);
+		else
 			err = sysv_write(fd, &(struct sysv_note){
-				.id = s->v[i].id, .ctime = s->v[i].ctime });
-	if (fd < 0 || err)
+				.id = g->id, .ctime = g->ctime });
+	}
+	if (fd < 0 || (err && err != -ECANCELED))
 		err = move_fail(m, "cannot write %s: %s", path,
 				strerror(errno));
 	if (fd >= 0)

@@ -37,8 +37,13 @@ struct segments {
 	uint64_t seed[2];
 };
 
-/* Looks what the tree has attached. What keeps it from moving, in words. */
+/*
+ * Looks what the tree has attached. What keeps it from moving, in words; they may
+ * be wrong of one that runs, where what is counted changes meanwhile.
+ */
 void segments_look(struct segments *s, const struct tree *t, struct words *why);
+/* The same of one that runs; what changes has words only if it does so again. */
+void segments_look_again(struct segments *s, pid_t root, struct words *why);
 /* Opens those that are new, and tells the target. @last: it is frozen. */
 int segments_send(struct segments *s, struct move *m, bool last);
 /* Adds the pages that the target does not have. */

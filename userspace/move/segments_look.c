@@ -2,6 +2,7 @@
 /* Which SysV shared memory a tree has attached, and how; see segments.h. */
 #include <dirent.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,9 @@
 #include <unistd.h>
 
 #include "segments.h"
+
+#define TRIES	4
+#define TRY_MS	20
 
 #define NAME	"%d (%s)"
 #define WHO(k)	(k)->pid, (k)->comm
@@ -237,4 +241,25 @@ void segments_look(struct segments *s, const struct tree *t, struct words *why)
 	for (size_t i = 0; i < s->n; i++)
 		if (s->v[i].there && s->v[i].attached > s->v[i].ours)
 			name_stranger(&s->v[i], t, why);
+}
+
+void segments_look_again(struct segments *s, pid_t root, struct words *why)
+{
+	for (int i = 0; i < TRIES; i++) {
+		struct words now = { 0 };
+		struct tree t;
+
+		if (i)
+			poll(NULL, 0, TRY_MS);
+		if (tree_collect(&t, root))
+			return;
+		segments_look(s, &t, &now);
+		tree_free(&t);
+		if (i == TRIES - 1)
+			for (size_t j = 0; j < now.n; j++)
+				words_add(why, "%s", now.v[j]);
+		if (!now.n)
+			i = TRIES;
+		words_free(&now);
+	}
 }

@@ -74,7 +74,7 @@ static int look(struct source *s)
 		return move_fail(m, "process %d does not run on this node any more",
 				 root);
 	tree_blockers(&s->tree, &why);
-	segments_look(&s->segments, &s->tree, &why);
+	segments_look_again(&s->segments, root, &why);
 	terminal_look(m, &s->tree, &s->its, &why);
 	if (m->start->check_only || why.n) {
 		ev.n_blockers = why.n;
