@@ -15,7 +15,7 @@ if ! on 1 "[ -x $bin/postgres ]"; then
 	exit
 fi
 # sql NODE COMMANDS
-sql() { on "$1" "su postgres -s /bin/sh -c \"$bin/psql -h /tmp -AtX -c \\\"$2\\\" postgres\""; }
+sql() { on "$1" "cd /; su postgres -s /bin/sh -c \"$bin/psql -h /tmp -AtX -c \\\"$2\\\" postgres\""; }
 sum() { sql "$1" 'select count(*), sum(n), md5(string_agg(t, chr(10) order by n)) from rows'; }
 insert() {
 	sql "$1" "insert into rows select n, md5(n::text) from generate_series($2, $2 + 999) n"
@@ -49,7 +49,7 @@ for n in 1 2; do
 	on $n 'id postgres >/dev/null 2>&1 || useradd -r -u 999 -d /var/tmp postgres'
 done
 on 1 "rm -rf $data; install -d -o postgres -m 700 $data
-	su postgres -s /bin/sh -c '$bin/initdb -D $data -A trust --no-sync --no-locale -E UTF8' >/tmp/initdb.log 2>&1"
+	cd /; su postgres -s /bin/sh -c '$bin/initdb -D $data -A trust --no-sync --no-locale -E UTF8' >/tmp/initdb.log 2>&1"
 ok $? 'initdb' || diag "$(on 1 'cat /tmp/initdb.log')"
 # what is put into /dev/shm would have to be at the target as well
 on 1 "cat >>$data/postgresql.conf <<'X'
@@ -60,7 +60,7 @@ dynamic_shared_memory_type = sysv
 autovacuum = off
 logging_collector = off
 X"
-pid=$(start 1 "setpriv --reuid=postgres --regid=postgres --clear-groups $bin/postgres -D $data </dev/null >/tmp/pg.log 2>&1")
+pid=$(start 1 "sh -c 'exec setpriv --reuid=postgres --regid=postgres --clear-groups $bin/postgres -D $data </dev/null >/dev/null 2>&1'")
 check 'it is up' wait_for 60 is_up 1
 diag "$(on 1 'tail -n +2 /proc/sysvipc/shm')"
 sql 1 'create table rows (n int primary key, t text)' >/dev/null

@@ -356,19 +356,19 @@ int landed_segments_adopt(const struct landed_segments *l, struct move *m,
 	char of[32];
 	int err = 0;
 
-	if (!l->n)
+	if (!l->n || !n)
 		return 0;
 	for (size_t i = 0; i < n && !err; i++)
 		err = adopt_mm(m, pids[i]);
 	if (err)
 		return err;
-	snprintf(of, sizeof(of), "ids-%u.img", m->start->root);
+	snprintf(of, sizeof(of), "ids-%u.img", pids[0]);
 	ids = read_image(m, of, &len);
 	image = ids ? read_image(m, name, &new_len) : NULL;
 	if (image)
 		new = sysv_inventory_adopt(image, new_len, ids, len, &new_len);
 	err = new ? write_image(m, name, new, new_len) :
-		    move_fail(m, "%s cannot be read", name);
+		    move_fail(m, "%s or %s cannot be read", name, of);
 	free(ids);
 	free(image);
 	free(new);

@@ -33,7 +33,7 @@ bool landed_segments_has(const struct landed_segments *l, uint32_t which,
 void landed_segments_put(struct landed_segments *l, uint32_t which,
 			 uint64_t addr, unsigned int n, uint64_t zero,
 			 const uint8_t *data);
-/* Of the images of @pids: so that criu attaches what is here. */
+/* Of the images of @pids, the root first: so that criu attaches what is here. */
 int landed_segments_adopt(const struct landed_segments *l, struct move *m,
 			  const uint32_t *pids, size_t n);
 /* The tree has them all attached: as they were. */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Both are two magic numbers and one message with its u32 length before it. In
- * that of mm-PID.img each field 14 is a mapping, in that of inventory.img field
- * 3 are the ids of what criu itself had. As in pagemap.c the encoding is public
- * and small, and the parser believes nothing.
+ * mm-PID.img is two magic numbers and one message with its u32 length before it,
+ * in which each field 14 is a mapping. inventory.img has but the second of the
+ * magic numbers; field 3 of its message are the ids of what criu itself had. As in
+ * pagemap.c the encoding is public and small, and the parser believes nothing.
  */
 #include <endian.h>
 #include <stdlib.h>
@@ -17,6 +17,7 @@
 #define MAGIC_INVENTORY	0x58313116u
 #define MAGIC_IDS	0x54432030u
 #define HEAD		12
+#define INVENTORY_HEAD	8
 
 #define MM_VMA		14
 #define INVENTORY_IDS	3
@@ -72,14 +73,15 @@ static int next(const uint8_t **p, const uint8_t *end, struct field *f)
 	return -1;
 }
 
-static bool open_image(const uint8_t *image, size_t len, uint32_t magic,
-		       const uint8_t **p, const uint8_t **end)
+static bool open_image(const uint8_t *image, size_t len, size_t head,
+		       uint32_t magic, const uint8_t **p, const uint8_t **end)
 {
-	if (len < HEAD || image_u32(image) != IMAGE_MAGIC ||
-	    image_u32(image + 4) != magic || image_u32(image + 8) > len - HEAD)
+	if (len < head || (head == HEAD && image_u32(image) != IMAGE_MAGIC) ||
+	    image_u32(image + head - 8) != magic ||
+	    image_u32(image + head - 4) > len - head)
 		return false;
-	*p = image + HEAD;
-	*end = *p + image_u32(image + 8);
+	*p = image + head;
+	*end = *p + image_u32(image + head - 4);
 	return true;
 }
 
@@ -110,11 +112,11 @@ static void put_number(struct out *o, uint32_t number, uint64_t v)
 }
 
 /* The message itself is all that an image of these kinds has behind its head. */
-static uint8_t *close_image(struct out *o, size_t *len)
+static uint8_t *close_image(struct out *o, size_t head, size_t *len)
 {
-	uint32_t size = htole32(o->len - HEAD);
+	uint32_t size = htole32(o->len - head);
 
-	memcpy(o->data + 8, &size, sizeof(size));
+	memcpy(o->data + head - 4, &size, sizeof(size));
 	*len = o->len;
 	return o->data;
 }
@@ -184,7 +186,7 @@ uint8_t *sysv_mm_adopt(const uint8_t *image, size_t len, size_t *new_len)
 	size_t room = len;
 	int ret;
 
-	if (!open_image(image, len, MAGIC_MM, &p, &end))
+	if (!open_image(image, len, HEAD, MAGIC_MM, &p, &end))
 		return NULL;
 	start = p;
 	while ((ret = next(&p, end, &f)) > 0) {
@@ -212,7 +214,7 @@ uint8_t *sysv_mm_adopt(const uint8_t *image, size_t len, size_t *new_len)
 		else
 			put(&o, f.at, p);
 	}
-	return close_image(&o, new_len);
+	return close_image(&o, HEAD, new_len);
 }
 
 /* --- namespaces ------------------------------------------------------------------*/
@@ -228,7 +230,7 @@ static uint8_t *put_inventory(const uint8_t *image, size_t len,
 
 	if (!o.data || !in.data)
 		goto bad;
-	put(&o, image, image + HEAD);
+	put(&o, image, image + INVENTORY_HEAD);
 	while ((ret = next(&p, end, &f)) > 0) {
 		const uint8_t *q = f.data;
 
@@ -253,7 +255,7 @@ static uint8_t *put_inventory(const uint8_t *image, size_t len,
 	if (ret || !in.len)
 		goto bad;
 	free(in.data);
-	return close_image(&o, new_len);
+	return close_image(&o, INVENTORY_HEAD, new_len);
 bad:
 	free(o.data);
 	free(in.data);
@@ -269,13 +271,13 @@ uint8_t *sysv_inventory_adopt(const uint8_t *image, size_t len,
 	uint64_t ipc = 0;
 	int ret;
 
-	if (!open_image(ids, ids_len, MAGIC_IDS, &p, &end))
+	if (!open_image(ids, ids_len, HEAD, MAGIC_IDS, &p, &end))
 		return NULL;
 	while ((ret = next(&p, end, &f)) > 0)
 		if (f.number == IDS_IPC && !f.data)
 			ipc = f.value;
 	if (ret || !ipc || ipc > UINT32_MAX ||
-	    !open_image(image, len, MAGIC_INVENTORY, &p, &end))
+	    !open_image(image, len, INVENTORY_HEAD, MAGIC_INVENTORY, &p, &end))
 		return NULL;
 	return put_inventory(image, len, p, end, ipc, new_len);
 }
