@@ -110,7 +110,9 @@ int intake_store(struct intake *in, const struct page_news *news)
 		r = &in->runs.v[in->hint];
 		addr = r->addr + (at - r->first) * PAGE;
 		if (r->pid & PEER_MAP_SEGMENT) {
-			/* of these none is ever missing */
+			/* of these none is ever missing, and no data is then */
+			if (news->missing >> i & 1)
+				return move_fail(in->m, "the source lacks pages of SysV shared memory");
 			landed_segments_put(in->segments,
 					    r->pid & ~PEER_MAP_SEGMENT, addr, 1,
 					    zero & 1, data);
