@@ -11,7 +11,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -19,6 +21,7 @@
 
 #include "tap.h"
 #include "../../userspace/move/criu.h"
+#include "../../userspace/libpando/sysv.h"
 #include "../../userspace/move/keeper.h"
 
 #define PATIENCE_MS	20000
@@ -126,6 +129,58 @@ TEST(nor_when_the_guard_was_posted)
 	forget(&t);
 }
 
+/* A segment that was made for the move, and one whose id was taken by others. */
+static void segments(int *made, int *others, int *record)
+{
+	*made = shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0600);
+	*others = shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0600);
+	*record = memfd_create("record", MFD_CLOEXEC);
+	CHECK(*made >= 0 && *others >= 0 && *record >= 0);
+	CHECK(!sysv_write(*record, &(struct sysv_note){ *made, getpid(), 0 }));
+	CHECK(!sysv_write(*record, &(struct sysv_note){ *others, 1, 7 }));
+}
+
+static bool is_there(int id)
+{
+	struct shmid_ds ds;
+
+	return !shmctl(id, IPC_STAT, &ds);
+}
+
+TEST(without_a_commit_no_shared_memory_is_left)
+{
+	int made, others, record;
+	struct made t;
+
+	make(&t);
+	segments(&made, &others, &record);
+	CHECK_EQ(keeper_record(&t.m, &t.k, record), 0);
+	CHECK_EQ(keeper_kill(&t.k, PATIENCE_MS), 0);
+	CHECK(!is_there(made) && is_there(others));
+	shmctl(others, IPC_RMID, NULL);
+	close(record);
+	forget(&t);
+}
+
+TEST(committed_shared_memory_is_the_tree_s)
+{
+	int made, others, record;
+	struct made t;
+
+	make(&t);
+	segments(&made, &others, &record);
+	CHECK_EQ(keeper_record(&t.m, &t.k, record), 0);
+	CHECK_EQ(keeper_built(&t.m, &t.k), 0);
+	keeper_commit(&t.k);
+	keeper_leave(&t.k);
+	keeper_done(&t.k);
+	CHECK(is_there(made) && is_there(others));
+	shmctl(made, IPC_RMID, NULL);
+	shmctl(others, IPC_RMID, NULL);
+	close(record);
+	forget(&t);
+}
+
 TEST(committed_and_done_it_lives_on)
 {
 	struct made t;
@@ -160,6 +215,8 @@ int main(void)
 	static const struct tap_test tests[] = {
 		T(without_a_commit_nothing_is_left),
 		T(nor_when_the_guard_was_posted),
+		T(without_a_commit_no_shared_memory_is_left),
+		T(committed_shared_memory_is_the_tree_s),
 		T(committed_and_done_it_lives_on),
 		T(committed_but_not_done_it_is_killed),
 	};
