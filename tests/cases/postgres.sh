@@ -58,6 +58,8 @@ listen_addresses = '*'
 shared_buffers = 32MB
 dynamic_shared_memory_type = sysv
 autovacuum = off
+wal_level = minimal
+max_wal_senders = 0
 logging_collector = off
 X"
 pid=$(start 1 "sh -c 'exec setpriv --reuid=postgres --regid=postgres --clear-groups $bin/postgres -D $data </dev/null >/dev/null 2>&1'")
