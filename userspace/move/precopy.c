@@ -105,18 +105,6 @@ void precopy_start(struct precopy *p, struct move *m, struct segments *segments,
 /* --- a look at the memory -------------------------------------------------------*/
 
 /*
- * What criu leaves to us: private and anonymous. Of the mappings with a name
- * those that the kernel makes (vdso and its kind) are not.
- */
-static bool is_ours(const char *perms, uint64_t inode, const char *name)
-{
-	if (perms[3] != 'p' || inode)
-		return false;
-	return !*name || !strcmp(name, "[heap]") ||
-	       !strncmp(name, "[stack", 6) || !strncmp(name, "[anon:", 6);
-}
-
-/*
  * Makes p->entry those of @pages from @start on. However few are asked for, the kernel
  * walks to the next border of a huge page: so that is what is read, and for the
  * mappings behind it is there already.
@@ -208,7 +196,7 @@ static int look(struct precopy *p, pid_t pid, bool huge)
 		if (sscanf(line, "%llx-%llx %7s %*s %*s %llu %n", &start, &end,
 			   perms, &inode, &at) != 4 || !at)
 			continue;
-		if (!is_ours(perms, inode, line + at))
+		if (!map_is_memory(perms, inode, line + at))
 			continue;
 		err = read_entries(p, fd, start, (end - start) / PAGE);
 		/* there may be 100,000, and the target waits for a word */

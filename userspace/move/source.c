@@ -22,6 +22,7 @@
 #include "group.h"
 #include "hold.h"
 #include "images.h"
+#include "kept.h"
 #include "kin.h"
 #include "offers.h"
 #include "pages.h"
@@ -53,6 +54,7 @@ struct source {
 	int64_t reported_ms;
 	bool frozen, dumped;
 	int *mem;			/* post-copy: of each task its memory */
+	struct kept *kept;		/* of those that are stubs, which end at once */
 };
 
 /* --- what stands before the freeze ------------------------------------------*/
@@ -145,6 +147,10 @@ static int read_held(struct source *s, pid_t pid, uint64_t addr, size_t len,
 	const struct task *k = tree_find(&s->tree, pid);
 	ssize_t n = 0;
 
+	if (k && k->stub) {
+		kept_read(&s->kept[k - s->tree.task], addr, len, dst);
+		return 0;
+	}
 	for (size_t off = 0; k && off < len; off += n) {
 		n = pread(s->mem[k - s->tree.task], dst + off, len - off,
 			  addr + off);
@@ -417,10 +423,15 @@ static void hold_memory(struct source *s)
 	char path[64];
 
 	s->mem = xcalloc(s->tree.n, sizeof(*s->mem));
+	s->kept = xcalloc(s->tree.n, sizeof(*s->kept));
 	for (size_t i = 0; i < s->tree.n; i++) {
-		snprintf(path, sizeof(path), "/proc/%d/mem",
-			 s->tree.task[i].pid);
+		const struct task *k = &s->tree.task[i];
+
+		snprintf(path, sizeof(path), "/proc/%d/mem", k->pid);
 		s->mem[i] = open(path, O_RDONLY | O_CLOEXEC);
+		if (k->stub && kept_take(&s->kept[i], k->pid))
+			fprintf(stderr, "pando-move: move %016llx: the memory of the stub of %d cannot be read\n",
+				(unsigned long long)s->m->start->move, k->pid);
 	}
 }
 
@@ -667,9 +678,12 @@ int source_run(struct move *m)
 	kin_free(&s.kin);
 	precopy_free(&s.precopy);
 	segments_free(&s.segments);
-	for (size_t i = 0; s.mem && i < s.tree.n; i++)
+	for (size_t i = 0; s.mem && i < s.tree.n; i++) {
 		close(s.mem[i]);
+		kept_free(&s.kept[i]);
+	}
 	free(s.mem);
+	free(s.kept);
 	tree_free(&s.tree);
 	tree_free(&s.before);
 	terminal_free(&s.terminal);

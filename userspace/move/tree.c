@@ -308,3 +308,11 @@ void proc_each_map(const struct task *k, proc_map_fn fn, void *arg)
 	}
 	free(text);
 }
+
+bool map_is_memory(const char *perms, uint64_t inode, const char *name)
+{
+	if (perms[3] != 'p' || inode)
+		return false;
+	return !*name || !strcmp(name, "[heap]") ||
+	       !strncmp(name, "[stack", 6) || !strncmp(name, "[anon:", 6);
+}

@@ -99,5 +99,10 @@ struct proc_map {
 typedef void (*proc_map_fn)(void *arg, const struct task *k,
 			    const struct proc_map *map);
 void proc_each_map(const struct task *k, proc_map_fn fn, void *arg);
+/*
+ * A mapping as that file has it: is it private and anonymous, the memory that criu
+ * leaves to us? Of those with a name those that the kernel makes (vdso) are not.
+ */
+bool map_is_memory(const char *perms, uint64_t inode, const char *name);
 
 #endif
