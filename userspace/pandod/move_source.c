@@ -447,6 +447,9 @@ static void on_event(void *data, Pando__MoveEvent *e, int fd)
 		/* once it is decided there is nothing left to fail here */
 		if (s->phase < COMMITTING)
 			abort_move(s, "failed", "%s", e->text);
+		else
+			log_err("move=%016llx: %s", (unsigned long long)s->id,
+				e->text);
 	} else if (prepared) {
 		on_prepared(s, e, fd);
 	} else if (!strcmp(e->phase, "blockers") && s->phase == PREPARING) {

@@ -34,6 +34,7 @@ struct target {
 	bool called_off;		/* its mover was ready: until it has ended */
 	bool terminal;			/* its terminal was taken over */
 	bool done;			/* it runs, with all of its memory */
+	char why[256];			/* after the decision: it does not */
 };
 
 static struct target *targets;
@@ -158,6 +159,10 @@ static void on_event(void *data, Pando__MoveEvent *e, int fd)
 		abort_move(t, ECANCELED, text);
 		return;
 	}
+	if (!strcmp(e->phase, "failed")) {
+		snprintf(t->why, sizeof(t->why), "%s", e->text);
+		log_err("move=%016llx: %s", (unsigned long long)t->id, e->text);
+	}
 	if (!strcmp(e->phase, "done"))
 		t->done = true;
 	if (!strcmp(e->phase, "ready"))
@@ -190,8 +195,9 @@ static void on_mover_gone(void *data)
 		if (r && t->done)
 			request_end(r, NULL);
 		else if (r)	/* the guard kills what it cannot complete */
-			request_fail(r, ECHILD, "it was moved, and killed on node %s: pando-move ended before its memory was complete",
-				     pandod.name);
+			request_fail(r, ECHILD, "it was moved, and killed on node %s: %s",
+				     pandod.name, t->why[0] ? t->why :
+				     "pando-move ended before its memory was complete");
 		target_free(t);
 	} else if (!t->ready) {
 		abort_move(t, ECANCELED, "pando-move ended without a word; see "
