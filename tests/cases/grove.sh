@@ -40,6 +40,7 @@ ok $? "seed $seed: ${last#ok: }" || {
 		diag "node$n: $(on $n 'tail -n 40 /var/log/pandod.log')"
 	done
 }
+grep '^not moved' "$said" | sed 's/^/  # /'
 rm -f "$said"
 check 'no stub is left' wait_for 30 no_stubs || diag "$(stubs)"
 for n in 1 2 3; do
