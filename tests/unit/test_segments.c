@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/shm.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@ static struct words why;
 static struct dirty_runs runs;
 static struct peer_segment sent[8];
 static struct move m;
+static int stops;	/* what ends a scan */
 
 int peer_send(struct move *mv, enum peer_type type, const void *data, size_t len)
 {
@@ -81,10 +83,18 @@ static bool listed(uint64_t addr, uint64_t pages)
 	return false;
 }
 
+static unsigned int ticks;
+
+static int tick(void *arg)
+{
+	++*(unsigned int *)arg;
+	return stops;
+}
+
 static int scan(void)
 {
 	dirty_runs_free(&runs);
-	return segments_scan(&segments, &m, &runs);
+	return segments_scan(&segments, &m, &runs, tick, &ticks);
 }
 
 TEST(what_is_attached_in_part_is_named)
@@ -194,5 +204,158 @@ TEST(what_changed_since_it_was_sent_is_listed)
 	end();
 }
 
+TEST(what_was_let_go_since_the_look_is_gone)
+{
+	int id, other;
+	uint8_t *p = make(2 * PG, &id), *q;
+
+	/* nothing there, or something else, or another one */
+	for (int i = 0; i < 3; i++) {
+		look();
+		CHECK(segments.n == 1 && segments.v[0].there);
+		shmdt(p);
+		if (i == 1)
+			CHECK(mmap(p, 2 * PG, PROT_READ, MAP_SHARED |
+				   MAP_ANONYMOUS | MAP_FIXED, -1, 0) == p);
+		q = i == 2 ? make(2 * PG, &other) : NULL;
+		if (q && q != p) {
+			CHECK(mremap(q, 2 * PG, 2 * PG, MREMAP_MAYMOVE |
+				     MREMAP_FIXED, p) == p);
+		}
+		m.reason[0] = 0;
+		if (segments_send(&segments, &m, false)) {
+			printf("# %s: not root?\n", m.reason);
+		} else {
+			CHECK(!segments.v[0].there && segments.v[0].fd < 0);
+			CHECK_EQ(sent[0].flags, PEER_SEGMENT_GONE);
+			CHECK(!scan() && !runs.pages);
+			segments.v[0].there = true;
+			/* who is frozen lets go of nothing */
+			CHECK(segments_send(&segments, &m, true) == -ECANCELED);
+			CHECK(strstr(m.reason, "cannot be read"));
+		}
+		m.reason[0] = 0;
+		if (i == 1)
+			munmap(p, 2 * PG);
+		if (i == 2)
+			shmdt(p);
+		else
+			p = make(2 * PG, &id);
+		end();
+	}
+}
+
+/* One of plain memory that a look would not find: its pages are as they are. */
+static uint64_t *stand_in(size_t pages)
+{
+	int fd = memfd_create("segment", MFD_CLOEXEC);
+	uint64_t *p;
+
+	CHECK(!ftruncate(fd, pages * PG));
+	p = mmap(NULL, pages * PG, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(p != MAP_FAILED);
+	CHECK(getrandom(segments.seed, sizeof(segments.seed), 0) ==
+	      sizeof(segments.seed));
+	segments.v = calloc(1, sizeof(*segments.v));
+	segments.n = 1;
+	*segments.v = (struct segment){ .size = pages * PG, .pages = pages,
+					.there = true, .fd = fd,
+					.sent = calloc(pages, 16) };
+	return p;
+}
+
+static uint64_t rnd(void)
+{
+	static uint64_t x = 88172645463325252ull;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	return x ^= x << 17;
+}
+
+#define MANY	256
+#define WORDS	(PG / 8)
+
+static void all_listed(const uint64_t *p, uint8_t *buf)
+{
+	CHECK(!scan());
+	CHECK_EQ(runs.pages, MANY);
+	CHECK(!segments_read(&segments, 0, 0, MANY, buf));
+	CHECK(!memcmp(buf, p, MANY * PG));
+	CHECK(!scan() && !runs.pages);
+}
+
+TEST(no_change_undoes_another)
+{
+	uint64_t *p = stand_in(MANY);
+	uint8_t *buf = malloc(MANY * PG);
+	float *f = (float *)p;
+
+	for (size_t i = 0; i < MANY * WORDS; i++)
+		p[i] = rnd();
+	all_listed(p, buf);
+	/* the upper bits, of words that meet in the digest */
+	for (unsigned int k = 0; k < 8; k++) {
+		for (size_t i = 0; i < MANY; i++) {
+			uint64_t *w = p + i * WORDS + rnd() % (WORDS - 8);
+
+			w[0] ^= k & 1 ? 1ull << 31 : 1ull << 63;
+			w[8] ^= 1ull << 63;
+			if (k & 2)
+				w[8] ^= 1ull << 31;
+			if (k & 4)
+				w[0] ^= 1ull << 62;
+		}
+		all_listed(p, buf);
+	}
+	/* floats, of which two change their sign */
+	for (size_t i = 0; i < MANY * PG / sizeof(*f); i++)
+		f[i] = 1 + i % 7;
+	all_listed(p, buf);
+	for (unsigned int k = 0; k < 40; k++) {
+		for (size_t i = 0; i < MANY; i++) {
+			float *at = f + i * PG / sizeof(*f);
+			size_t a = rnd() % 1024, b = (a + 1 + rnd() % 64) % 1024;
+
+			at[a] = -at[a];
+			at[b] = -at[b];
+		}
+		all_listed(p, buf);
+	}
+	/* all alike, in which one word moves on */
+	memset(p, 0, MANY * PG);
+	for (size_t i = 0; i < MANY; i++)
+		p[i * WORDS + i] = 1;
+	all_listed(p, buf);
+	for (size_t i = 0; i < MANY; i++) {
+		p[i * WORDS + i] = 0;
+		p[i * WORDS + i + 8] = 1;
+	}
+	all_listed(p, buf);
+	munmap(p, MANY * PG);
+	free(buf);
+	end();
+}
+
+TEST(a_long_scan_gives_signs_and_can_be_ended)
+{
+	uint64_t *p = stand_in(8192);
+
+	for (size_t i = 0; i < 8192; i++)
+		p[i * WORDS] = 1;
+	ticks = 0;
+	CHECK(!scan() && runs.pages == 8192);
+	CHECK(ticks >= 4);
+	stops = -ECANCELED;
+	ticks = 0;
+	CHECK_EQ(scan(), -ECANCELED);
+	CHECK_EQ(ticks, 1);
+	stops = 0;
+	munmap(p, 8192 * PG);
+	end();
+}
+
 TAP_MAIN(T(what_is_attached_in_part_is_named), T(who_else_has_it_is_named),
-	 T(what_changed_since_it_was_sent_is_listed))
+	 T(what_changed_since_it_was_sent_is_listed),
+	 T(what_was_let_go_since_the_look_is_gone), T(no_change_undoes_another),
+	 T(a_long_scan_gives_signs_and_can_be_ended))

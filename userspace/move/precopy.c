@@ -283,6 +283,41 @@ static void split_all(struct precopy *p)
 
 /* --- rounds -----------------------------------------------------------------------*/
 
+static void tell(struct precopy *p, uint64_t bytes, bool ended)
+{
+	Pando__MoveEvent ev = PANDO__MOVE_EVENT__INIT;
+	char text[128] = "";
+
+	p->told_ms = now_ms();
+	if (ended)
+		snprintf(text, sizeof(text), "round %u: %llu pages in %lld ms, longest stop %lld us",
+			 p->rounds, (unsigned long long)p->round_pages,
+			 (long long)p->round_ns / 1000000,
+			 (long long)p->stop_ns / 1000);
+	ev.text = text;
+	ev.round = p->rounds;
+	ev.bytes = bytes;
+	ev.total = p->runs.pages * PAGE;
+	ev.rate = p->rate;
+	ev.dirty_rate = p->dirty_rate;
+	ev.expected_ms = p->expected_ms;
+	report(p->m, "precopy", &ev);
+}
+
+/* Within a scan: the target and the daemon wait for a word, and may have one. */
+static int tick(void *arg)
+{
+	struct precopy *p = arg;
+	int err = p->m->peer >= 0 ? peer_tick(p->m) : 0;
+
+	report_listen(p->m);
+	if (!err && p->m->verdict != VERDICT_NONE)
+		err = -ECANCELED;
+	if (!err && now_ms() - p->told_ms >= REPORT_MS)
+		tell(p, *p->sent, false);
+	return err;
+}
+
 static int look_and_reset(struct precopy *p, const struct task *k)
 {
 	pid_t pid = k->pid;
@@ -322,6 +357,9 @@ static int scan_segments(struct precopy *p, const struct tree *t, bool last)
 	struct words why = { 0 };
 	int err = 0;
 
+	/* if one was attached since, criu says so */
+	if (!p->segments->n)
+		return 0;
 	segments_look(p->segments, t, &why);
 	/* of one that runs it need not be true, and is looked at again */
 	if (last && why.n)
@@ -329,7 +367,7 @@ static int scan_segments(struct precopy *p, const struct tree *t, bool last)
 	words_free(&why);
 	if (!err)
 		err = segments_send(p->segments, p->m, last);
-	return err ? err : segments_scan(p->segments, p->m, &p->runs);
+	return err ? err : segments_scan(p->segments, p->m, &p->runs, tick, p);
 }
 
 /* @memory: not only what cannot come later. */
@@ -382,27 +420,6 @@ static int send_map(struct precopy *p, uint32_t last)
 	free(map);
 	p->hint = 0;
 	return err;
-}
-
-static void tell(struct precopy *p, uint64_t bytes, bool ended)
-{
-	Pando__MoveEvent ev = PANDO__MOVE_EVENT__INIT;
-	char text[128] = "";
-
-	p->told_ms = now_ms();
-	if (ended)
-		snprintf(text, sizeof(text), "round %u: %llu pages in %lld ms, longest stop %lld us",
-			 p->rounds, (unsigned long long)p->round_pages,
-			 (long long)p->round_ns / 1000000,
-			 (long long)p->stop_ns / 1000);
-	ev.text = text;
-	ev.round = p->rounds;
-	ev.bytes = bytes;
-	ev.total = p->runs.pages * PAGE;
-	ev.rate = p->rate;
-	ev.dirty_rate = p->dirty_rate;
-	ev.expected_ms = p->expected_ms;
-	report(p->m, "precopy", &ev);
 }
 
 static int travel(struct precopy *p, int (*pump)(void *arg), void *arg)

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/shm.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "pages.h"
@@ -17,6 +18,7 @@
 #include "sysv.h"
 
 #define AT_ONCE		64u	/* pages */
+#define TICK		(16 * AT_ONCE)
 #define LANES		8
 #define WORDS		(PAGE / sizeof(uint64_t))
 
@@ -29,10 +31,22 @@ static uint64_t mix(uint64_t x)
 }
 
 /*
+ * The whole of a product: the lower half alone would carry a change of the upper
+ * bits nowhere, and one word could undo what another has done. Nothing is stuck at
+ * zero, where a word happens to meet what it is mixed with.
+ */
+static uint64_t step(uint64_t lane, uint64_t word, uint64_t mul)
+{
+	unsigned __int128 x = (unsigned __int128)(lane ^ word) * mul;
+
+	return ((uint64_t)x ^ (uint64_t)(x >> 64)) + 0xd6e8feb86659fd93ull;
+}
+
+/*
  * Of a page, 128 bits, from a seed that nobody knows. Two zeros stand for a page
  * of zeros, and for no other.
  */
-static void digest(const uint64_t seed[2], const uint8_t *page, uint64_t out[2])
+static void digest(const uint64_t seed[3], const uint8_t *page, uint64_t out[2])
 {
 	const uint64_t *w = (const uint64_t *)page;
 	uint64_t lane[LANES], any = 0;
@@ -41,10 +55,8 @@ static void digest(const uint64_t seed[2], const uint8_t *page, uint64_t out[2])
 		lane[i] = seed[i & 1] + i * 0x9e3779b97f4a7c15ull;
 	for (size_t i = 0; i < WORDS; i += LANES) {
 		for (int j = 0; j < LANES; j++) {
-			uint64_t x = (lane[j] ^ w[i + j]) * 0xd6e8feb86659fd93ull;
-
 			any |= w[i + j];
-			lane[j] = x ^ x >> 32;
+			lane[j] = step(lane[j], w[i + j], seed[2] | 1);
 		}
 	}
 	out[0] = out[1] = 0;
@@ -71,17 +83,32 @@ static void close_one(struct segment *g)
 
 /* --- what it is --------------------------------------------------------------------*/
 
+static int unreadable(struct move *m, const struct segment *g, int err)
+{
+	return move_fail(m, "SysV shared memory of %d (id %d) cannot be read: %s",
+			 g->pid, g->id, strerror(err));
+}
+
+/*
+ * -ENOENT, without a word: it is not there any more. Who runs may have let go of
+ * it since the look, and have something else at its place.
+ */
 static int open_one(struct segments *s, struct move *m, struct segment *g)
 {
 	char path[96];
+	struct stat st;
 
 	snprintf(path, sizeof(path), "%s/%d/map_files/%llx-%llx", tree_proc,
 		 g->pid, (unsigned long long)g->start,
 		 (unsigned long long)g->end);
 	g->fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (g->fd < 0)
-		return move_fail(m, "SysV shared memory of %d (id %d) cannot be read: %s",
-				 g->pid, g->id, strerror(errno));
+	if (g->fd < 0 && errno == ENOENT)
+		return -ENOENT;
+	if (g->fd < 0 || fstat(g->fd, &st))
+		return unreadable(m, g, errno);
+	/* the number of the file is its id */
+	if (st.st_ino != (ino_t)g->id)
+		return -ENOENT;
 	if (!s->seed[0] && getrandom(s->seed, sizeof(s->seed), 0) < 0)
 		return -errno;
 	if (g->size % PAGE && !g->huge) {
@@ -89,8 +116,7 @@ static int open_one(struct segments *s, struct move *m, struct segment *g)
 			       (g->pages - 1) * PAGE);
 		if (g->tail == MAP_FAILED) {
 			g->tail = NULL;
-			return move_fail(m, "SysV shared memory of %d (id %d) cannot be read: %s",
-					 g->pid, g->id, strerror(errno));
+			return unreadable(m, g, errno);
 		}
 	}
 	/* mostly untouched, where it is a large one that is hardly used */
@@ -110,6 +136,16 @@ int segments_send(struct segments *s, struct move *m, bool last)
 	for (size_t i = 0; i < s->n && !err; i++) {
 		struct segment *g = &s->v[i];
 
+		if (g->there && g->fd < 0)
+			err = open_one(s, m, g);
+		if (err == -ENOENT) {
+			g->there = false;
+			/* who is frozen does not let go */
+			err = last ? unreadable(m, g, ENOENT) : 0;
+		}
+		/* should it come back, it begins anew there */
+		if (!g->there)
+			close_one(g);
 		out[i] = (struct peer_segment){
 			.size = htole64(g->size),
 			.id = htole32(g->id),
@@ -123,11 +159,6 @@ int segments_send(struct segments *s, struct move *m, bool last)
 			.flags = htole32((g->there ? 0 : PEER_SEGMENT_GONE) |
 					 (last ? PEER_SEGMENT_LAST : 0)),
 		};
-		/* should it come back, it begins anew there */
-		if (!g->there)
-			close_one(g);
-		else if (g->fd < 0)
-			err = open_one(s, m, g);
 	}
 	if (!err)
 		err = peer_send(m, PEER_SEGMENTS, out, s->n * sizeof(*out));
@@ -175,14 +206,15 @@ static void differs(uint32_t which, uint64_t page, uint64_t *run,
 	}
 }
 
-static int scan_one(struct segments *s, uint32_t which, struct dirty_runs *runs)
+static int scan_one(struct segments *s, struct move *m, uint32_t which,
+		    struct dirty_runs *runs, int (*tick)(void *arg), void *arg)
 {
 	struct segment *g = &s->v[which];
 	uint8_t *buf = xcalloc(AT_ONCE, PAGE);
-	uint64_t page = 0, run = 0;
-	int err = 0;
+	uint64_t page = 0, run = 0, ticked = 0;
+	int err = 0, called_off = 0;
 
-	while (page < g->pages && !err) {
+	while (page < g->pages && !err && !called_off) {
 		off_t data = lseek(g->fd, page * PAGE, SEEK_DATA);
 		off_t hole = data < 0 ? -1 : lseek(g->fd, data, SEEK_HOLE);
 		uint64_t from = data < 0 ? g->pages : (uint64_t)data / PAGE;
@@ -199,7 +231,7 @@ static int scan_one(struct segments *s, uint32_t which, struct dirty_runs *runs)
 		for (; page < from; page++)
 			differs(which, page, &run, runs,
 				g->sent[page][0] | g->sent[page][1]);
-		while (page < to && !err) {
+		while (page < to && !err && !called_off) {
 			unsigned int n = to - page < AT_ONCE ? to - page : AT_ONCE;
 
 			err = read_pages(g, page, n, buf);
@@ -210,23 +242,26 @@ static int scan_one(struct segments *s, uint32_t which, struct dirty_runs *runs)
 				differs(which, page, &run, runs,
 					memcmp(now, g->sent[page], sizeof(now)));
 			}
+			if (page - ticked >= TICK) {
+				ticked = page;
+				called_off = tick(arg);
+			}
 		}
 	}
 	differs(which, page, &run, runs, false);
 	free(buf);
-	return err;
+	return err ? unreadable(m, g, -err) : called_off;
 }
 
-int segments_scan(struct segments *s, struct move *m, struct dirty_runs *runs)
+int segments_scan(struct segments *s, struct move *m, struct dirty_runs *runs,
+		  int (*tick)(void *arg), void *arg)
 {
-	for (uint32_t i = 0; i < s->n; i++) {
-		int err = s->v[i].there ? scan_one(s, i, runs) : 0;
+	int err = 0;
 
-		if (err)
-			return move_fail(m, "SysV shared memory (id %d) cannot be read: %s",
-					 s->v[i].id, strerror(-err));
-	}
-	return 0;
+	for (uint32_t i = 0; i < s->n && !err; i++)
+		if (s->v[i].there)
+			err = scan_one(s, m, i, runs, tick, arg);
+	return err;
 }
 
 int segments_read(struct segments *s, uint32_t which, uint64_t addr,
@@ -269,7 +304,7 @@ int segments_note(const struct segments *s, struct move *m)
 					g->pid, g->comm, g->id);
 		else
 			err = sysv_write(fd, &(struct sysv_note){
-				.id = g->id, .ctime = g->ctime });
+				.id = g->id, .ctime = ds.shm_ctime });
 	}
 	if (fd < 0 || (err && err != -ECANCELED))
 		err = move_fail(m, "cannot write %s: %s", path,

@@ -19,7 +19,6 @@ struct segment {
 	uint32_t uid, gid, cuid, cgid;
 	uint32_t huge;		/* log2 of its pages' size, or 0 */
 	uint64_t size, pages;
-	int64_t ctime;
 	uint64_t attached;	/* mappings of it, of all; */
 	uint64_t ours;		/* ... of the tree */
 	pid_t pid;		/* one that has it, */
@@ -34,7 +33,7 @@ struct segment {
 struct segments {
 	struct segment *v;	/* by the order in which they were found */
 	size_t n;
-	uint64_t seed[2];
+	uint64_t seed[3];
 };
 
 /*
@@ -44,10 +43,17 @@ struct segments {
 void segments_look(struct segments *s, const struct tree *t, struct words *why);
 /* The same of one that runs; what changes has words only if it does so again. */
 void segments_look_again(struct segments *s, pid_t root, struct words *why);
-/* Opens those that are new, and tells the target. @last: it is frozen. */
+/*
+ * Opens those that are new, and tells the target. @last: it is frozen. Before that
+ * one that was let go since the look is not there, and that is all.
+ */
 int segments_send(struct segments *s, struct move *m, bool last);
-/* Adds the pages that the target does not have. */
-int segments_scan(struct segments *s, struct move *m, struct dirty_runs *runs);
+/*
+ * Adds the pages that the target does not have. @tick is called every few MiB of
+ * what may be many GiB; what it returns but 0 ends it, after a word.
+ */
+int segments_scan(struct segments *s, struct move *m, struct dirty_runs *runs,
+		  int (*tick)(void *arg), void *arg);
 /* @n pages of one from @addr on, as they are now, and notes that they went. */
 int segments_read(struct segments *s, uint32_t which, uint64_t addr,
 		  unsigned int n, uint8_t *dst);

@@ -60,7 +60,6 @@ static bool stat_segment(struct segment *g)
 	g->cuid = ds.shm_perm.cuid;
 	g->cgid = ds.shm_perm.cgid;
 	g->size = ds.shm_segsz;
-	g->ctime = ds.shm_ctime;
 	g->attached = ds.shm_nattch;
 	return true;
 }
@@ -79,6 +78,7 @@ static uint32_t huge_of(char *smaps, uint64_t start)
 	return kib > 4 ? 63 - __builtin_clzll(kib * 1024ull) : 0;
 }
 
+/* Its place in the list; where it is not there, that or the end of the list. */
 static size_t segment_of(struct walk *w, const struct proc_map *map)
 {
 	struct segments *s = w->s;
@@ -105,6 +105,9 @@ static size_t segment_of(struct walk *w, const struct proc_map *map)
 		words_add(w->why, NAME " has SysV shared memory attached (id %d) that is not of this node: %s",
 			  WHO(w->task), g->id, strerror(errno));
 		g->there = false;
+		/* nothing is known of it that the target could be told */
+		if (!g->pages)
+			s->n--;
 	} else if (!g->pages) {
 		char *smaps = proc_text(w->task->pid, "smaps");
 
@@ -131,7 +134,7 @@ static void add_map(void *arg, const struct task *k, const struct proc_map *map)
 	if (w->at >= w->s->n) {
 		size_t i = segment_of(w, map);
 
-		if (!w->s->v[i].there)
+		if (i >= w->s->n || !w->s->v[i].there)
 			return;
 		w->at = i;
 		w->offset = 0;
