@@ -80,6 +80,19 @@ static void vma(struct buf *mm, struct vma v)
 	message(mm, 14, &b);
 }
 
+static const uint32_t made[] = { 7, 98305 };
+
+static uint8_t *adopt(const struct buf *b, size_t *len)
+{
+	/* exactly as long as it is: who reads behind it is seen */
+	uint8_t *image = malloc(b->len), *new;
+
+	memcpy(image, b->data, b->len);
+	new = sysv_mm_adopt(image, b->len, made, 2, len);
+	free(image);
+	return new;
+}
+
 #define RW	(PROT_READ | PROT_WRITE)
 
 TEST(the_first_mapping_of_an_attach_says_what_to_attach)
@@ -113,18 +126,72 @@ TEST(the_first_mapping_of_an_attach_says_what_to_attach)
 	number(&want, 15, 1);
 	in = image(0x57492820, &was);
 	out = image(0x57492820, &want);
-	new = sysv_mm_adopt(in.data, in.len, &len);
+	new = adopt(&in, &len);
 	CHECK(new && len == out.len && !memcmp(new, out.data, len));
 	free(new);
 	for (size_t n = 0; n < in.len; n++)
-		free(sysv_mm_adopt(in.data, n, &len));
+		free(sysv_mm_adopt(in.data, n, made, 2, &len));
 	for (size_t n = 12; n < in.len; n++) {
 		struct buf bad = in;
 
 		bad.data[n] ^= 0x81;
-		free(sysv_mm_adopt(bad.data, bad.len, &len));
+		free(adopt(&bad, &len));
 	}
-	CHECK(!sysv_mm_adopt(in.data, in.len - 1, &len));
+	CHECK(!sysv_mm_adopt(in.data, in.len - 1, made, 2, &len));
+}
+
+TEST(only_what_was_made_is_attached)
+{
+	struct buf mm = { 0 }, in;
+	uint8_t *new;
+	size_t len;
+
+	vma(&mm, (struct vma){ 0x1000, 0x3000, 0, 7, RW,
+		REGULAR | ANON_SHARED | SYSVIPC, MINUS_ONE, 2 });
+	in = image(0x57492820, &mm);
+	new = sysv_mm_adopt(in.data, in.len, made, 1, &len);
+	CHECK(new);
+	free(new);
+	CHECK(!sysv_mm_adopt(in.data, in.len, made, 0, &len));
+	CHECK(!sysv_mm_adopt(in.data, in.len, made + 1, 1, &len));
+	vma(&mm, (struct vma){ 0x5000, 0x6000, 0x1000, (1ull << 32) + 7, RW,
+		REGULAR | ANON_SHARED | SYSVIPC, MINUS_ONE, 2 });
+	in = image(0x57492820, &mm);
+	CHECK(!adopt(&in, &len));
+}
+
+static void repeated(unsigned int field, unsigned int times, bool data)
+{
+	static const struct buf empty;
+	struct buf mm = { 0 }, in, b = { 0 };
+	size_t len;
+
+	number(&b, 1, 0x1000);
+	number(&b, 2, 0x3000);
+	number(&b, 4, 98305);
+	number(&b, 7, REGULAR | SYSVIPC);
+	while (times--) {
+		if (data)
+			message(&b, field, &empty);
+		else
+			number(&b, field, field == 7 ? REGULAR | SYSVIPC : 1);
+	}
+	message(&mm, 14, &b);
+	in = image(0x57492820, &mm);
+	CHECK(!adopt(&in, &len));
+}
+
+TEST(a_field_is_there_once)
+{
+	static const unsigned int fields[] = { 5, 7, 8 };
+
+	for (size_t i = 0; i < 3; i++) {
+		/* each becomes longer, and all of them were once read well */
+		repeated(fields[i], 2, false);
+		repeated(fields[i], 300, false);
+		repeated(fields[i], 1, true);
+		repeated(fields[i], 480, true);
+	}
 }
 
 TEST(the_namespace_is_criu_s_own)
@@ -162,4 +229,5 @@ TEST(the_namespace_is_criu_s_own)
 }
 
 TAP_MAIN(T(the_first_mapping_of_an_attach_says_what_to_attach),
+	 T(only_what_was_made_is_attached), T(a_field_is_there_once),
 	 T(the_namespace_is_criu_s_own))

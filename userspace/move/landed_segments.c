@@ -163,6 +163,9 @@ static int make(struct landed_segments *l, struct move *m,
 	int err;
 
 	s->pages = (s->is.size + page - 1) / page * (page / PAGE);
+	/* another's: who reads the record later is not to take it for ours */
+	if (!shmctl(s->is.id, IPC_STAT, &ds))
+		return busy(m, &s->is);
 	err = note(l, m, s->is.id, 0);
 	if (!err)
 		err = make_id(m, &s->is);
@@ -325,7 +328,8 @@ static int write_image(struct move *m, const char *name, const uint8_t *image,
 				  strerror(errno));
 }
 
-static int adopt_mm(struct move *m, uint32_t pid)
+static int adopt_mm(struct move *m, uint32_t pid, const uint32_t *made,
+		    size_t n)
 {
 	uint8_t *image, *new;
 	size_t len, new_len;
@@ -337,9 +341,10 @@ static int adopt_mm(struct move *m, uint32_t pid)
 	if (faccessat(m->dir, name, F_OK, 0))
 		return 0;
 	image = read_image(m, name, &len);
-	new = image ? sysv_mm_adopt(image, len, &new_len) : NULL;
+	new = image ? sysv_mm_adopt(image, len, made, n, &new_len) : NULL;
 	if (!new)
-		err = move_fail(m, "%s cannot be read", name);
+		err = move_fail(m, "%s cannot be read, or is not of the segments that came",
+				name);
 	else if (new_len != len || memcmp(image, new, len))
 		err = write_image(m, name, new, new_len);
 	free(image);
@@ -352,14 +357,20 @@ int landed_segments_adopt(const struct landed_segments *l, struct move *m,
 {
 	static const char name[] = "inventory.img";
 	uint8_t *ids, *image, *new = NULL;
-	size_t len, new_len;
+	size_t len, new_len, count = 0;
+	uint32_t *made;
 	char of[32];
 	int err = 0;
 
 	if (!l->n || !n)
 		return 0;
+	made = xcalloc(l->n, sizeof(*made));
+	for (size_t i = 0; i < l->n; i++)
+		if (l->v[i].mem)
+			made[count++] = l->v[i].is.id;
 	for (size_t i = 0; i < n && !err; i++)
-		err = adopt_mm(m, pids[i]);
+		err = adopt_mm(m, pids[i], made, count);
+	free(made);
 	if (err)
 		return err;
 	snprintf(of, sizeof(of), "ids-%u.img", pids[0]);

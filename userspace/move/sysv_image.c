@@ -123,18 +123,25 @@ static uint8_t *close_image(struct out *o, size_t head, size_t *len)
 
 /* --- mappings --------------------------------------------------------------------*/
 
+/* All that is known of one are numbers, and each is there once. */
 static bool read_vma(const uint8_t *p, const uint8_t *end,
 		     uint64_t v[VMA_FIELDS])
 {
+	uint32_t seen = 0;
 	struct field f;
 	int ret;
 
 	memset(v, 0, VMA_FIELDS * sizeof(*v));
 	/* where it is not told, what was asked for is more than enough */
 	v[VMA_FDFLAGS] = UINT64_MAX;
-	while ((ret = next(&p, end, &f)) > 0)
-		if (f.number < VMA_FIELDS && !f.data)
-			v[f.number] = f.value;
+	while ((ret = next(&p, end, &f)) > 0) {
+		if (!f.number || f.number >= VMA_FIELDS)
+			continue;
+		if (f.data || seen >> f.number & 1)
+			return false;
+		seen |= 1u << f.number;
+		v[f.number] = f.value;
+	}
 	return !ret;
 }
 
@@ -143,7 +150,7 @@ static bool read_vma(const uint8_t *p, const uint8_t *end,
  * attaches by the descriptor in the image; for writing, if the mapping can be
  * executed.
  */
-static void put_vma(struct out *o, const struct field *vma,
+static bool put_vma(struct out *o, const struct field *vma,
 		    const uint64_t v[VMA_FIELDS])
 {
 	bool first = !v[VMA_PGOFF];
@@ -153,6 +160,8 @@ static void put_vma(struct out *o, const struct field *vma,
 	struct field f;
 
 	while (next(&p, vma->end, &f) > 0) {
+		if (in.len + (p - f.at) + 16 > sizeof(buf))
+			return false;
 		switch (f.number) {
 		case VMA_PROT:
 			put_number(&in, VMA_PROT, first &&
@@ -175,9 +184,19 @@ static void put_vma(struct out *o, const struct field *vma,
 	put_varint(o, MM_VMA << 3 | 2);
 	put_varint(o, in.len);
 	put(o, buf, buf + in.len);
+	return true;
 }
 
-uint8_t *sysv_mm_adopt(const uint8_t *image, size_t len, size_t *new_len)
+static bool is_among(uint64_t id, const uint32_t *ids, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (ids[i] == id)
+			return true;
+	return false;
+}
+
+uint8_t *sysv_mm_adopt(const uint8_t *image, size_t len, const uint32_t *ids,
+		       size_t n, size_t *new_len)
 {
 	const uint8_t *p, *end, *start;
 	uint64_t v[VMA_FIELDS];
@@ -197,7 +216,8 @@ uint8_t *sysv_mm_adopt(const uint8_t *image, size_t len, size_t *new_len)
 		if (!(v[VMA_STATUS] & STATUS_SYSVIPC))
 			continue;
 		/* and what it grows by has room in put_vma() */
-		if (f.end - f.data > 1024 - GROWS || v[VMA_SHMID] > INT32_MAX)
+		if (f.end - f.data > 1024 - GROWS ||
+		    !is_among(v[VMA_SHMID], ids, n))
 			return NULL;
 		room += GROWS;
 	}
@@ -208,11 +228,14 @@ uint8_t *sysv_mm_adopt(const uint8_t *image, size_t len, size_t *new_len)
 		return NULL;
 	put(&o, image, image + HEAD);
 	for (p = start; next(&p, end, &f) > 0;) {
-		if (f.number == MM_VMA && f.data &&
-		    read_vma(f.data, f.end, v) && v[VMA_STATUS] & STATUS_SYSVIPC)
-			put_vma(&o, &f, v);
-		else
+		if (f.number != MM_VMA || !f.data ||
+		    !read_vma(f.data, f.end, v) ||
+		    !(v[VMA_STATUS] & STATUS_SYSVIPC)) {
 			put(&o, f.at, p);
+		} else if (!put_vma(&o, &f, v)) {
+			free(o.data);
+			return NULL;
+		}
 	}
 	return close_image(&o, HEAD, new_len);
 }

@@ -13,9 +13,10 @@
 /*
  * mm-PID.img with the mappings of segments changed so that each first one of an
  * attach says what is to be attached, as a whole, for writing or not. malloc'ed,
- * or NULL for what is no such image.
+ * or NULL for what is no such image, or has others than the @n of @ids attached.
  */
-uint8_t *sysv_mm_adopt(const uint8_t *image, size_t len, size_t *new_len);
+uint8_t *sysv_mm_adopt(const uint8_t *image, size_t len, const uint32_t *ids,
+		       size_t n, size_t *new_len);
 /*
  * inventory.img with the IPC namespace of ids-ROOT.img (@ids) for criu's own: no
  * other is made then. malloc'ed, or NULL.
