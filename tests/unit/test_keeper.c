@@ -162,6 +162,28 @@ TEST(without_a_commit_no_shared_memory_is_left)
 	forget(&t);
 }
 
+TEST(what_is_still_attached_is_told_of_and_stays)
+{
+	int made, others, record;
+	void *at;
+
+	segments(&made, &others, &record);
+	at = shmat(made, NULL, 0);
+	CHECK(at != (void *)-1);
+	CHECK(sysv_unmake(dup(record)));
+	CHECK(is_there(made));
+	shmdt(at);
+	/* another's may be attached as it likes */
+	at = shmat(others, NULL, 0);
+	CHECK(!sysv_unmake(dup(record)));
+	CHECK(!is_there(made) && is_there(others));
+	shmdt(at);
+	CHECK(!sysv_unmake(dup(record)));
+	CHECK(!sysv_unmake(-1));
+	shmctl(others, IPC_RMID, NULL);
+	close(record);
+}
+
 TEST(committed_shared_memory_is_the_tree_s)
 {
 	int made, others, record;
@@ -216,6 +238,7 @@ int main(void)
 		T(without_a_commit_nothing_is_left),
 		T(nor_when_the_guard_was_posted),
 		T(without_a_commit_no_shared_memory_is_left),
+		T(what_is_still_attached_is_told_of_and_stays),
 		T(committed_shared_memory_is_the_tree_s),
 		T(committed_and_done_it_lives_on),
 		T(committed_but_not_done_it_is_killed),

@@ -16,12 +16,13 @@ int sysv_write(int fd, const struct sysv_note *n)
 		       n->ctime) > 0 ? 0 : -errno;
 }
 
-/* Takes the descriptor. */
-static void each(int fd, void (*fn)(const struct sysv_note *n,
+/* Takes the descriptor. Whether @fn says so of any. */
+static bool each(int fd, bool (*fn)(const struct sysv_note *n,
 				    const struct shmid_ds *ds))
 {
 	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
 	struct sysv_note n;
+	bool any = false;
 	char line[96];
 
 	if (!f && fd >= 0)
@@ -33,10 +34,11 @@ static void each(int fd, void (*fn)(const struct sysv_note *n,
 
 		if (sscanf(line, "%d %d %" SCNd64, &n.id, &n.creator,
 			   &n.ctime) == 3 && !shmctl(n.id, IPC_STAT, &ds))
-			fn(&n, &ds);
+			any |= fn(&n, &ds);
 	}
 	if (f)
 		fclose(f);
+	return any;
 }
 
 /* Its id may be another's by now: by one of the two it is known. */
@@ -46,22 +48,26 @@ static bool is_it(const struct sysv_note *n, const struct shmid_ds *ds)
 	       (n->ctime && ds->shm_ctime == n->ctime);
 }
 
-static void unmake(const struct sysv_note *n, const struct shmid_ds *ds)
+static bool unmake(const struct sysv_note *n, const struct shmid_ds *ds)
 {
-	if (is_it(n, ds) && !ds->shm_nattch)
+	if (!is_it(n, ds))
+		return false;
+	if (!ds->shm_nattch)
 		shmctl(n->id, IPC_RMID, NULL);
+	return ds->shm_nattch;
 }
 
-void sysv_unmake(int fd)
+bool sysv_unmake(int fd)
 {
-	each(fd, unmake);
+	return each(fd, unmake);
 }
 
-static void moved(const struct sysv_note *n, const struct shmid_ds *ds)
+static bool moved(const struct sysv_note *n, const struct shmid_ds *ds)
 {
 	/* what dies here still has it: it goes with the last of them */
 	if (is_it(n, ds))
 		shmctl(n->id, IPC_RMID, NULL);
+	return false;
 }
 
 void sysv_path(char *buf, size_t size, uint64_t move)

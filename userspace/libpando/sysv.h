@@ -31,9 +31,10 @@ struct sysv_note {
 int sysv_write(int fd, const struct sysv_note *n);
 /*
  * Those that were made here and that nobody has attached: away with them. Takes
- * the descriptor of what was written of them, which may be -1.
+ * the descriptor of what was written of them, which may be -1. Says whether one is
+ * left that is still attached.
  */
-void sysv_unmake(int fd);
+bool sysv_unmake(int fd);
 /* What became of the move that has such a file at the source. */
 void sysv_settle(uint64_t move, bool committed);
 void sysv_path(char *buf, size_t size, uint64_t move);

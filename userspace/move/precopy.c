@@ -474,9 +474,29 @@ static int late_threads(struct precopy *p)
 	return 0;
 }
 
+/* How long what is listed takes to travel, of SysV shared memory or of all else. */
+static double travel_ms(const struct precopy *p, bool segments)
+{
+	uint64_t pages = 0;
+
+	for (size_t i = 0; i < p->runs.n; i++)
+		if (!p->runs.v[i].drop &&
+		    !(p->runs.v[i].pid & PEER_MAP_SEGMENT) == !segments)
+			pages += p->runs.v[i].pages;
+	return p->rate > 0 ? pages * (double)PAGE * 1e3 / p->rate : 0;
+}
+
+static int too_slow(struct precopy *p, const char *what, double ms)
+{
+	return move_fail(p->m, "it changes %.1f MiB of memory a second and %.1f travel: its %s alone would take %.0f ms of freeze, and %u are allowed",
+			 p->dirty_rate / 0x1p20, p->rate / 0x1p20, what, ms,
+			 p->m->start->max_freeze_ms);
+}
+
 int precopy_run(struct precopy *p, int (*pump)(void *arg), void *arg)
 {
-	double goal = p->m->start->max_freeze_ms ? : ENOUGH_MS;
+	uint32_t most = p->m->start->max_freeze_ms;
+	double goal = most ? : ENOUGH_MS;
 	bool memory;
 	uint64_t pages = 0;
 	int64_t last;
@@ -501,10 +521,12 @@ int precopy_run(struct precopy *p, int (*pump)(void *arg), void *arg)
 			return err;
 	} while (go_on(p, last, pages, goal));
 	/* the rest of SysV shared memory comes in the freeze, of the other later */
+	if (most && travel_ms(p, true) > most)
+		return too_slow(p, "SysV shared memory", travel_ms(p, true));
 	if (!memory)
 		return 0;
-	p->lazy = p->m->start->lazy == LAZY_AUTO && p->expected_ms > goal &&
-		  p->stale;
+	p->lazy = p->m->start->lazy == LAZY_AUTO && p->stale &&
+		  travel_ms(p, false) > goal;
 	if (p->lazy) {
 		/* listed by the last look, and not to be sent now */
 		for (size_t i = 0; i < p->runs.n; i++)
@@ -514,11 +536,8 @@ int precopy_run(struct precopy *p, int (*pump)(void *arg), void *arg)
 					     p->runs.v[i].pages);
 		return late_threads(p);
 	}
-	if (p->m->start->max_freeze_ms &&
-	    p->expected_ms > p->m->start->max_freeze_ms)
-		return move_fail(p->m, "it changes %.1f MiB of memory a second and %.1f travel: its memory alone would take %.0f ms of freeze, and %u are allowed",
-				 p->dirty_rate / 0x1p20, p->rate / 0x1p20,
-				 p->expected_ms, p->m->start->max_freeze_ms);
+	if (most && p->expected_ms > most)
+		return too_slow(p, "memory", p->expected_ms);
 	/* what the last look found, so that only what changes now is left */
 	err = travel(p, pump, arg);
 	return err ? err : late_threads(p);

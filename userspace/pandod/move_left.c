@@ -24,7 +24,8 @@
 #define ROOT		"/sys/fs/cgroup"
 #define DEPTH		16	/* directories open at once */
 
-static bool dying;	/* a group was not empty yet when it was settled */
+static bool dying;	/* a group was not empty yet when it was settled, */
+static bool attached;	/* ... or what was made for it was still attached */
 
 static bool put(const char *dir, const char *name, const char *text)
 {
@@ -107,7 +108,13 @@ void left_workdir(const char *path)
 		close(fd);
 		return;
 	}
-	sysv_unmake(openat(fd, SYSV_MADE, O_RDONLY | O_CLOEXEC));
+	/* who has it dies, and takes a moment; until then this tells of it */
+	if (sysv_unmake(openat(fd, SYSV_MADE, O_RDONLY | O_CLOEXEC))) {
+		attached = true;
+		landed_soon();
+		closedir(d);
+		return;
+	}
 	while ((e = readdir(d)))
 		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
 			unlinkat(fd, e->d_name, 0);
@@ -145,13 +152,38 @@ void left_settle(uint64_t move, bool committed)
 	nftw(ROOT, look_at, DEPTH, FTW_PHYS);
 }
 
+/* Those of movers; or only those in which something is said to have been made. */
+static void left_workdirs(bool made)
+{
+	char path[sizeof(PANDO_RUN_DIR) + 256 + sizeof(SYSV_MADE)];
+	DIR *d = opendir(PANDO_RUN_DIR);
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		if (strncmp(e->d_name, "move-", 5))
+			continue;
+		snprintf(path, sizeof(path), PANDO_RUN_DIR "/%s/" SYSV_MADE,
+			 e->d_name);
+		if (made && access(path, F_OK))
+			continue;
+		*strrchr(path, '/') = 0;
+		left_workdir(path);
+	}
+	if (d)
+		closedir(d);
+}
+
 void left_again(void)
 {
-	if (!dying)
-		return;
-	dying = false;
-	wanted = 0;
-	nftw(ROOT, look_at, DEPTH, FTW_PHYS);
+	if (dying) {
+		dying = false;
+		wanted = 0;
+		nftw(ROOT, look_at, DEPTH, FTW_PHYS);
+	}
+	if (attached) {
+		attached = false;
+		left_workdirs(true);
+	}
 }
 
 /* Of a move whose mover was killed with the daemon. */
@@ -166,21 +198,16 @@ static void left_sysv(const char *name)
 
 void left_sweep(void)
 {
-	char path[sizeof(PANDO_RUN_DIR) + 256];
 	struct dirent *e;
 	DIR *d;
 
 	wanted = 0;
 	nftw(ROOT, look_at, DEPTH, FTW_PHYS);
 	d = opendir(PANDO_RUN_DIR);
-	while (d && (e = readdir(d))) {
+	while (d && (e = readdir(d)))
 		if (!strncmp(e->d_name, SYSV_MOVES, strlen(SYSV_MOVES)))
 			left_sysv(e->d_name + strlen(SYSV_MOVES));
-		if (strncmp(e->d_name, "move-", 5))
-			continue;
-		snprintf(path, sizeof(path), PANDO_RUN_DIR "/%s", e->d_name);
-		left_workdir(path);
-	}
 	if (d)
 		closedir(d);
+	left_workdirs(false);
 }
