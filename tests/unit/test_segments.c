@@ -289,7 +289,8 @@ TEST(no_change_undoes_another)
 {
 	uint64_t *p = stand_in(MANY);
 	uint8_t *buf = malloc(MANY * PG);
-	float *f = (float *)p;
+	void *same = p;
+	float *f = same;
 
 	for (size_t i = 0; i < MANY * WORDS; i++)
 		p[i] = rnd();
