@@ -3,6 +3,7 @@
 // PKGS: libprotobuf-c
 /* SysV shared memory of a tree, which here is this test and its children. */
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -356,7 +357,28 @@ TEST(a_long_scan_gives_signs_and_can_be_ended)
 	end();
 }
 
+/* The last one: it does not come back from there. */
+TEST(what_nothing_can_be_told_of_is_not_listed)
+{
+	int id;
+	uint8_t *p = make(3 * PG, &id);
+
+	if (unshare(CLONE_NEWIPC)) {
+		printf("# %s: not root?\n", strerror(errno));
+	} else {
+		look();
+		CHECK(said("not of this node") && !segments.n);
+		/* in three mappings, of which none is taken for another's rest */
+		CHECK(!mprotect(p + PG, PG, PROT_READ));
+		look();
+		CHECK(!segments.n);
+	}
+	shmdt(p);
+	end();
+}
+
 TAP_MAIN(T(what_is_attached_in_part_is_named), T(who_else_has_it_is_named),
 	 T(what_changed_since_it_was_sent_is_listed),
 	 T(what_was_let_go_since_the_look_is_gone), T(no_change_undoes_another),
-	 T(a_long_scan_gives_signs_and_can_be_ended))
+	 T(a_long_scan_gives_signs_and_can_be_ended),
+	 T(what_nothing_can_be_told_of_is_not_listed))
