@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Who is in front of a terminal, for other nodes: see kin_front.h. */
-#include <linux/bitmap.h>
 #include <linux/hashtable.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pid_namespace.h>
 #include <linux/sched/signal.h>
@@ -18,48 +18,58 @@
 #include "rpc.h"
 #include "tasklist.h"
 
-#define NODES		(PANDO_NODE_MAX + 1)
 #define LATE_AFTER	HZ
 #define LATE_MOST	32	/* of them at a time */
 
 /**
- * struct asked - a session of this node that others ask for
+ * struct asker - a node that asks for a session of this one
  * @node: in the table
- * @sid: its number
- * @nodes: who asked
- * @asks: how often somebody did
- * @seq: of the last word
- * @late: somebody could not be told
+ * @sid: the session's number
+ * @id: the node's
+ * @seq: of the answer to its last question
+ * @late: it could not be told
  */
-struct asked {
+struct asker {
 	struct hlist_node node;
 	u32 sid;
-	DECLARE_BITMAP(nodes, NODES);
-	u32 asks;
+	u16 id;
 	u64 seq;
 	bool late;
+};
+
+/** struct telling - of one word to one of them; @work: by which it is told; @err: out */
+struct telling {
+	struct work_struct work;
+	struct pando_wire_kin_front msg;
+	u16 id;
+	int err;
 };
 
 atomic_t pando_kin_fronts = ATOMIC_INIT(0);
 
 /* Taken with interrupts off; the end of a task takes it below siglock: nothing within. */
 static DEFINE_SPINLOCK(lock);
-static DEFINE_HASHTABLE(table, 5);	/* lock */
+static DEFINE_HASHTABLE(table, 5);	/* lock; by session */
+/*
+ * One for all sessions, and for as long as the module is there: a session that was
+ * forgotten, because nobody asked for it any more, does not begin anew. lock
+ */
+static u64 last_seq;
 
 static void late_fn(struct work_struct *work);
 static DECLARE_DELAYED_WORK(late_work, late_fn);
 
-static struct asked *find(u32 sid)
+static struct asker *find(u32 sid, u16 id)
 {
-	struct asked *a;
+	struct asker *a;
 
 	hash_for_each_possible(table, a, node, sid)
-		if (a->sid == sid)
+		if (a->sid == sid && a->id == id)
 			return a;
 	return NULL;
 }
 
-static void forget(struct asked *a)
+static void forget(struct asker *a)
 {
 	hash_del(&a->node);
 	atomic_dec(&pando_kin_fronts);
@@ -100,18 +110,15 @@ static struct front front_of(u32 sid)
 	return f;
 }
 
-/* It has nobody before that terminal any more, unless it has asked anew. */
-static void drop(u32 sid, u16 node, u32 asks)
+/* It has nobody before that terminal any more, unless it has asked after @seq. */
+static void drop(u32 sid, u16 id, u64 seq)
 {
-	struct asked *a;
+	struct asker *a;
 
 	spin_lock_irq(&lock);
-	a = find(sid);
-	if (a && a->asks == asks) {
-		__clear_bit(node, a->nodes);
-		if (bitmap_empty(a->nodes, NODES))
-			forget(a);
-	}
+	a = find(sid, id);
+	if (a && a->seq <= seq)
+		forget(a);
 	spin_unlock_irq(&lock);
 }
 
@@ -120,9 +127,8 @@ static void drop(u32 sid, u16 node, u32 asks)
 static int handle_ask(struct pando_rpc_req *req, u32 sid)
 {
 	struct pando_wire_kin_front *reply = req->reply;
-	struct asked *new = kzalloc(sizeof(*new), GFP_KERNEL), *a;
+	struct asker *new = kzalloc(sizeof(*new), GFP_KERNEL), *a;
 	struct front f;
-	u32 asks;
 	u64 seq;
 
 	if (sid < PANDO_LOCAL_PIDS || sid >= PANDO_PID_MAX) {
@@ -132,23 +138,23 @@ static int handle_ask(struct pando_rpc_req *req, u32 sid)
 	if (!new)
 		return -ENOMEM;
 	spin_lock_irq(&lock);
-	a = find(sid);
+	a = find(sid, req->node);
 	if (!a) {
 		a = new;
 		new = NULL;
 		a->sid = sid;
+		a->id = req->node;
 		hash_add(table, &a->node, sid);
 		atomic_inc(&pando_kin_fronts);
 	}
-	__set_bit(req->node, a->nodes);
-	asks = ++a->asks;
-	seq = ++a->seq;
+	seq = ++last_seq;
+	a->seq = seq;
 	spin_unlock_irq(&lock);
 	kfree(new);
 	/* what changes from here on is told, with a later number */
 	f = front_of(sid);
 	if (!f.has) {
-		drop(sid, req->node, asks);
+		drop(sid, req->node, seq);
 		return -ESRCH;
 	}
 	*reply = (struct pando_wire_kin_front){
@@ -160,75 +166,130 @@ static int handle_ask(struct pando_rpc_req *req, u32 sid)
 	return 0;
 }
 
-static void set_late(u32 sid)
+static void tell_fn(struct work_struct *work)
 {
-	struct asked *a;
+	struct telling *t = container_of(work, struct telling, work);
 
-	spin_lock_irq(&lock);
-	a = find(sid);
-	if (a)
-		a->late = true;
-	spin_unlock_irq(&lock);
-	if (a)
-		mod_delayed_work(system_unbound_wq, &late_work, LATE_AFTER);
+	t->err = pando_rpc_call(t->id, PANDO_MSG_KIN_FRONT,
+				&(struct kvec){ &t->msg, sizeof(t->msg) }, 1,
+				NULL, 0, NULL);
 }
 
-/* Who else tells the same meanwhile has a later number, or an older front. */
-static void tell(u32 sid)
+/* For DETACH: who is not found any more is not told later either. */
+static void set_late(u32 sid, u16 id)
 {
-	struct pando_wire_kin_front msg = { .sid = cpu_to_le32(sid) };
-	DECLARE_BITMAP(nodes, NODES);
-	bool late = false;
-	struct asked *a;
-	u32 asks = 0;
-	int id, err;
+	struct asker *a;
 
 	spin_lock_irq(&lock);
-	a = find(sid);
+	a = find(sid, id);
 	if (a) {
-		bitmap_copy(nodes, a->nodes, NODES);
-		asks = a->asks;
-		a->late = false;
-		msg.seq = cpu_to_le64(++a->seq);
+		a->late = true;
+		mod_delayed_work(system_unbound_wq, &late_work, LATE_AFTER);
 	}
 	spin_unlock_irq(&lock);
-	if (!a)
-		return;
-	/* a change after that is told with a later number */
-	msg.pgid = cpu_to_le32(front_of(sid).pgid);
-	for_each_set_bit(id, nodes, NODES) {
-		err = pando_rpc_call(id, PANDO_MSG_KIN_FRONT,
-				     &(struct kvec){ &msg, sizeof(msg) }, 1,
-				     NULL, 0, NULL);
-		/* a node that left the view has lost the terminal as well */
-		if (err == -ENOENT || err == -EHOSTDOWN)
-			drop(sid, id, asks);
-		else if (err && err != -ENOTCONN)
-			late = true;
+}
+
+/*
+ * A node that left the view for a moment may still have the terminal: it is asked until
+ * it says that it has not, or the session has ended.
+ */
+static void told(const struct telling *t)
+{
+	u32 sid = le32_to_cpu(t->msg.sid);
+
+	if (t->err == -ENOENT)
+		drop(sid, t->id, le64_to_cpu(t->msg.seq));
+	else if (t->err && t->err != -ENOTCONN)
+		set_late(sid, t->id);
+}
+
+static u32 count(u32 sid)
+{
+	struct asker *a;
+	u32 n = 0;
+
+	spin_lock_irq(&lock);
+	hash_for_each_possible(table, a, node, sid)
+		n += a->sid == sid;
+	spin_unlock_irq(&lock);
+	return n;
+}
+
+/* Who asks from now on hears of it by the answer. */
+static u32 gather(u32 sid, bool late, struct telling *all, u32 room)
+{
+	struct asker *a;
+	u32 n = 0, i;
+	u64 seq;
+
+	spin_lock_irq(&lock);
+	seq = ++last_seq;
+	hash_for_each_possible(table, a, node, sid) {
+		if (a->sid != sid || (late && !a->late) || n == room)
+			continue;
+		a->late = false;
+		all[n++] = (struct telling){
+			.id = a->id,
+			.msg = { .sid = cpu_to_le32(sid), .seq = cpu_to_le64(seq) },
+		};
 	}
-	if (late)
-		set_late(sid);
+	spin_unlock_irq(&lock);
+	/* a change after that is told with a later number */
+	for (i = 0; i < n; i++)
+		all[i].msg.pgid = cpu_to_le32(front_of(sid).pgid);
+	return n;
+}
+
+/*
+ * All, or those that are @late, at once: whoever changes it waits for the slowest, and
+ * not for the sum of them.
+ * Who else tells the same meanwhile has a later number, or an older front.
+ */
+static void tell(u32 sid, bool late)
+{
+	u32 n = count(sid), i;
+	struct telling *all;
+
+	if (!n)
+		return;
+	all = kvcalloc(n, sizeof(*all), GFP_KERNEL | __GFP_NOFAIL);
+	n = gather(sid, late, all, n);
+	for (i = 1; i < n; i++) {
+		INIT_WORK(&all[i].work, tell_fn);
+		queue_work(system_unbound_wq, &all[i].work);
+	}
+	if (n)
+		tell_fn(&all[0].work);
+	for (i = 0; i < n; i++) {
+		if (i)
+			flush_work(&all[i].work);
+		told(&all[i]);
+	}
+	kvfree(all);
 }
 
 void pando_kin_front_changed(void)
 {
 	if (pando_ns_has_current())
-		tell(task_session_nr_ns(current, pando_ns()));
+		tell(task_session_nr_ns(current, pando_ns()), false);
 }
 
 static void late_fn(struct work_struct *work)
 {
 	u32 sid[LATE_MOST], n = 0, j;
-	struct asked *a;
+	struct asker *a;
 	int i;
 
 	spin_lock_irq(&lock);
-	hash_for_each(table, i, a, node)
-		if (a->late && n < LATE_MOST)
-			sid[n++] = a->sid;
+	hash_for_each(table, i, a, node) {
+		/* a session's are side by side, or told twice */
+		if (!a->late || n == LATE_MOST || (n && sid[n - 1] == a->sid))
+			continue;
+		sid[n++] = a->sid;
+	}
 	spin_unlock_irq(&lock);
 	for (j = 0; j < n; j++)
-		tell(sid[j]);
+		tell(sid[j], true);
 	/* others, or these again */
 	if (n)
 		mod_delayed_work(system_unbound_wq, &late_work, LATE_AFTER);
@@ -236,15 +297,16 @@ static void late_fn(struct work_struct *work)
 
 void pando_kin_front_freed(u32 nr)
 {
+	struct hlist_node *next;
 	unsigned long flags;
-	struct asked *a;
+	struct asker *a;
 
 	if (likely(!atomic_read(&pando_kin_fronts)))
 		return;
 	spin_lock_irqsave(&lock, flags);
-	a = find(nr);
-	if (a)
-		forget(a);
+	hash_for_each_possible_safe(table, a, next, node, nr)
+		if (a->sid == nr)
+			forget(a);
 	spin_unlock_irqrestore(&lock, flags);
 }
 
@@ -287,14 +349,15 @@ static int handle_front(struct pando_rpc_req *req)
 void pando_kin_front_reset(void)
 {
 	struct hlist_node *next;
-	struct asked *a;
+	struct asker *a;
 	int i;
 
-	cancel_delayed_work_sync(&late_work);
 	spin_lock_irq(&lock);
 	hash_for_each_safe(table, i, next, a, node)
 		forget(a);
 	spin_unlock_irq(&lock);
+	/* nobody is found who could be late again */
+	cancel_delayed_work_sync(&late_work);
 }
 
 int pando_kin_front_init(void)

@@ -12,7 +12,7 @@
 #include <linux/atomic.h>
 #include <linux/types.h>
 
-/* How many sessions somebody asks for: zero is the short way through the hook. */
+/* How often somebody asks for a session: zero is the short way through the hook. */
 extern atomic_t pando_kin_fronts;
 
 /**
