@@ -282,6 +282,9 @@ int pando_kin_tty_set(struct task_struct *task, struct file *file, u16 node, u32
 	if (node && remember(c.tty, task, node, sid))
 		ask_front(c.tty, task, node, sid);
 	err = pando_tasklist_run(control, &c);
+	/* was it closed just before, and nobody had it who could lose it? */
+	if (node && !err)
+		remember(c.tty, task, node, sid);
 	/* never the last reference: whoever opened it has one */
 	tty_kref_put(c.old);
 	return err;
