@@ -478,31 +478,29 @@ static int commit(struct source *s)
 	return 0;
 }
 
-static bool is_stopped(pid_t pid, char letter)
+static bool is_traced(pid_t pid)
 {
 	char *text = proc_text(pid, "stat");
 	char *close = text ? strrchr(text, ')') : NULL;
-	bool yes = close && close[1] && close[2] == letter;
+	bool yes = close && close[1] && close[2] == 't';
 
 	free(text);
 	return yes;
 }
 
-/* criu is gone, so the kernel has let go of them: see that it is so. */
+/*
+ * criu is gone, so the kernel has let go of them: see that it is so. Who stands stopped
+ * now was stopped by somebody, before or meanwhile: neither we nor criu do that.
+ */
 static void let_go(struct source *s)
 {
 	for (size_t i = 0; i < s->tree.n; i++) {
 		struct task *k = &s->tree.task[i];
-		const struct task *b = tree_find(&s->before, k->pid);
 		int tries = 0;
 
-		while (is_stopped(k->pid, 't') && tries++ < 200)
+		while (is_traced(k->pid) && tries++ < 200)
 			poll(NULL, 0, 5);
-		if (is_stopped(k->pid, 'T') && !(b && b->state == 'T') &&
-		    k->pidfd >= 0)
-			syscall(SYS_pidfd_send_signal, k->pidfd, SIGCONT, NULL,
-				0);
-		if (is_stopped(k->pid, 't'))
+		if (is_traced(k->pid))
 			move_fail(s->m, "%d (%s) is still stopped", k->pid,
 				  k->comm);
 	}
