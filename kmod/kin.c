@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Processes with relations on other nodes: see kin.h. */
 #include <linux/bitmap.h>
+#include <linux/delay.h>
 #include <linux/hashtable.h>
 #include <linux/kref.h>
 #include <linux/llist.h>
@@ -9,7 +10,6 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
-#include <linux/task_io_accounting_ops.h>
 #include <linux/tty.h>
 #include <linux/workqueue.h>
 
@@ -19,7 +19,9 @@
 #include "hooks.h"
 #include "kin.h"
 #include "kin_front.h"
+#include "kin_stop.h"
 #include "kin_tty.h"
+#include "kin_usage.h"
 #include "locate.h"
 #include "node.h"
 #include "ns.h"
@@ -36,7 +38,9 @@
  * @ref: one for the table, one while @work is queued
  * @pid: its number
  * @holders: the nodes with stubs of it; lock
+ * @missed: those of them that were not there to be told of something; lock
  * @events: what they have not been told yet, the youngest first
+ * @untold: how many of those there are, with the one that is being told
  * @exit: the last of them, ready when it is needed: memory may be short then
  * @ending: it has ended, @exit was filled in; lock
  * @kept: a holder has what is left of it
@@ -48,7 +52,9 @@ struct kin {
 	struct kref ref;
 	u32 pid;
 	DECLARE_BITMAP(holders, NODES);
+	DECLARE_BITMAP(missed, NODES);
 	struct llist_head events;
+	atomic_t untold;
 	struct pando_wire_kin_event exit;
 	bool ending;
 	bool kept;
@@ -56,9 +62,19 @@ struct kin {
 	struct work_struct work;
 };
 
-/** struct event - other than its end; the members as on the wire */
+/* Holders that are not ready for a word hear it again after so long, and so often. */
+#define LATER_MIN_MS	2
+#define LATER_MAX_MS	50
+#define LATER_MOST	(120 * HZ)
+
+/**
+ * struct event - other than its end; the members as on the wire
+ * @only: for this holder, which has missed some; what it says is looked up when it is
+ *	told; 0: for all of them
+ */
 struct event {
 	struct llist_node node;
+	u16 only;
 	u32 what;
 	u32 status;
 	u32 session;
@@ -156,6 +172,18 @@ int pando_kin_add(u32 pid, const u64 *holders)
 	return 0;
 }
 
+bool pando_kin_is_held(u32 pid, u16 node)
+{
+	struct kin *k;
+	bool held;
+
+	spin_lock_irq(&lock);
+	k = find(pid);
+	held = k && test_bit(node, k->holders);
+	spin_unlock_irq(&lock);
+	return held;
+}
+
 void pando_kin_moved(u32 pid, u16 to)
 {
 	struct kin *k;
@@ -189,31 +217,103 @@ bool pando_kin_is_ending(u32 pid)
 
 /* --- telling the holders ------------------------------------------------------- */
 
-/*
- * Tries until it is no member any more (-EHOSTDOWN). Else 1 when the holder
- * keeps the remains, or 0.
- */
-static int tell_one(u16 node, const struct pando_wire_kin_event *ev)
-{
-	struct pando_wire_kin_event_reply reply = {};
-	size_t len;
-	int err;
-
-	do
-		err = pando_rpc_call(node, PANDO_MSG_KIN_EVENT,
-				     &(struct kvec){ (void *)ev, sizeof(*ev) },
-				     1, &reply, sizeof(reply), &len);
-	while (err == -ETIMEDOUT || err == -EAGAIN);
-	return err ? err : !!reply.keeps;
-}
-
+/* Of one that has been forgotten, because it moved on, there are none. */
 static void copy_holders(struct kin *k, unsigned long *holders)
 {
 	spin_lock_irq(&lock);
-	bitmap_copy(holders, k->holders, NODES);
+	if (hlist_unhashed(&k->node))
+		bitmap_zero(holders, NODES);
+	else
+		bitmap_copy(holders, k->holders, NODES);
 	spin_unlock_irq(&lock);
 }
 
+static bool holds(struct kin *k, u16 node)
+{
+	bool yes;
+
+	spin_lock_irq(&lock);
+	yes = !hlist_unhashed(&k->node) && test_bit(node, k->holders);
+	spin_unlock_irq(&lock);
+	return yes;
+}
+
+/*
+ * Tries until it is no member any more (-EHOSTDOWN), or no holder, and ready to hear it.
+ * Else its answer: enum pando_kin_answer.
+ */
+static int tell_one(struct kin *k, u16 node, const struct pando_wire_kin_event *ev)
+{
+	struct pando_wire_kin_event_reply reply;
+	unsigned long end = jiffies + LATER_MOST;
+	unsigned int nap = LATER_MIN_MS;
+	size_t len;
+	int err;
+
+	for (;;) {
+		reply = (struct pando_wire_kin_event_reply){};
+		err = pando_rpc_call(node, PANDO_MSG_KIN_EVENT,
+				     &(struct kvec){ (void *)ev, sizeof(*ev) },
+				     1, &reply, sizeof(reply), &len);
+		if (err == -ETIMEDOUT || err == -EAGAIN)
+			continue;
+		if (err || le32_to_cpu(reply.answer) != PANDO_KIN_LATER)
+			break;
+		if (!holds(k, node) || time_after(jiffies, end))
+			return PANDO_KIN_NOTED;
+		msleep(nap);
+		nap = min_t(unsigned int, 2 * nap, LATER_MAX_MS);
+	}
+	return err ?: le32_to_cpu(reply.answer);
+}
+
+/*
+ * How it stands now: to be told twice of the same changes nothing (stub_life.c). False:
+ * it ends, and that is told.
+ */
+static bool look_up(struct kin *k, struct pando_wire_kin_event *ev)
+{
+	struct task_struct *task = pando_ns_get_process(k->pid);
+	u32 signal = 0;
+	bool lives;
+
+	if (!task)
+		return false;
+	lives = !(READ_ONCE(task->signal->flags) & SIGNAL_GROUP_EXIT) && !task->exit_state;
+	ev->what = cpu_to_le32(PANDO_KIN_CONT);
+	if (pando_kin_stop_get(task, &signal) & PANDO_KIN_STOPPED) {
+		ev->what = cpu_to_le32(PANDO_KIN_STOP);
+		ev->status = cpu_to_le32(signal ?: SIGSTOP);
+	}
+	put_task_struct(task);
+	return lives;
+}
+
+/* Which holder is next? NODES: none. */
+static int next_holder(struct kin *k, const struct event *e, const unsigned long *told)
+{
+	DECLARE_BITMAP(holders, NODES);
+
+	copy_holders(k, holders);
+	bitmap_andnot(holders, holders, told, NODES);
+	if (e->only)
+		return test_bit(e->only, holders) ? e->only : NODES;
+	return find_first_bit(holders, NODES);
+}
+
+static void missed_it(struct kin *k, u16 node)
+{
+	spin_lock_irq(&lock);
+	__set_bit(node, k->missed);
+	spin_unlock_irq(&lock);
+}
+
+/*
+ * A holder that is not ready keeps what comes after from the others as well: so there
+ * is never more than one that some know of and some do not, and who becomes a holder
+ * in place of another, as when a parent moves, misses none. What it was told already
+ * where it comes from is nothing new to it.
+ */
 static void tell_change(struct kin *k, const struct event *e)
 {
 	struct pando_wire_kin_event ev = {
@@ -222,12 +322,25 @@ static void tell_change(struct kin *k, const struct event *e)
 		.status = cpu_to_le32(e->status),
 		.session = cpu_to_le32(e->session),
 	};
-	DECLARE_BITMAP(holders, NODES);
+	DECLARE_BITMAP(told, NODES) = {};
+	u32 pgid, sid = 0;
 	int id;
 
-	copy_holders(k, holders);
-	for_each_set_bit(id, holders, NODES)
-		tell_one(id, &ev);
+	while ((id = next_holder(k, e, told)) < NODES) {
+		if (e->only && !look_up(k, &ev))
+			return;
+		/* one that came later may have been told already */
+		if (e->what == PANDO_KIN_REGROUP) {
+			pgid = pando_kin_group_of(k->pid, &sid);
+			if (!pgid)
+				return;
+			ev.status = cpu_to_le32(pgid);
+			ev.session = cpu_to_le32(sid);
+		}
+		if (tell_one(k, id, &ev) == -EHOSTDOWN)
+			missed_it(k, id);
+		__set_bit(id, told);
+	}
 }
 
 /*
@@ -242,7 +355,7 @@ static void tell_end(struct kin *k)
 
 	copy_holders(k, holders);
 	for_each_set_bit(id, holders, NODES) {
-		ret = tell_one(id, &k->exit);
+		ret = tell_one(k, id, &k->exit);
 		if (ret == -EHOSTDOWN) {
 			all = false;
 			continue;
@@ -251,7 +364,7 @@ static void tell_end(struct kin *k)
 			return;
 		spin_lock_irq(&lock);
 		__clear_bit(id, k->holders);
-		k->kept |= ret > 0;
+		k->kept |= ret == PANDO_KIN_KEEPS;
 		spin_unlock_irq(&lock);
 	}
 	if (!all)
@@ -275,6 +388,7 @@ static void tell_fn(struct work_struct *work)
 	llist_for_each_entry_safe(e, next, list, node) {
 		tell_change(k, e);
 		kfree(e);
+		atomic_dec(&k->untold);
 	}
 	spin_lock_irq(&lock);
 	ending = k->ending && !hlist_unhashed(&k->node);
@@ -286,21 +400,18 @@ static void tell_fn(struct work_struct *work)
 	kref_put(&k->ref, kin_free);
 }
 
-void pando_kin_change(u32 pid, enum pando_kin_event what, u32 status,
-		      u32 session)
+static void add_event(u32 pid, const struct event *what)
 {
-	struct event *e = kmalloc(sizeof(*e), GFP_ATOMIC);
+	struct event *e = kmemdup(what, sizeof(*e), GFP_ATOMIC);
 	unsigned long flags;
 	struct kin *k;
 
 	if (!e)
 		return;
-	e->what = what;
-	e->status = status;
-	e->session = session;
 	spin_lock_irqsave(&lock, flags);
 	k = find(pid);
 	if (k && !k->ending) {
+		atomic_inc(&k->untold);
 		llist_add(&e->node, &k->events);
 		tell(k);
 		e = NULL;
@@ -309,41 +420,25 @@ void pando_kin_change(u32 pid, enum pando_kin_event what, u32 status,
 	kfree(e);
 }
 
-/* What wait4() will report of it; it is the last of its group, and dead. */
-static void fill_exit(struct pando_wire_kin_event *ev, struct task_struct *t)
+void pando_kin_change(u32 pid, enum pando_kin_event what, u32 status,
+		      u32 session)
 {
-	struct pando_wire_rusage *self = &ev->self, *c = &ev->children;
-	struct signal_struct *sig = t->signal;
-	u64 utime = t->utime + sig->utime, stime = t->stime + sig->stime;
-	u64 runtime;
+	struct event e = { .what = what, .status = status, .session = session };
 
-	/* ticks are coarse: as the kernel, we scale them to the exact sum */
-	runtime = max(t->se.sum_exec_runtime + sig->sum_sched_runtime,
-		      sig->utime + sig->stime);
-	if (utime + stime)
-		stime = mul_u64_u64_div_u64(stime, runtime, utime + stime);
-	utime = runtime - stime;
-	ev->what = cpu_to_le32(PANDO_KIN_EXIT);
-	ev->status = cpu_to_le32(sig->flags & SIGNAL_GROUP_EXIT ?
-				 sig->group_exit_code : t->exit_code);
-	self->utime = cpu_to_le64(utime);
-	self->stime = cpu_to_le64(stime);
-	self->minflt = cpu_to_le64(t->min_flt + sig->min_flt);
-	self->majflt = cpu_to_le64(t->maj_flt + sig->maj_flt);
-	self->nvcsw = cpu_to_le64(t->nvcsw + sig->nvcsw);
-	self->nivcsw = cpu_to_le64(t->nivcsw + sig->nivcsw);
-	self->inblock = cpu_to_le64(task_io_get_inblock(t) + sig->inblock);
-	self->oublock = cpu_to_le64(task_io_get_oublock(t) + sig->oublock);
-	self->maxrss = cpu_to_le64(sig->maxrss);
-	c->utime = cpu_to_le64(sig->cutime);
-	c->stime = cpu_to_le64(sig->cstime);
-	c->minflt = cpu_to_le64(sig->cmin_flt);
-	c->majflt = cpu_to_le64(sig->cmaj_flt);
-	c->nvcsw = cpu_to_le64(sig->cnvcsw);
-	c->nivcsw = cpu_to_le64(sig->cnivcsw);
-	c->inblock = cpu_to_le64(sig->cinblock);
-	c->oublock = cpu_to_le64(sig->coublock);
-	c->maxrss = cpu_to_le64(sig->cmaxrss);
+	add_event(pid, &e);
+}
+
+bool pando_kin_is_telling(u32 pid)
+{
+	unsigned long flags;
+	struct kin *k;
+	bool is;
+
+	spin_lock_irqsave(&lock, flags);
+	k = find(pid);
+	is = k && atomic_read(&k->untold);
+	spin_unlock_irqrestore(&lock, flags);
+	return is;
 }
 
 /*
@@ -368,7 +463,7 @@ void pando_kin_died(struct task_struct *task)
 	k = find(pid);
 	if (k && !k->ending) {
 		k->exit.pid = cpu_to_le32(pid);
-		fill_exit(&k->exit, task);
+		pando_kin_usage_get(&k->exit, task);
 		k->tty = pando_kin_tty_get(task);
 		k->ending = true;
 		pando_recover_pin(pid);
@@ -383,27 +478,38 @@ static int handle_event(struct pando_rpc_req *req)
 	const struct pando_wire_kin_event *ev = req->data;
 	struct pando_wire_kin_event_reply *reply = req->reply;
 	u32 pid = le32_to_cpu(ev->pid), status = le32_to_cpu(ev->status);
-	bool keeps = false;
+	u32 what = le32_to_cpu(ev->what);
+	u32 answer = PANDO_KIN_NOTED;
 
-	switch (le32_to_cpu(ev->what)) {
+	req->reply_len = sizeof(*reply);
+	if (pando_stub_comes(pid, what == PANDO_KIN_EXIT)) {
+		reply->answer = cpu_to_le32(PANDO_KIN_LATER);
+		return 0;
+	}
+	switch (what) {
 	case PANDO_KIN_EXIT:
 		pando_watch_end(pid);
-		keeps = pando_stub_exit(pid, ev);
+		if (pando_stub_exit(pid, ev))
+			answer = PANDO_KIN_KEEPS;
 		break;
 	case PANDO_KIN_STOP:
-		pando_stub_stop(pid, status);
+		if (!valid_signal(status) || !status)
+			return -EPROTO;
+		if (!pando_stub_stop(pid, status))
+			answer = PANDO_KIN_LATER;
 		break;
 	case PANDO_KIN_CONT:
-		pando_stub_cont(pid);
+		if (!pando_stub_cont(pid))
+			answer = PANDO_KIN_LATER;
 		break;
 	case PANDO_KIN_REGROUP:
-		pando_stub_regroup(pid, status, le32_to_cpu(ev->session));
+		if (!pando_stub_regroup(pid, status, le32_to_cpu(ev->session)))
+			answer = PANDO_KIN_LATER;
 		break;
 	default:
 		return -EPROTO;
 	}
-	reply->keeps = cpu_to_le32(keeps);
-	req->reply_len = sizeof(*reply);
+	reply->answer = cpu_to_le32(answer);
 	return 0;
 }
 
@@ -447,13 +553,45 @@ static void drop_holder(u32 pid, u16 node)
 	spin_unlock_irq(&lock);
 }
 
+/* Is it new, or back? Then it is told how it stands. */
+static bool has_missed(u32 pid, u16 node)
+{
+	struct kin *k;
+	bool missed;
+
+	spin_lock_irq(&lock);
+	k = find(pid);
+	missed = !k || !test_bit(node, k->holders) ||
+		 __test_and_clear_bit(node, k->missed);
+	spin_unlock_irq(&lock);
+	return missed;
+}
+
+/* Do holders hear of its stops at all? Who has a parent here is that one's business. */
+static bool is_told_of(u32 pid)
+{
+	struct task_struct *task = pando_ns_get_process(pid);
+	bool told;
+
+	if (!task)
+		return false;
+	rcu_read_lock();
+	told = pando_stub_is(rcu_dereference(task->real_parent));
+	rcu_read_unlock();
+	put_task_struct(task);
+	return told;
+}
+
 int pando_kin_tell(u32 pid, u16 node)
 {
 	u64 holders[PANDO_NODE_WORDS] = {};
+	bool missed = has_missed(pid, node);
 	int err;
 
 	holders[node / 64] = BIT_ULL(node % 64);
 	err = pando_kin_add(pid, holders);
+	if (!err && missed && is_told_of(pid))
+		add_event(pid, &(struct event){ .only = node });
 	/* it may have died meanwhile, and nobody looked for holders */
 	if (!err && !pando_ns_is_alive(pid) && !pando_kin_is_ending(pid)) {
 		drop_holder(pid, node);
@@ -481,129 +619,7 @@ static int handle_hold(struct pando_rpc_req *req)
 	return pando_kin_tell(pid, req->node);
 }
 
-/* --- signals ----------------------------------------------------------------------- */
-
-/** struct out - a signal for another node: a process, or a @group everywhere */
-struct out {
-	struct llist_node node;
-	u32 pid;
-	int sig;
-	bool group;
-};
-
-static LLIST_HEAD(outs);
-
-static void send_group(const struct pando_wire_kin_signal *msg)
-{
-	u16 *ids = kmalloc_array(PANDO_NODE_MAX, sizeof(*ids), GFP_KERNEL);
-	int i, n = ids ? pando_nodes_others(ids, PANDO_NODE_MAX) : 0;
-
-	for (i = 0; i < n; i++)
-		pando_rpc_call(ids[i], PANDO_MSG_KIN_SIGNAL,
-			       &(struct kvec){ (void *)msg, sizeof(*msg) }, 1,
-			       NULL, 0, NULL);
-	kfree(ids);
-}
-
-void pando_kin_kill(u32 pid, int sig)
-{
-	struct pid *p;
-
-	rcu_read_lock();
-	p = get_pid(find_pid_ns(pid, pando_ns()));
-	rcu_read_unlock();
-	if (p)
-		kill_pid(p, sig, 1);
-	put_pid(p);
-}
-
-static void out_fn(struct work_struct *work)
-{
-	struct llist_node *list = llist_reverse_order(llist_del_all(&outs));
-	struct out *o, *next;
-
-	llist_for_each_entry_safe(o, next, list, node) {
-		struct pando_wire_kin_signal msg = {
-			.pid = cpu_to_le32(o->pid),
-			.flags = cpu_to_le32(o->group ? PANDO_KIN_GROUP : 0),
-			.signo = cpu_to_le32(o->sig),
-		};
-		bool here = false;
-
-		if (o->group)
-			send_group(&msg);
-		else
-			pando_locate_call(o->pid, PANDO_MSG_KIN_SIGNAL,
-					  &(struct kvec){ &msg, sizeof(msg) },
-					  1, NULL, 0, NULL, &here);
-		if (here)
-			pando_kin_kill(o->pid, o->sig);
-		kfree(o);
-	}
-}
-
-static DECLARE_WORK(out_work, out_fn);
-
-static void send_out(u32 pid, int sig, bool group)
-{
-	struct out *o = kmalloc(sizeof(*o), GFP_ATOMIC);
-
-	if (!o)
-		return;
-	o->pid = pid;
-	o->sig = sig;
-	o->group = group;
-	if (llist_add(&o->node, &outs))
-		queue_work(system_unbound_wq, &out_work);
-}
-
-void pando_kin_signal(u32 pid, int sig)
-{
-	send_out(pid, sig, false);
-}
-
-void pando_kin_signal_group(u32 pgid, int sig)
-{
-	send_out(pgid, sig, true);
-}
-
-static bool is_held_by(u32 pid, u16 node)
-{
-	struct kin *k;
-	bool held;
-
-	spin_lock_irq(&lock);
-	k = find(pid);
-	held = k && test_bit(node, k->holders);
-	spin_unlock_irq(&lock);
-	return held;
-}
-
-static int handle_signal(struct pando_rpc_req *req)
-{
-	const struct pando_wire_kin_signal *msg = req->data;
-	u32 pid = le32_to_cpu(msg->pid), sig = le32_to_cpu(msg->signo);
-	struct pid *p;
-
-	if (!valid_signal(sig) || !sig || pid < PANDO_LOCAL_PIDS)
-		return -EPROTO;
-	if (!(le32_to_cpu(msg->flags) & PANDO_KIN_GROUP)) {
-		if (!pando_ns_has_pid(pid))
-			return pando_locate_miss(pid);
-		if (le32_to_cpu(msg->flags) & PANDO_KIN_HELD &&
-		    !is_held_by(pid, req->node))
-			return -EEXIST;
-		pando_kin_kill(pid, sig);
-		return 0;
-	}
-	rcu_read_lock();
-	p = get_pid(find_pid_ns(pid, pando_ns()));
-	rcu_read_unlock();
-	if (p)
-		pando_kin_kill_pgrp(p, sig);
-	put_pid(p);
-	return 0;
-}
+/* --- life ---------------------------------------------------------------------------------- */
 
 void pando_kin_members(void)
 {
@@ -618,15 +634,13 @@ void pando_kin_members(void)
 	pando_condemned_members();
 }
 
-/* --- life ---------------------------------------------------------------------------------- */
-
 void pando_kin_reset(void)
 {
 	struct hlist_node *next;
 	struct kin *k;
 	int i;
 
-	flush_work(&out_work);
+	pando_kin_signals_flush();
 	pando_condemned_reset();
 	spin_lock_irq(&lock);
 	hash_for_each_safe(table, i, next, k, node)
@@ -648,8 +662,7 @@ int pando_kin_init(void)
 	err = pando_rpc_register(PANDO_MSG_KIN_EVENT, handle_event, THIS_MODULE);
 	if (err)
 		goto err_wq;
-	err = pando_rpc_register(PANDO_MSG_KIN_SIGNAL, handle_signal,
-				 THIS_MODULE);
+	err = pando_kin_signals_init();
 	if (err)
 		goto err_event;
 	err = pando_rpc_register(PANDO_MSG_KIN_HOLD, handle_hold, THIS_MODULE);
@@ -658,7 +671,7 @@ int pando_kin_init(void)
 	return 0;
 
 err_signal:
-	pando_rpc_unregister(PANDO_MSG_KIN_SIGNAL);
+	pando_kin_signals_exit();
 err_event:
 	pando_rpc_unregister(PANDO_MSG_KIN_EVENT);
 err_wq:
@@ -669,7 +682,7 @@ err_wq:
 void pando_kin_exit(void)
 {
 	pando_rpc_unregister(PANDO_MSG_KIN_HOLD);
-	pando_rpc_unregister(PANDO_MSG_KIN_SIGNAL);
+	pando_kin_signals_exit();
 	pando_rpc_unregister(PANDO_MSG_KIN_EVENT);
 	pando_kin_reset();
 	destroy_workqueue(tell_wq);

@@ -27,11 +27,15 @@ void pando_kin_signal_group(u32 pgid, int sig);
 /* Something befell a process that runs here, other than its end. */
 void pando_kin_change(u32 pid, enum pando_kin_event what, u32 status,
 		      u32 session);
+/* Are its holders still being told of such? Any context. */
+bool pando_kin_is_telling(u32 pid);
 /*
  * A process that runs here is in another group, or session: its holders know
  * when this returns, or will be told. Process context, waits.
  */
 void pando_kin_regrouped(u32 pid);
+/* Its group, and session; 0: there is no such process. Any context. */
+u32 pando_kin_group_of(u32 pid, u32 *sid);
 struct pando_call_in;
 /* The call SETPGID, at the owner. */
 long pando_kin_exec_setpgid(struct pando_call_in *in);
@@ -57,6 +61,12 @@ int pando_kin_hold(u32 pid, bool drop, u16 *where);
 void pando_kin_let_go(u32 pid);
 /* A signal of the kernel's for a process that is here, if it is. */
 void pando_kin_kill(u32 pid, int sig);
+/* Has that node a stub of it? Process context. */
+bool pando_kin_is_held(u32 pid, u16 node);
+
+void pando_kin_signals_flush(void);	/* DETACH */
+int pando_kin_signals_init(void);	/* kin_signal.c */
+void pando_kin_signals_exit(void);
 
 /* --- process groups with members on several nodes --------------------------------- */
 

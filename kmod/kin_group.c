@@ -136,8 +136,7 @@ static bool may_matter(void)
 	       !pando_ns_is_local(current);
 }
 
-/* 0: there is no such process. */
-static u32 group_of(u32 pid, u32 *sid)
+u32 pando_kin_group_of(u32 pid, u32 *sid)
 {
 	struct task_struct *task;
 	struct pid *p;
@@ -164,9 +163,12 @@ static int tell(u16 node, u32 pid, u32 pgid, u32 sid)
 		.session = cpu_to_le32(sid),
 	};
 
-	return pando_rpc_call(node, PANDO_MSG_KIN_EVENT,
-			      &(struct kvec){ &ev, sizeof(ev) }, 1, &reply,
-			      sizeof(reply), NULL);
+	int err;
+
+	err = pando_rpc_call(node, PANDO_MSG_KIN_EVENT,
+			     &(struct kvec){ &ev, sizeof(ev) }, 1, &reply,
+			     sizeof(reply), NULL);
+	return !err && le32_to_cpu(reply.answer) == PANDO_KIN_LATER ? -EAGAIN : err;
 }
 
 /*
@@ -181,7 +183,7 @@ void pando_kin_regrouped(u32 pid)
 	int id, err;
 
 	pando_kin_holders(pid, holders);
-	pgid = group_of(pid, &sid);
+	pgid = pando_kin_group_of(pid, &sid);
 	if (!pgid)
 		return;
 	for (id = 1; id <= PANDO_NODE_MAX; id++) {
@@ -269,7 +271,7 @@ static long set_group(pando_syscall_t original, const struct pt_regs *regs,
 	if (!pgid)
 		pgid = pid;
 	away = pando_stub_stands(pid);
-	old = away ? group_of(pid, &sid) : 0;
+	old = away ? pando_kin_group_of(pid, &sid) : 0;
 	ret = original(regs);
 	if (!ret && away)
 		ret = follow(pid, pgid, old, sid);

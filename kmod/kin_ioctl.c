@@ -56,8 +56,9 @@ static long ask(struct pando_kin __user *user)
 	if (!(task->flags & PF_FORKNOEXEC))
 		kin.flags |= PANDO_KIN_EXECED;
 	stub = pando_stub_get(kin.pid);
-	if (pando_kin_stop_get(stub ?: task, &kin.stop))
-		kin.flags |= PANDO_KIN_STOPPED;
+	kin.flags |= pando_kin_stop_get(stub ?: task, &kin.stop);
+	if (pando_kin_is_telling(kin.pid))
+		kin.flags |= PANDO_KIN_TELLING;
 	if (stub)
 		put_task_struct(stub);
 	kin.start_ns = task->start_boottime + boot_offset();
@@ -219,6 +220,13 @@ static long let(const __u64 __user *user)
 	return 0;
 }
 
+static long travel(struct file *file, const __u32 __user *user)
+{
+	u32 pid;
+
+	return get_user(pid, user) ? -EFAULT : pando_stub_travel(file, pid);
+}
+
 static long release(const __u32 __user *user)
 {
 	struct task_struct *task;
@@ -331,6 +339,8 @@ long pando_kin_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return park(user);
 	case PANDO_IOC_JOIN:
 		return join(file, user);
+	case PANDO_IOC_TRAVEL:
+		return travel(file, user);
 	case PANDO_IOC_RELEASE:
 		return release(user);
 	case PANDO_IOC_HOLD:

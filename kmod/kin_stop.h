@@ -14,23 +14,25 @@
 struct task_struct;
 
 /*
- * Is it stopped? @signal: out, the one that wait() has yet to tell the parent, or 0. Any
- * context.
+ * PANDO_KIN_STOPPED: it is stopped; @signal: out, the one that wait() has yet to tell the
+ * parent, or 0. PANDO_KIN_CONTINUED: it goes on, and wait() has yet to tell that; SIGCONT.
+ * Or 0. Any context.
  */
-bool pando_kin_stop_get(struct task_struct *task, u32 *signal);
+u32 pando_kin_stop_get(struct task_struct *task, u32 *signal);
 /* A tracer is shown a stop by SIGSTOP. -ESRCH: it is not stopped. */
 int pando_kin_stop_show(struct task_struct *task);
 /*
- * It is marked as stopped, and so its threads stop when their tracer lets go of them.
- * -ESRCH: it has ended.
+ * It is marked as stopped, and so its threads stop when their tracer lets go of them; or
+ * with SIGCONT as one that goes on, of which wait() has yet to tell. -ESRCH: it has ended.
  */
 int pando_kin_stop_set(struct task_struct *task, u32 signal);
 /* @to is marked as @from is; under tasklist_lock, neither is dead. */
 void pando_kin_stop_copy(struct task_struct *to, struct task_struct *from);
 /*
- * Where both are stopped: the parent of @to has been told by wait(), or has not, as it
- * was of @from, which stood in its place. Likewise.
+ * @to takes the place of @from, of which the parent knows by wait() how it stands. Where
+ * @to stands otherwise, or it has been stopped, or gone on, since (@changed), the parent
+ * is told; else it has been told, or has not, as it was of @from. Likewise.
  */
-void pando_kin_stop_told(struct task_struct *to, struct task_struct *from);
+void pando_kin_stop_meet(struct task_struct *to, struct task_struct *from, bool changed);
 
 #endif

@@ -36,6 +36,7 @@ int pando_locate_reserve(u64 move, const u32 *pids, u32 n, u32 *busy)
 		else if ((pando_ns_has_process(pids[i]) &&
 			  !pando_stub_stands(pids[i])) ||
 			 pando_stub_may_make(pids[i]) ||
+			 pando_stub_leaves(pids[i]) ||
 			 pando_locate_is_kind(pids[i], PANDO_DIR_RESERVED))
 			err = -EEXIST;
 		if (err)

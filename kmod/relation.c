@@ -217,7 +217,7 @@ static int place(void *arg)
 	if (stub) {
 		take_parent(task, stub);
 		take_children(task, stub);
-		pando_kin_stop_told(task, stub);
+		pando_kin_stop_meet(task, stub, r->changed);
 		if (!r->keep_terminal)
 			take_terminal(task, stub);
 		give_to(stub, reaper);

@@ -36,6 +36,7 @@ int pando_relation_swap(struct task_struct *body, struct task_struct *stub);
  * @pgid: process group; 0: as it is
  * @sid: session; 0: as it is
  * @keep_terminal: it has its own already, and the stub's is not to be taken
+ * @changed: it was stopped, or went on, and the stub was not: its parent is told
  *
  * With a stub, parent and children are the stub's, and so are group, session
  * and terminal unless others are given; the stub goes to pando-init, childless.
@@ -45,6 +46,7 @@ struct pando_relation {
 	struct task_struct *stub;
 	u32 ppid, pgid, sid;
 	bool keep_terminal;
+	bool changed;
 };
 
 /*

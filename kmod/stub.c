@@ -239,19 +239,32 @@ bool pando_stub_is_original(struct task_struct *task, u32 pid)
 
 /* --- hooks -------------------------------------------------------------------------------- */
 
+/* A child of a stub was stopped or goes on: of interest to its process. Under RCU. */
+static void child_changed(const struct kernel_siginfo *info)
+{
+	u32 status = info->si_status;
+	struct pando_stub *copy;
+
+	if (info->si_code != CLD_STOPPED && info->si_code != CLD_CONTINUED)
+		return;
+	copy = pando_stub_find(info->si_pid);
+	if (copy)
+		WRITE_ONCE(copy->changed, true);
+	/* without a signal it was stopped, and goes on already */
+	if (info->si_code == CLD_STOPPED)
+		pando_kin_change(info->si_pid, PANDO_KIN_STOP, status ?: SIGSTOP, 0);
+	if (info->si_code == CLD_CONTINUED || !status)
+		pando_kin_change(info->si_pid, PANDO_KIN_CONT, 0, 0);
+}
+
 /* A signal to a stub that is not of our own sending; @s stands. */
 static void divert(struct pando_stub *s, int sig, struct kernel_siginfo *info,
 		   enum pid_type type)
 {
 	bool special = (unsigned long)info <= 1;	/* SEND_SIG_* */
 
-	/* a child of its was stopped or goes on: of interest to its process */
 	if (sig == SIGCHLD && !special && info->si_code > 0) {
-		if (info->si_code == CLD_STOPPED)
-			pando_kin_change(info->si_pid, PANDO_KIN_STOP,
-					 info->si_status, 0);
-		else if (info->si_code == CLD_CONTINUED)
-			pando_kin_change(info->si_pid, PANDO_KIN_CONT, 0, 0);
+		child_changed(info);
 		return;
 	}
 	/* who signals a group, or everybody, asks the other nodes too */

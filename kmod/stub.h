@@ -55,7 +55,14 @@ int pando_stub_claim(struct file *owner, u32 pid, bool travels);
 int pando_stub_join(struct file *owner, u32 pid);
 /* The task was made. -ESRCH if it was not. */
 int pando_stub_bind(struct file *owner, u32 pid, u16 where);
-/* @task, which has the number, is a stub from now on. -ENOMEM */
+/* A stub leaves with its parent: see PANDO_IOC_TRAVEL. */
+int pando_stub_travel(struct file *owner, u32 pid);
+/* Does it just now? Then its process cannot come home. Any context. */
+bool pando_stub_leaves(u32 pid);
+/*
+ * @task is the stub of that number from now on: it gets the number next, and then
+ * pando_stub_rest() follows. -ENOMEM
+ */
 int pando_stub_stand(u32 pid, struct task_struct *task, u16 where);
 /* It did not get the number after all. */
 void pando_stub_forget(struct task_struct *task, u32 pid);
@@ -92,15 +99,22 @@ struct task_struct *pando_stub_get(u32 pid);
  * of the process is here now.
  */
 bool pando_stub_exit(u32 pid, const struct pando_wire_kin_event *ev);
-void pando_stub_stop(u32 pid, int sig);
-void pando_stub_cont(u32 pid);
+/* False: not just now, and it is to be told again; likewise. */
+bool pando_stub_stop(u32 pid, int sig);
+bool pando_stub_cont(u32 pid);
 /*
- * It was stopped when it left, and goes on to be: so is its stub, without anybody
- * being told (kin_stop.h).
+ * Is what befell a process too early for its stub? That is about to take its place, or
+ * is on its way from one node to another, with a parent that must see it once. Of
+ * those the @end is kept until they stand.
+ */
+bool pando_stub_comes(u32 pid, bool end);
+/*
+ * Its stub has its place. It was stopped when it left, and goes on to be: so is its
+ * stub, without anybody being told (kin_stop.h).
  */
 void pando_stub_rest(u32 pid);
 /* It is in another group, or session. */
-void pando_stub_regroup(u32 pid, u32 pgid, u32 sid);
+bool pando_stub_regroup(u32 pid, u32 pgid, u32 sid);
 /* It moved on. Any context. */
 void pando_stub_moved(u32 pid, u16 where);
 /* A new MEMBERS list is in force. */

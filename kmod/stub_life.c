@@ -3,6 +3,7 @@
  * What befalls the processes that stubs stand for, and the nodes they run on,
  * befalls their stubs. See stub.h.
  */
+#include <linux/delay.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pid_namespace.h>
@@ -17,6 +18,8 @@
 #include "condemned.h"
 #include "kin.h"
 #include "kin_stop.h"
+#include "kin_usage.h"
+#include "locate.h"
 #include "node.h"
 #include "ns.h"
 #include "recover.h"
@@ -35,6 +38,8 @@ static DECLARE_DELAYED_WORK(announce_work, announce_fn);
 #define ANNOUNCE_AGAIN	HZ
 /* A daemon that is started anew takes its node out of the view for a moment. */
 #define LOST_AFTER	(5 * HZ)
+/* A stub that is held by a tracer, or frozen, takes longer: then it is told again. */
+#define STOP_WITHIN	(HZ / 5)
 /* Its home hears of a process from all nodes, but not from all at once. */
 #define MISSES_MAX	5
 
@@ -62,40 +67,10 @@ void pando_stub_end(struct pando_stub *s, int status)
 	send_own(s, SIGKILL);
 }
 
-static void add_usage(struct signal_struct *sig,
-		      const struct pando_wire_rusage *self,
-		      const struct pando_wire_rusage *children)
-{
-	unsigned long flags;
-
-	write_seqlock_irqsave(&sig->stats_lock, flags);
-	sig->utime += le64_to_cpu(self->utime);
-	sig->stime += le64_to_cpu(self->stime);
-	sig->sum_sched_runtime += le64_to_cpu(self->utime) +
-				  le64_to_cpu(self->stime);
-	sig->min_flt += le64_to_cpu(self->minflt);
-	sig->maj_flt += le64_to_cpu(self->majflt);
-	sig->nvcsw += le64_to_cpu(self->nvcsw);
-	sig->nivcsw += le64_to_cpu(self->nivcsw);
-	sig->inblock += le64_to_cpu(self->inblock);
-	sig->oublock += le64_to_cpu(self->oublock);
-	sig->maxrss = le64_to_cpu(self->maxrss);
-	sig->cutime += le64_to_cpu(children->utime);
-	sig->cstime += le64_to_cpu(children->stime);
-	sig->cmin_flt += le64_to_cpu(children->minflt);
-	sig->cmaj_flt += le64_to_cpu(children->majflt);
-	sig->cnvcsw += le64_to_cpu(children->nvcsw);
-	sig->cnivcsw += le64_to_cpu(children->nivcsw);
-	sig->cinblock += le64_to_cpu(children->inblock);
-	sig->coublock += le64_to_cpu(children->oublock);
-	sig->cmaxrss = le64_to_cpu(children->maxrss);
-	write_sequnlock_irqrestore(&sig->stats_lock, flags);
-}
-
 void pando_stub_end_as(struct pando_stub *s,
 		       const struct pando_wire_kin_event *ev)
 {
-	add_usage(s->task->signal, &ev->self, &ev->children);
+	pando_kin_usage_add(s->task->signal, ev);
 	pando_stub_end(s, le32_to_cpu(ev->status) & 0xffff);
 }
 
@@ -181,17 +156,64 @@ bool pando_stub_exit(u32 pid, const struct pando_wire_kin_event *ev)
 	return keeps;
 }
 
-void pando_stub_stop(u32 pid, int sig)
+bool pando_stub_comes(u32 pid, bool end)
 {
 	struct pando_stub *s;
+	bool comes;
+
+	spin_lock_irq(&pando_stub_lock);
+	s = pando_stub_find(pid);
+	if (!s)
+		/* it has left, and what it left is not put away yet */
+		comes = pando_ns_is_alive(pid) && !pando_locate_is_reserved(pid);
+	else if (s->state == PANDO_STUB_STANDS)
+		comes = s->rising || (s->leaver && !end);
+	else
+		comes = s->travels && !s->original && !end;
+	spin_unlock_irq(&pando_stub_lock);
+	return comes;
+}
+
+/* It stops when it runs: mostly at once. */
+static bool await_stop(struct task_struct *task)
+{
+	unsigned long end = jiffies + STOP_WITHIN;
+	u32 signal;
+
+	while (!(pando_kin_stop_get(task, &signal) & PANDO_KIN_STOPPED)) {
+		if (time_after(jiffies, end))
+			return false;
+		usleep_range(100, 500);
+	}
+	return true;
+}
+
+/*
+ * What is sent to let it go on would undo a stop that has not come about, and its parent
+ * would be told of neither: so each is waited for.
+ */
+bool pando_stub_stop(u32 pid, int sig)
+{
+	struct task_struct *task = NULL;
+	struct pando_stub *s;
+	bool stopped = true;
+	u32 signal;
 
 	mutex_lock(&pando_stub_act);
 	s = standing(pid);
-	if (s && valid_signal(sig)) {
+	if (s && s->leaver) {
+		stopped = false;
+	} else if (s && !(pando_kin_stop_get(s->task, &signal) & PANDO_KIN_STOPPED)) {
+		task = get_task_struct(s->task);
 		WRITE_ONCE(s->stop_signal, sig);
 		send_own(s, SIGSTOP);
 	}
 	mutex_unlock(&pando_stub_act);
+	if (task) {
+		stopped = await_stop(task);
+		put_task_struct(task);
+	}
+	return stopped;
 }
 
 /* What came to it meanwhile, to go on, came under the same mutex. */
@@ -202,37 +224,44 @@ void pando_stub_rest(u32 pid)
 
 	mutex_lock(&pando_stub_act);
 	s = standing(pid);
-	if (s && pando_kin_stop_get(s->task, &signal))
+	if (s)
+		s->rising = false;
+	if (s && pando_kin_stop_get(s->task, &signal) & PANDO_KIN_STOPPED)
 		send_own(s, SIGSTOP);
 	mutex_unlock(&pando_stub_act);
 }
 
-void pando_stub_cont(u32 pid)
+bool pando_stub_cont(u32 pid)
 {
 	struct pando_stub *s;
+	bool leaves;
 
 	mutex_lock(&pando_stub_act);
 	s = standing(pid);
-	if (s)
+	leaves = s && s->leaver;
+	if (s && !leaves)
 		send_own(s, SIGCONT);
 	mutex_unlock(&pando_stub_act);
+	return !leaves;
 }
 
-void pando_stub_regroup(u32 pid, u32 pgid, u32 sid)
+bool pando_stub_regroup(u32 pid, u32 pgid, u32 sid)
 {
 	struct pando_regroup r = { .pgid = pgid, .sid = sid };
 	struct pid *group = NULL, *session = NULL;
 	struct pando_stub *s;
+	bool leaves = false;
 
 	/* node-local ones mean somebody else here */
 	if (pgid < PANDO_LOCAL_PIDS || sid < PANDO_LOCAL_PIDS)
-		return;
+		return true;
 	if (pando_alloc_number(pgid, &group) ||
 	    pando_alloc_number(sid, &session))
 		goto out;
 	mutex_lock(&pando_stub_act);
 	s = standing(pid);
-	r.task = s ? s->task : NULL;
+	leaves = s && s->leaver;
+	r.task = s && !leaves ? s->task : NULL;
 	if (r.task)
 		pando_relation_regroup(&r);
 	mutex_unlock(&pando_stub_act);
@@ -240,6 +269,7 @@ void pando_stub_regroup(u32 pid, u32 pgid, u32 sid)
 out:
 	pando_alloc_number_done(group);
 	pando_alloc_number_done(session);
+	return !leaves;
 }
 
 /* --- all of them --------------------------------------------------------------- */

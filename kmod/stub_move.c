@@ -55,6 +55,9 @@ static int claim(struct file *owner, u32 pid, bool travels)
 	s->owner = owner;
 	s->travels = travels;
 	WRITE_ONCE(s->original, original);
+	/* from here on child_changed() sees to it */
+	if (original && pando_kin_is_telling(pid))
+		WRITE_ONCE(s->changed, true);
 	return original ? 1 : 0;
 }
 
@@ -108,8 +111,10 @@ int pando_stub_stand(u32 pid, struct task_struct *task, u16 where)
 
 	mutex_lock(&pando_stub_act);
 	s = pando_stub_add(pid, PANDO_STUB_STANDS, task);
-	if (s)
+	if (s) {
+		s->rising = true;
 		pando_stub_set_where(s, where, pando_nodes_incarnation_of(where));
+	}
 	mutex_unlock(&pando_stub_act);
 	return s ? 0 : -ENOMEM;
 }
@@ -140,8 +145,10 @@ int pando_stub_join(struct file *owner, u32 pid)
 	mutex_lock(&pando_stub_act);
 	spin_lock_irq(&pando_stub_lock);
 	s = pando_stub_find(pid);
-	if (s && s->owner == owner && s->original)
+	if (s && s->owner == owner && s->original) {
 		r.task = get_task_struct(s->original);
+		r.changed = s->changed;
+	}
 	spin_unlock_irq(&pando_stub_lock);
 	if (!r.task)
 		goto out;
@@ -212,6 +219,50 @@ void pando_stub_keep(struct file *owner)
 	pando_stub_tidy();
 }
 
+int pando_stub_travel(struct file *owner, u32 pid)
+{
+	struct pando_stub *s;
+	int err = -ESRCH;
+
+	mutex_lock(&pando_stub_act);
+	spin_lock_irq(&pando_stub_lock);
+	s = pando_stub_find(pid);
+	if (s && s->state == PANDO_STUB_STANDS && !s->ending) {
+		err = (s->leaver && s->leaver != owner) ||
+		      pando_locate_is_reserved(pid) ? -EBUSY : 0;
+		if (!err)
+			s->leaver = owner;
+	}
+	spin_unlock_irq(&pando_stub_lock);
+	mutex_unlock(&pando_stub_act);
+	return err;
+}
+
+bool pando_stub_leaves(u32 pid)
+{
+	struct pando_stub *s;
+	bool leaves;
+
+	rcu_read_lock();
+	s = pando_stub_find(pid);
+	leaves = s && READ_ONCE(s->leaver);
+	rcu_read_unlock();
+	return leaves;
+}
+
+/* They stay after all. */
+static void stay(struct file *owner)
+{
+	struct pando_stub *s;
+	int i;
+
+	spin_lock_irq(&pando_stub_lock);
+	hash_for_each(pando_stub_table, i, s, node)
+		if (s->leaver == owner)
+			s->leaver = NULL;
+	spin_unlock_irq(&pando_stub_lock);
+}
+
 /* The first that is @owner's; under act_mutex. */
 static struct pando_stub *owned(struct file *owner)
 {
@@ -236,6 +287,7 @@ void pando_stub_drop(struct file *owner)
 	bool travels;
 	u32 pid;
 
+	stay(owner);
 	for (;;) {
 		mutex_lock(&pando_stub_act);
 		s = owned(owner);

@@ -33,6 +33,8 @@ enum pando_stub_state {
  * @state: see above; pando_stub_lock
  * @owner: whose it is until it stands
  * @travels: it comes with a parent that waits for it
+ * @leaver: who takes it away with that; it is left as it is
+ * @rising: it stands, but not yet in the place of its process
  * @task: the task, with a reference; NULL while PANDO_STUB_CLAIMED
  * @sender: who may send it a signal of its own now
  * @ending: it is to end with @status
@@ -41,6 +43,7 @@ enum pando_stub_state {
  * @misses: how often nobody knew of the process
  * @lost_since: jiffies, when its node was first missed; 0: it is not
  * @original: the process, if it is here and meets its stub, with a reference
+ * @changed: that was stopped, or went on, and its parent on its way was not told
  * @pending: how the process ended before the stub stood
  */
 struct pando_stub {
@@ -53,6 +56,8 @@ struct pando_stub {
 	enum pando_stub_state state;
 	struct file *owner;
 	bool travels;
+	struct file *leaver;
+	bool rising;
 	struct task_struct *task;
 	struct task_struct *sender;
 	bool ending;
@@ -61,6 +66,7 @@ struct pando_stub {
 	int misses;
 	unsigned long lost_since;
 	struct task_struct *original;
+	bool changed;
 	struct pando_wire_kin_event *pending;
 };
 

@@ -261,9 +261,15 @@ struct pando_wire_kin_event {
 	struct pando_wire_rusage children;
 };
 
-/** @keeps: the stub is now what its parent waits for: the number is in use */
+enum pando_kin_answer {
+	PANDO_KIN_NOTED,	/* it befell the stub, if there is one */
+	PANDO_KIN_KEEPS,	/* the stub is what its parent waits for: the number is in use */
+	PANDO_KIN_LATER,	/* nothing was done: its stub comes, or goes; tell it again */
+};
+
+/** @answer: enum pando_kin_answer */
 struct pando_wire_kin_event_reply {
-	__le32 keeps;
+	__le32 answer;
 };
 
 #define PANDO_KIN_GROUP		0x1	/* @pid is a process group's number */

@@ -3,6 +3,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include "pstree.h"
 
 #define PSTREE_MAX	(8u << 20)
+#define TELL_MS		5000
 #define ANCESTORS	16u	/* within one group, more of them are followed no further */
 
 /* What went wrong after the commit: nothing that could call it off. */
@@ -156,9 +158,45 @@ static int add_task(struct move *m, struct kin *k, const struct task *t)
 	return 0;
 }
 
+static int travel(struct move *m, const struct kin *k, const struct tree *t, bool *any)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		uint32_t pid = t->task[i].pid;
+
+		if (!t->task[i].stub)
+			continue;
+		*any = true;
+		if (ioctl(k->dev, PANDO_IOC_TRAVEL, &pid))
+			return move_fail(m, "its child %u, which runs elsewhere, cannot follow: %s",
+					 pid, errno == EBUSY ?
+					 "it is being moved just now" :
+					 strerror(errno));
+	}
+	return 0;
+}
+
+int kin_before(struct move *m, struct kin *k, struct tree *t)
+{
+	bool any = false;
+	int err = open_dev(m, k);
+
+	/* again, now that those that travel stay as they are */
+	for (int i = 0; i < 2 && !err; i++) {
+		tree_free(t);
+		if (tree_collect(t, m->start->root))
+			return move_fail(m, "process %u ended", m->start->root);
+		kin_mark(t);
+		if (!i)
+			err = travel(m, k, t, &any);
+		if (!any)
+			break;
+	}
+	return err;
+}
+
 int kin_collect(struct move *m, struct kin *k, const struct tree *t)
 {
-	int err = open_dev(m, k);
+	int err = 0;
 
 	k->task = xcalloc(t->n, sizeof(*k->task));
 	for (size_t i = 0; i < t->n && !err; i++)
@@ -192,6 +230,22 @@ int kin_show_stops(struct move *m, const struct tree *t)
 	return 0;
 }
 
+/* What befell it so far is told from here: at its next place nobody knows of it. */
+static int await_telling(struct move *m, const struct kin *k, struct pando_kin *now)
+{
+	int64_t deadline = now_ms() + TELL_MS;
+
+	while (now->flags & PANDO_KIN_TELLING) {
+		if (now_ms() > deadline)
+			return move_fail(m, "who has process %u for a child is not told what befell it: is that one being moved?",
+					 now->pid);
+		poll(NULL, 0, 2);
+		if (ioctl(k->dev, PANDO_IOC_KIN, now))
+			break;
+	}
+	return 0;
+}
+
 int kin_check_stops(struct move *m, const struct kin *k,
 		    const struct tree *before)
 {
@@ -201,8 +255,12 @@ int kin_check_stops(struct move *m, const struct kin *k,
 		struct pando_kin now = { .pid = t->pid };
 		uint32_t was = t->kin.flags & PANDO_KIN_STOPPED;
 
-		if (t->stub || ioctl(k->dev, PANDO_IOC_KIN, &now))
+		if (t->stub && !(b && b->stub))
+			return move_fail(m, "its child %u moved away just now", t->pid);
+		if (ioctl(k->dev, PANDO_IOC_KIN, &now))
 			continue;
+		if (!t->stub && await_telling(m, k, &now))
+			return -EBUSY;
 		if ((now.flags & PANDO_KIN_STOPPED) != was ||
 		    (b && (b->state == 'T') != !!was))
 			return move_fail(m, "process %u was %s during the move",
@@ -314,7 +372,8 @@ uint8_t *kin_pack(const struct kin *k, size_t *len)
 		t->pid = htole32(s->pid);
 		t->pgid = htole32(s->pgid);
 		t->sid = htole32(s->sid);
-		t->flags = htole16((s->kin.flags & ~PANDO_KIN_STUB) |
+		t->flags = htole16((s->kin.flags &
+				    ~(PANDO_KIN_STUB | PANDO_KIN_TELLING)) |
 				   (s->stub ? PANDO_KIN_STUB : 0));
 		t->where = htole16(s->kin.where);
 		t->stop = htole32(s->kin.stop);
@@ -595,9 +654,9 @@ int kin_stop(struct move *m, const struct kin *k)
 		const struct kin_task *t = &k->task[i];
 		struct pando_stop stop = { t->pid, t->kin.stop };
 
-		if (t->kin.flags & PANDO_KIN_STOPPED &&
+		if (t->kin.flags & (PANDO_KIN_STOPPED | PANDO_KIN_CONTINUED) &&
 		    ioctl(k->dev, PANDO_IOC_STOP, &stop))
-			return move_fail(m, "%u was stopped, and cannot be here: %s",
+			return move_fail(m, "%u was stopped, or went on, and cannot here: %s",
 					 t->pid, strerror(errno));
 	}
 	return 0;

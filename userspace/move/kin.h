@@ -6,6 +6,7 @@
  * stubs stand for those whom the tree belongs to.
  *
  *	source				target
+ *	kin_before()
  *	kin_collect() (frozen)
  *	kin_nest()
  *	KIN			->	kin_receive()
@@ -52,7 +53,9 @@ struct kin {
 /* Marks those in the tree that are stubs: children that run elsewhere. */
 void kin_mark(struct tree *t);
 
-/* At the source, while the tree is frozen. */
+/* At the source, before criu looks: the tree as it is, and stubs in it stay so. */
+int kin_before(struct move *m, struct kin *k, struct tree *t);
+/* While the tree is frozen. */
 int kin_collect(struct move *m, struct kin *k, const struct tree *t);
 /* Makes the stub that is to take the root's place, where one is needed. */
 int kin_nest(struct move *m, struct kin *k);
@@ -60,7 +63,7 @@ int kin_nest(struct move *m, struct kin *k);
 int kin_show_stops(struct move *m, const struct tree *t);
 /*
  * Signals are held by now: is everybody stopped, or not, as it was collected, and
- * @before criu looked?
+ * @before criu looked? And does everybody know who should?
  */
 int kin_check_stops(struct move *m, const struct kin *k,
 		    const struct tree *before);
@@ -85,7 +88,10 @@ int kin_stop(struct move *m, const struct kin *k);
  * -1.
  */
 void kin_place(struct move *m, struct kin *k, int tty);
-/* criu is done, and misses none of those it has restored: children are met. */
+/*
+ * criu is done, and misses none of those it has restored: children are met. Before it
+ * runs, because by wait() it would see them double.
+ */
 void kin_join(struct kin *k);
 
 void kin_free(struct kin *k);

@@ -243,6 +243,7 @@ static void let_run(struct target *t)
 	landed_segments_keep(t->m);
 	keeper_commit(&t->keeper);
 	kin_place(t->m, &t->kin, t->terminal.slave);
+	kin_join(&t->kin);
 	keeper_leave(&t->keeper);
 	/* from here on it is the tree's alone */
 	terminal_free(&t->terminal);
@@ -278,7 +279,6 @@ static int run(struct target *t)
 {
 	let_run(t);
 	tell(t, WORD_RUNNING);
-	kin_join(&t->kin);
 	/* not before: until it runs each moment is one of its freeze */
 	uffds_fill(&t->uffds, FILL_ALL);
 	while (t->uffds.missing) {

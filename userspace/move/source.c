@@ -589,9 +589,9 @@ static int enter_group(struct source *s)
 {
 	int err;
 
-	if (tree_collect(&s->before, s->m->start->root))
-		return move_fail(s->m, "process %u ended", s->m->start->root);
-	err = group_enter(s->m, &s->group, &s->before);
+	err = kin_before(s->m, &s->kin, &s->before);
+	if (!err)
+		err = group_enter(s->m, &s->group, &s->before);
 	return err ? err : kin_show_stops(s->m, &s->before);
 }
 

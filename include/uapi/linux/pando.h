@@ -204,12 +204,14 @@ struct pando_serve {
  * @flags: out: PANDO_KIN_STUB: this number's process runs on node @where;
  *	PANDO_KIN_EXECED: it has executed a program since it was forked;
  *	PANDO_KIN_STOPPED: it stands stopped (SIGSTOP, ^Z and their kind), or its stub
- *	does
+ *	does; PANDO_KIN_CONTINUED: it went on, and wait() has not told the parent yet;
+ *	PANDO_KIN_TELLING: who has a stub of it is being told what befell it
  * @where: out: the node where it runs
  * @start_ns: out: when it was started, ns of the namespace's CLOCK_BOOTTIME
  * @utime_ns, @stime_ns: out: CPU time used so far
  * @holders: out: the nodes that hold stubs of it
- * @stop: out: PANDO_KIN_STOPPED: the signal, if wait() has not told the parent yet; or 0
+ * @stop: out: PANDO_KIN_STOPPED: the signal, if wait() has not told the parent yet; or 0;
+ *	PANDO_KIN_CONTINUED: SIGCONT
  * @reserved: zero
  */
 struct pando_kin {
@@ -227,6 +229,8 @@ struct pando_kin {
 #define PANDO_KIN_STUB		0x1
 #define PANDO_KIN_EXECED	0x2
 #define PANDO_KIN_STOPPED	0x4
+#define PANDO_KIN_CONTINUED	0x8
+#define PANDO_KIN_TELLING	0x10
 
 /**
  * struct pando_place - where a process that was restored here belongs
@@ -328,7 +332,7 @@ struct pando_terminal {
  * struct pando_stop - a process that stands stopped goes on to do so
  * @pid: which; restored, and every thread of it is under ptrace
  * @signal: what its parent will be told by wait(): the signal that stopped it, or 0
- *	when that was told already
+ *	when that was told already. SIGCONT: it is not stopped, but went on
  */
 struct pando_stop {
 	__u32 pid;
@@ -343,6 +347,9 @@ struct pando_stop {
  *   its process has ended.
  * BIND: it was made; the process runs on node @where.
  * KEEP: what was bound stays; without it, it goes with the descriptor.
+ * TRAVEL: a stub here is about to leave with its parent: it stays as it is, until it
+ *   is RELEASEd or the descriptor is closed; what befalls its process befalls it then,
+ *   or at its new place. -ESRCH: no such stub; -EBUSY: it does already.
  * RELEASE: a stub here has left with its parent: it ends.
  * HOLD: signals to a process wait, or follow it once the move is committed; the
  *   process first, then threads of it for which signals wait. It ends with the
@@ -379,5 +386,6 @@ struct pando_stop {
 #define PANDO_IOC_TERMINAL	_IOW(0xBA, 0x1e, struct pando_terminal)
 #define PANDO_IOC_STOPPED	_IOW(0xBA, 0x1f, __u32)
 #define PANDO_IOC_STOP		_IOW(0xBA, 0x20, struct pando_stop)
+#define PANDO_IOC_TRAVEL	_IOW(0xBA, 0x21, __u32)
 
 #endif /* _UAPI_LINUX_PANDO_H */

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What wait4() reports of one that ended elsewhere: see kin_usage.h. */
+#include <linux/sched/signal.h>
+#include <linux/task_io_accounting_ops.h>
+
+#include "kin_usage.h"
+
+void pando_kin_usage_get(struct pando_wire_kin_event *ev, struct task_struct *t)
+{
+	struct pando_wire_rusage *self = &ev->self, *c = &ev->children;
+	struct signal_struct *sig = t->signal;
+	u64 utime = t->utime + sig->utime, stime = t->stime + sig->stime;
+	u64 runtime;
+
+	/* ticks are coarse: as the kernel, we scale them to the exact sum */
+	runtime = max(t->se.sum_exec_runtime + sig->sum_sched_runtime,
+		      sig->utime + sig->stime);
+	if (utime + stime)
+		stime = mul_u64_u64_div_u64(stime, runtime, utime + stime);
+	utime = runtime - stime;
+	ev->what = cpu_to_le32(PANDO_KIN_EXIT);
+	ev->status = cpu_to_le32(sig->flags & SIGNAL_GROUP_EXIT ?
+				 sig->group_exit_code : t->exit_code);
+	self->utime = cpu_to_le64(utime);
+	self->stime = cpu_to_le64(stime);
+	self->minflt = cpu_to_le64(t->min_flt + sig->min_flt);
+	self->majflt = cpu_to_le64(t->maj_flt + sig->maj_flt);
+	self->nvcsw = cpu_to_le64(t->nvcsw + sig->nvcsw);
+	self->nivcsw = cpu_to_le64(t->nivcsw + sig->nivcsw);
+	self->inblock = cpu_to_le64(task_io_get_inblock(t) + sig->inblock);
+	self->oublock = cpu_to_le64(task_io_get_oublock(t) + sig->oublock);
+	self->maxrss = cpu_to_le64(sig->maxrss);
+	c->utime = cpu_to_le64(sig->cutime);
+	c->stime = cpu_to_le64(sig->cstime);
+	c->minflt = cpu_to_le64(sig->cmin_flt);
+	c->majflt = cpu_to_le64(sig->cmaj_flt);
+	c->nvcsw = cpu_to_le64(sig->cnvcsw);
+	c->nivcsw = cpu_to_le64(sig->cnivcsw);
+	c->inblock = cpu_to_le64(sig->cinblock);
+	c->oublock = cpu_to_le64(sig->coublock);
+	c->maxrss = cpu_to_le64(sig->cmaxrss);
+}
+
+void pando_kin_usage_add(struct signal_struct *sig, const struct pando_wire_kin_event *ev)
+{
+	const struct pando_wire_rusage *self = &ev->self, *children = &ev->children;
+	unsigned long flags;
+
+	write_seqlock_irqsave(&sig->stats_lock, flags);
+	sig->utime += le64_to_cpu(self->utime);
+	sig->stime += le64_to_cpu(self->stime);
+	sig->sum_sched_runtime += le64_to_cpu(self->utime) +
+				  le64_to_cpu(self->stime);
+	sig->min_flt += le64_to_cpu(self->minflt);
+	sig->maj_flt += le64_to_cpu(self->majflt);
+	sig->nvcsw += le64_to_cpu(self->nvcsw);
+	sig->nivcsw += le64_to_cpu(self->nivcsw);
+	sig->inblock += le64_to_cpu(self->inblock);
+	sig->oublock += le64_to_cpu(self->oublock);
+	sig->maxrss = le64_to_cpu(self->maxrss);
+	sig->cutime += le64_to_cpu(children->utime);
+	sig->cstime += le64_to_cpu(children->stime);
+	sig->cmin_flt += le64_to_cpu(children->minflt);
+	sig->cmaj_flt += le64_to_cpu(children->majflt);
+	sig->cnvcsw += le64_to_cpu(children->nvcsw);
+	sig->cnivcsw += le64_to_cpu(children->nivcsw);
+	sig->cinblock += le64_to_cpu(children->inblock);
+	sig->coublock += le64_to_cpu(children->oublock);
+	sig->cmaxrss = le64_to_cpu(children->maxrss);
+	write_sequnlock_irqrestore(&sig->stats_lock, flags);
+}
