@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// LINK: userspace/criu/landing.c
+// LINK: userspace/criu/landing.c userspace/criu/child.c
 // LIBS: -ldl
 /*
  * What is preloaded into criu: who is traced dies with the tracer, and is let go

@@ -25,6 +25,7 @@
 #include <sys/ptrace.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "pando.h"
 
 typedef long (*ptrace_fn)(enum __ptrace_request, ...);
@@ -42,24 +43,6 @@ static bool put(const char *group, const char *name, const char *text)
 	n = write(fd, text, strlen(text));
 	close(fd);
 	return n > 0;
-}
-
-/* criu looks at the kernel by tracing children of its own; copies are pando's. */
-static bool is_child(pid_t pid)
-{
-	char path[32], line[512], *end;
-	int fd, ppid = 0;
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = read(fd, line, sizeof(line) - 1);
-	close(fd);
-	line[n > 0 ? n : 0] = 0;
-	end = strrchr(line, ')');
-	return end && sscanf(end + 1, " %*c %d", &ppid) == 1 && ppid == getpid();
 }
 
 /* All of them, once; criu itself must not be among them. */
@@ -95,7 +78,7 @@ long ptrace(enum __ptrace_request request, ...)
 	}
 	if (group && (request == PTRACE_SEIZE || request == PTRACE_SETOPTIONS))
 		data |= PTRACE_O_EXITKILL;
-	if (group && request == PTRACE_DETACH && !is_child(pid) &&
+	if (group && request == PTRACE_DETACH && !is_own_child(pid) &&
 	    !freeze(group)) {
 		errno = EPERM;
 		return -1;

@@ -130,6 +130,7 @@ static int start_own(struct move *m, struct criu *c, int sock, bool sysv)
 				_exit(1);
 			preload("PANDO_IPC", "1");
 		}
+		preload("PANDO_SOURCE", "1");
 		criu_exec(sock, -1, NULL);
 	}
 	return syscall(SYS_pidfd_open, c->pid, 0);

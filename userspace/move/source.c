@@ -490,7 +490,7 @@ static bool is_traced(pid_t pid)
 
 /*
  * criu is gone, so the kernel has let go of them: see that it is so. Who stands stopped
- * now was stopped by somebody, before or meanwhile: neither we nor criu do that.
+ * now was stopped by somebody, before or meanwhile: not by us, nor by criu (criu/stop.c).
  */
 static void let_go(struct source *s)
 {
