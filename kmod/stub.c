@@ -276,6 +276,17 @@ static void divert(struct pando_stub *s, int sig, struct kernel_siginfo *info,
 	pando_kin_signal(s->pid, sig);
 }
 
+/*
+ * A mover, or criu, that gives up kills by number what it has built; and where its copy
+ * of a stub is gone already, that number is the process's alone, which has been here all
+ * the time.
+ */
+static bool is_met(struct task_struct *task, int sig)
+{
+	return sig == SIGKILL && in_task() && pando_ns_is_local(current) &&
+	       pando_stub_is_original(task, task_tgid_nr_ns(task, pando_ns()));
+}
+
 bool pando_stub_signal(int sig, struct kernel_siginfo *info,
 		       struct task_struct *task, enum pid_type type)
 {
@@ -285,6 +296,8 @@ bool pando_stub_signal(int sig, struct kernel_siginfo *info,
 	/* a trap: it runs what criu put into it */
 	if (task == current)
 		return false;
+	if (unlikely(is_met(task, sig)))
+		return true;
 	rcu_read_lock();
 	s = pando_stub_find_task(task);
 	if (!s || READ_ONCE(s->sender) == current)

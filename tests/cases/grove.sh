@@ -5,8 +5,8 @@
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/counter.sh"
 [ "$RIG_NODES" = 3 ] || exit 4
-seed=${PANDO_SEED:-$((RANDOM + 1))}
-seconds=${PANDO_SECONDS:-80}
+seed=${PANDO_SEED:-1}
+seconds=${PANDO_SECONDS:-60}
 dir=$RIG_DIR/shared/grove
 said=$(mktemp)
 

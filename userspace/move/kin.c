@@ -546,12 +546,16 @@ static void place_child(struct kin *k, const struct kin_task *t)
 			 t->pid, strerror(errno));
 }
 
-/* A leader that comes home finds its group and session in use already. */
+/*
+ * A leader that comes home finds its group and session in use already, and so does what
+ * stands for one that is here.
+ */
 static bool is_foreign(void *arg, uint32_t id)
 {
 	const struct kin *k = arg;
+	const struct kin_task *t = find_task(k, id);
 
-	return !find_task(k, id) || has_stub(k, id);
+	return !t || t->copy || has_stub(k, id);
 }
 
 int kin_adopt(struct move *m, struct kin *k, bool *shell_job)
