@@ -267,19 +267,24 @@ int pando_alloc_number(u32 nr, struct pid **made)
 	return 0;
 }
 
+void pando_alloc_left(struct pid *pid)
+{
+	enum pid_type type;
+
+	for (type = 0; type < PIDTYPE_MAX; type++)
+		if (!hlist_empty(&pid->tasks[type]))
+			return;
+	hook_free_pid(pid);
+}
+
 /* Under tasklist_lock: nobody joins it, or leaves it, meanwhile. */
 static int give_back(void *arg)
 {
 	struct pid *pid = arg;
-	enum pid_type type;
 
 	/* its members may have come and gone again, and it with them */
-	if (find_pid_ns(pid_nr_ns(pid, pando_ns()), pando_ns()) != pid)
-		return 0;
-	for (type = 0; type < PIDTYPE_MAX; type++)
-		if (!hlist_empty(&pid->tasks[type]))
-			return 0;
-	hook_free_pid(pid);
+	if (find_pid_ns(pid_nr_ns(pid, pando_ns()), pando_ns()) == pid)
+		pando_alloc_left(pid);
 	return 0;
 }
 

@@ -24,5 +24,7 @@ struct pid;
  */
 int pando_alloc_number(u32 nr, struct pid **made);
 void pando_alloc_number_done(struct pid *made);
+/* A task has left @pid as its group or session: it goes if nobody has it. Under tasklist_lock. */
+void pando_alloc_left(struct pid *pid);
 
 #endif

@@ -7,6 +7,7 @@
 #include "debugfs.h"
 #include "locate.h"
 #include "node.h"
+#include "ns.h"
 #include "rpc.h"
 #include "stub.h"
 #include "watch.h"
@@ -25,6 +26,7 @@ static int stats_show(struct seq_file *m, void *unused)
 	seq_printf(m, "lease_version\t%llu\n", loc.version);
 	seq_printf(m, "pids_used\t%u\n", loc.used);
 	seq_printf(m, "pids_free\t%u\n", loc.free);
+	seq_printf(m, "numbers\t\t%u\n", pando_ns_numbers());
 	seq_printf(m, "guests\t\t%u\n", loc.guests);
 	seq_printf(m, "away\t\t%u\n", loc.away);
 	seq_printf(m, "stubs\t\t%u\n", pando_stub_count());

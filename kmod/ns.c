@@ -47,6 +47,19 @@ bool pando_ns_has_number(u32 nr)
 	return found;
 }
 
+unsigned int pando_ns_numbers(void)
+{
+	struct pid_namespace *ns;
+	unsigned int n = 0;
+
+	pando_hook_enter();
+	ns = pando_ns();
+	if (ns)
+		n = READ_ONCE(ns->pid_allocated) & ~PIDNS_ADDING;
+	pando_hook_leave();
+	return n;
+}
+
 static bool has_task(u32 nr)
 {
 	struct pid_namespace *ns = pando_ns();

@@ -12,6 +12,8 @@ struct netlink_ext_ack;
 struct pid_namespace *pando_ns(void);
 
 /* Is current a task whose active PID namespace is the cluster's? */
+/* How many numbers are taken in it, node-local ones too; 0 where there is none. Any context. */
+unsigned int pando_ns_numbers(void);
 bool pando_ns_has_current(void);
 
 /**

@@ -7,6 +7,7 @@
 #include <linux/sched/task.h>
 #include <linux/tty.h>
 
+#include "alloc.h"
 #include "kin_stop.h"
 #include "ns.h"
 #include "relation.h"
@@ -36,6 +37,17 @@ static void set_pid(struct task_struct *task, enum pid_type type,
 	else
 		task->signal->pids[type] = new;
 	hlist_add_head_rcu(&task->pid_links[type], &new->tasks[type]);
+}
+
+/* Of a group or session that may have been there for its sake alone: criu's, mostly. */
+static void go_to(struct task_struct *task, enum pid_type type, struct pid *new)
+{
+	struct pid *old = pid_of(task, type);
+
+	if (old == new)
+		return;
+	set_pid(task, type, new);
+	pando_alloc_left(old);
 }
 
 static void set_parent(struct task_struct *task, struct task_struct *parent)
@@ -176,8 +188,8 @@ static int exchange(void *arg)
 	pando_kin_stop_copy(stub, body);
 	exchange_numbers(body, stub);
 	/* the body may have led them: whoever is in them keeps them */
-	set_pid(stub, PIDTYPE_PGID, task_pgrp(body));
-	set_pid(stub, PIDTYPE_SID, task_session(body));
+	go_to(stub, PIDTYPE_PGID, task_pgrp(body));
+	go_to(stub, PIDTYPE_SID, task_session(body));
 	return 0;
 }
 
@@ -229,8 +241,8 @@ static int place(void *arg)
 		if (pando_stub_is(task))
 			no_pdeath(task);
 	}
-	set_pid(task, PIDTYPE_PGID, pgrp);
-	set_pid(task, PIDTYPE_SID, session);
+	go_to(task, PIDTYPE_PGID, pgrp);
+	go_to(task, PIDTYPE_SID, session);
 	task->signal->leader = session == task_tgid(task);
 	return 0;
 }

@@ -18,7 +18,13 @@ stubs() { for n in 1 2 3; do on "$n" 'cat /sys/kernel/debug/pando/stubs'; done; 
 # shellcheck disable=SC2329,SC2317 # by wait_for
 no_stubs() { [ -z "$(stubs)" ]; }
 
+# that are taken, by processes, groups and sessions
+numbers() { on "$1" "sed -n 's/^numbers\t*//p' /sys/kernel/debug/pando/stats"; }
+# shellcheck disable=SC2329,SC2317 # by wait_for
+as_many() { [ "$(numbers 1) $(numbers 2)" = "$before" ]; }
+
 rm -rf "$dir"
+before="$(numbers 1) $(numbers 2)"
 "$RIG" exec 1 -t $((seconds + 800)) -- cluster-run -n self -T -- \
 	/usr/libexec/pando-test/grove.py /shared/grove "$seed" "$seconds" lose >"$said" 2>&1 &
 grove=$!
@@ -43,6 +49,8 @@ ok $? "seed $seed: ${last#ok: }" || {
 grep '^not moved' "$said" | sed 's/^/  # /'
 rm -f "$said"
 check 'no stub is left' wait_for 30 no_stubs || diag "$(stubs)"
+check "no number is left, $before as before" wait_for 30 as_many ||
+	diag "$(numbers 1) $(numbers 2)"
 for n in 1 2 3; do
 	check "no work directory is left on node$n" on "$n" '! ls -d /run/pando/move-* 2>/dev/null'
 done
