@@ -8,8 +8,10 @@
 #include <linux/pando.h>
 
 #include "intake.h"
+#include "memory.h"
 
 #define ADDR_MAX	(1ull << 57)
+#define WEIGH_PAGES	512	/* so many come between two looks at what is left */
 
 int intake_map(struct intake *in, const struct peer_message *msg)
 {
@@ -96,11 +98,34 @@ static uint64_t low(uint64_t bits, unsigned int n)
 	return n == 64 ? bits : bits & ((1ull << n) - 1);
 }
 
+/*
+ * There was enough when the move began; but the process grows, and so do those that
+ * live here. None of them shall be killed for one that may stay where it is.
+ */
+static int weigh(struct intake *in, unsigned int pages)
+{
+	uint64_t total, left;
+
+	in->unweighed += pages;
+	if (in->unweighed < WEIGH_PAGES)
+		return 0;
+	in->unweighed = 0;
+	left = memory_available_kib(&total);
+	if (left >= MEMORY_SPARE_KIB)
+		return 0;
+	return move_fail(in->m, "the target is full: %llu MiB are left there",
+			 (unsigned long long)left / 1024);
+}
+
 int intake_store(struct intake *in, const struct page_news *news)
 {
 	const uint8_t *data = news->data;
+	int err;
 
 	in->flying--;
+	err = weigh(in, news->n);
+	if (err)
+		return err;
 	for (unsigned int i = 0, k; i < news->n; i += k) {
 		uint64_t at = news->addr + i, zero = news->zero >> i;
 		const struct dirty_run *r;
@@ -135,7 +160,7 @@ int intake_store(struct intake *in, const struct page_news *news)
 			;
 		zero = low(zero, k);
 		if (store_put(in->store, r->pid, addr, k, zero, data))
-			return move_fail(in->m, "the target has no memory left");
+			return move_fail(in->m, "the target is full");
 		data += (k - __builtin_popcountll(zero)) * (size_t)PAGE;
 	}
 	return 0;

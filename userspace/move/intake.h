@@ -25,6 +25,7 @@ struct intake {
 	uint64_t at;			/* the next to ask for */
 	size_t hint;
 	unsigned int flying;
+	unsigned int unweighed;		/* pages since memory was looked at */
 	unsigned int round;
 	bool busy;			/* it is to be answered */
 	bool last;			/* the source is frozen */

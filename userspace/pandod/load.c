@@ -12,6 +12,7 @@
 #include "cluster.h"
 #include "init.h"
 #include "kernel.h"
+#include "memory.h"
 #include "peer.h"
 #include "quorum.h"
 #include "serve.h"
@@ -32,24 +33,6 @@ struct row {
 	struct gather *gather;
 	Pando__Node *node;
 };
-
-uint64_t load_memory_kib(uint64_t *total)
-{
-	FILE *f = fopen("/proc/meminfo", "re");
-	unsigned long long kib, available = 0;
-	char line[128];
-
-	*total = 0;
-	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "MemTotal: %llu", &kib) == 1)
-			*total = kib;
-		if (sscanf(line, "MemAvailable: %llu", &kib) == 1)
-			available = kib;
-	}
-	if (f)
-		fclose(f);
-	return available;
-}
 
 unsigned int load_processes(void)
 {
@@ -86,7 +69,7 @@ static void measure(Pando__Node *n)
 
 	n->load1 = load1();
 	n->cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	n->mem_available_kib = load_memory_kib(&n->mem_total_kib);
+	n->mem_available_kib = memory_available_kib(&n->mem_total_kib);
 	n->processes = load_processes();
 	free(kernel_stubs(&stubs));
 	n->processes -= stubs < n->processes ? stubs : n->processes;

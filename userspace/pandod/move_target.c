@@ -13,12 +13,12 @@
 #include "init.h"
 #include "kernel.h"
 #include "log.h"
+#include "memory.h"
 #include "move.h"
 #include "serve.h"
 #include "terminal.h"
 
 #define LOG_NAME	"target"
-#define SPARE_KIB	16384	/* stays free when a process has arrived */
 
 struct target {
 	struct target *next;
@@ -247,7 +247,7 @@ static const char *check(const Pando__MovePrepare *q, char *text, size_t len)
 {
 	struct state *s = cluster_state();
 	struct member *self = state_member(s, pandod.self);
-	uint64_t total, available = load_memory_kib(&total);
+	uint64_t total, available = memory_available_kib(&total);
 	struct utsname u;
 
 	uname(&u);
@@ -262,7 +262,7 @@ static const char *check(const Pando__MovePrepare *q, char *text, size_t len)
 		return text;
 	}
 	available -= promised_kib() < available ? promised_kib() : available;
-	if (q->memory_kib + SPARE_KIB > available) {
+	if (q->memory_kib + MEMORY_SPARE_KIB > available) {
 		snprintf(text, len, "node %s is full: the process needs %llu "
 			 "MiB, %llu MiB are available", pandod.name,
 			 (unsigned long long)q->memory_kib / 1024,

@@ -15,7 +15,6 @@ void serve_peer(struct link *l, Pando__Frame *f);
 void load_nodes(struct request *r);		/* NodesRequest */
 void load_peer(struct request *r);		/* PeerLoad */
 unsigned int load_processes(void);		/* in the cluster namespace */
-uint64_t load_memory_kib(uint64_t *total);	/* available */
 /*
  * Finds the least loaded member; picked() may be called before this returns.
  * Never fails: this node is always there.
