@@ -18,10 +18,12 @@ USAGE = """\
 usage: rig COMMAND ...        nodes are node1..nodeN, or just the number
 
   up [-n N] [--transport rdma|tcp] [--mem MB] [--smp N] [--kernel stock|debug]
-     [--token MS] [--cold] [--no-pando] [--nics 1|2]
+     [--token MS] [--cold] [--no-pando] [--nics 1|2] [--cpu lean|full]
                               returns when all nodes are members; the second
                               network interface, eth2, is on the same wire, and
-                              nobody's: for DPDK
+                              nobody's: for DPDK; lean: without what makes an
+                              emulated CPU slow (ASLR, SMAP, AVX2, ...), as is
+                              the default with the stock kernel and no KVM
   exec NODE [-t SECONDS] [-T] -- CMD...
                               as root on the node; stdin, stdout, stderr and exit
                               status pass through; 124 timeout, 128 node lost;
@@ -80,7 +82,7 @@ def need_rig():
 
 
 def machine_of(rig):
-    return vm.Machine(rig["kernel"], rig["mem"], rig["smp"], rig.get("nics", 1))
+    return vm.Machine(rig["kernel"], rig["mem"], rig["smp"], rig.get("nics", 1), rig.get("cpu"))
 
 
 def spawn(rigd, rig, machine, node):
@@ -96,13 +98,14 @@ def cmd_up(args):
     began = time.monotonic()
     image.deps()
     mem = args.mem or (2048 if args.kernel == "debug" else 1024)
-    machine = vm.Machine(args.kernel, mem, args.smp, args.nics)
+    machine = vm.Machine(args.kernel, mem, args.smp, args.nics, args.cpu)
     snapshot = machine.snapshot()
     meta = json.loads(read(snapshot + "/meta.json"))
     token = args.token or (1000 if machine.accel == "kvm" else
                            10000 if args.kernel == "debug" else 3000)
     rig = {"nodes": list(range(1, args.n + 1)), "transport": args.transport, "mem": mem,
-           "smp": args.smp, "nics": args.nics, "kernel": args.kernel, "cold": args.cold,
+           "smp": args.smp, "nics": args.nics, "cpu": args.cpu,
+           "kernel": args.kernel, "cold": args.cold,
            "token": token, "pando": not args.no_pando,
            "stage": config.stage_dir(args.kernel), "snapshot": snapshot, "accel": machine.accel,
            "release": machine.kernel.release, "timescale": meta["timescale"]}
@@ -354,7 +357,8 @@ def parse():
             ("--transport", {"choices": ["rdma", "tcp"], "default": "rdma"}),
             ("--token", {"type": int}), ("--cold", {"action": "store_true"}),
             ("--no-pando", {"action": "store_true"}),
-            ("--nics", {"type": int, "choices": [1, 2], "default": 1}))
+            ("--nics", {"type": int, "choices": [1, 2], "default": 1}),
+            ("--cpu", {"choices": ["lean", "full"]}))
     command("put", node, ("src", {}), ("dst", {}))
     command("get", node, ("src", {}), ("dst", {}))
     command("start", node, ("--no-wait", {"action": "store_true"}))

@@ -21,6 +21,13 @@ MAC2 = "52:54:00:78:00:"
 GUEST_FILES = ["init", "node-setup", "node-start", "rig-service", "modules", "sysctl.conf"]
 LAYOUT = "1"                    # of the initramfs: count up with initramfs() below
 KEEP_SNAPSHOTS = 8
+# What a lean machine does without, because emulation makes it dear: a place of its own for
+# each program each time (all its code is translated again), checks at each access to user
+# memory, copies byte by byte, one more level of page tables, wide registers, and memory
+# that is cleared twice. AVX is left: its registers have to move too.
+LEAN_CPU = "max," + ",".join(name + "=off" for name in (
+    "la57", "smap", "smep", "pku", "umip", "erms", "avx2", "fma", "f16c", "mpx"))
+LEAN_WORDS = ["norandmaps", "init_on_alloc=0"]
 WARM_UP = ("corosync -v; corosync-quorumtool -V; tar --version; rdma link;"
            "nft list ruleset; python3 -c 'import json'; ps -ef; criu --version; sync")
 
@@ -107,13 +114,14 @@ def initramfs(img, kern):
 class Machine:
     """One kind of virtual machine: what all nodes of a rig have in common."""
 
-    def __init__(self, kern, mem, smp, nics=1):
+    def __init__(self, kern, mem, smp, nics=1, cpu=None):
         self.img = image.build()
         self.kernel = kernel.Debug(self.img) if kern == "debug" else kernel.Stock(self.img)
         self.mem = mem
         self.smp = smp
         self.nics = nics
         self.accel = accelerator()
+        self.lean = self.accel == "tcg" and (cpu == "lean" or not (cpu or self.kernel.debug))
         self.initrd = initramfs(self.img, self.kernel)
 
     def command_line(self):
@@ -123,6 +131,8 @@ class Machine:
                  "watchdog_thresh=30", "rcupdate.rcu_cpu_stall_timeout=90"]
         if self.accel == "tcg":
             words += ["tsc=reliable", "clocksource=tsc"]
+        if self.lean:
+            words += LEAN_WORDS
         return " ".join(words + self.kernel.words)
 
     def network(self, node):
@@ -146,7 +156,8 @@ class Machine:
         else:
             # Several vCPUs in parallel can livelock where code is patched.
             thread = "multi" if self.smp == 1 else "single"
-            accel, cpu = f"tcg,thread={thread},tb-size=128", "max"
+            accel = f"tcg,thread={thread},tb-size=256"
+            cpu = LEAN_CPU if self.lean else "max"
         comma = {ord(","): ",,"}
         argv = ["qemu-system-x86_64", "-name", f"node{node}", "-accel", accel,
                 "-machine", "q35", "-cpu", cpu, "-smp", str(self.smp), "-m", str(self.mem),
