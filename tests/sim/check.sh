@@ -13,7 +13,10 @@ bugs='skip_ack heir_allocates forget_away double_commit early_purge
 	long_wait late_freeze unheard_pulse impatient blind_thaw revenant
 	lie
 	status_lost told_twice rash_grief early_grief mercy'
-number=0 bad=0
+number=0 bad=0 started=0
+cpus=$(nproc)
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
 
 [ -x "$sim" ] || make -s -C "$top/tests/sim" B="${sim%/sim}" >&2 || exit 1
 
@@ -28,26 +31,58 @@ result() {
 	fi
 }
 
+# What is done is said, in the order of its beginning.
+tell() {
+	while [ -e "$tmp/$((number + 1)).status" ]; do
+		cat "$tmp/$((number + 1))"
+		result "$(cat "$tmp/$((number + 1)).status")" "$(cat "$tmp/$((number + 1)).text")"
+	done
+}
+# start TEXT COMMAND...: beside the others, as many as there are CPUs
+start() {
+	while [ "$(jobs -rp | wc -l)" -ge "$cpus" ]; do
+		wait -n
+		tell
+	done
+	started=$((started + 1))
+	echo "$1" >"$tmp/$started.text"
+	{
+		"${@:2}" >"$tmp/$started" 2>&1
+		echo $? >"$tmp/$started.done"
+		mv "$tmp/$started.done" "$tmp/$started.status"
+	} &
+}
+# seeds ARGUMENT...: those that are not ok are shown
+# shellcheck disable=SC2317 # by start
+seeds() {
+	local out status
+	out=$("$sim" "$@" 2>&1)
+	status=$?
+	[ "$status" = 0 ] || grep -v ': ok (' <<<"$out" | sed 's/^[^#]/# &/'
+	return "$status"
+}
+# shellcheck disable=SC2317 # by start
+bug() {
+	local out status
+	# what is rare among many nodes may be common among three
+	out=$("$sim" --tap --seeds 1-250 --bug "$1" 2>&1) ||
+		out=$("$sim" --tap --nodes 3 --seeds 1-2000 --bug "$1" 2>&1)
+	status=$?
+	echo "# $out"
+	return "$status"
+}
+
 echo 'TAP version 13'
 for ((from = 1; from <= seeds; from += block)); do
 	to=$((from + block - 1))
-	out=$("$sim" --no-rebirth --seeds $from-$to 2>&1)
-	status=$?
-	[ $status = 0 ] || grep -v ': ok (' <<<"$out" | sed 's/^[^#]/# &/'
-	result $status "seeds $from-$to"
+	start "seeds $from-$to" seeds --no-rebirth --seeds $from-$to
 done
 for bug in $bugs; do
-	# what is rare among many nodes may be common among three
-	out=$("$sim" --tap --seeds 1-250 --bug "$bug" 2>&1) ||
-		out=$("$sim" --tap --nodes 3 --seeds 1-2000 --bug "$bug" 2>&1)
-	status=$?
-	echo "# $out"
-	result $status "bug $bug is found"
+	start "bug $bug is found" bug "$bug"
 done
-out=$("$sim" --seeds 301-500 2>&1)
-status=$?
-[ $status = 0 ] || grep -v ': ok (' <<<"$out" | sed 's/^[^#]/# &/'
-result $status 'nodes that come back before the rest does'
+start 'nodes that come back before the rest does' seeds --seeds 301-500
+wait
+tell
 cmp -s <("$sim" --seeds 7-9 --verbose) <("$sim" --seeds 7-9 --verbose)
 result $? 'a seed says the same twice, word for word'
 again=$("$sim" --nodes 3 --seeds 1-50 --bug double_commit |
