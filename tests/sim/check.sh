@@ -83,6 +83,8 @@ done
 start 'nodes that come back before the rest does' seeds --seeds 301-500
 wait
 tell
+# one that was killed has told nothing
+[ "$number" = "$started" ] || result 1 "only $number of $started ended by themselves"
 cmp -s <("$sim" --seeds 7-9 --verbose) <("$sim" --seeds 7-9 --verbose)
 result $? 'a seed says the same twice, word for word'
 again=$("$sim" --nodes 3 --seeds 1-50 --bug double_commit |
