@@ -39,6 +39,20 @@ static void set_pid(struct task_struct *task, enum pid_type type,
 	hlist_add_head_rcu(&task->pid_links[type], &new->tasks[type]);
 }
 
+/*
+ * A number that two tasks have is that one's which was attached last, to kill() and to
+ * wait() for one child: @task is whom they mean.
+ */
+static void come_first(struct task_struct *task, enum pid_type type)
+{
+	struct pid *pid = pid_of(task, type);
+
+	if (pid->tasks[type].first == &task->pid_links[type])
+		return;
+	hlist_del_rcu(&task->pid_links[type]);
+	hlist_add_head_rcu(&task->pid_links[type], &pid->tasks[type]);
+}
+
 /* Of a group or session that may have been there for its sake alone: criu's, mostly. */
 static void go_to(struct task_struct *task, enum pid_type type, struct pid *new)
 {
@@ -229,6 +243,8 @@ static int place(void *arg)
 	if (stub) {
 		take_parent(task, stub);
 		take_children(task, stub);
+		come_first(task, PIDTYPE_PID);
+		come_first(task, PIDTYPE_TGID);
 		pando_kin_stop_meet(task, stub, r->changed);
 		if (!r->keep_terminal)
 			take_terminal(task, stub);
