@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Signals to a process that moves; see hold.h. */
+#include <linux/err.h>
 #include <linux/hashtable.h>
 #include <linux/module.h>
 #include <linux/pid_namespace.h>
@@ -19,6 +20,7 @@
 #include "tasklist.h"
 
 #define HELD_MAX	4096	/* of one process */
+#define SEND_MOST	(30 * HZ)
 
 /**
  * struct held - a signal
@@ -53,6 +55,7 @@ struct seen {
  * @move: it is of this move
  * @owner: whose end lets it go; NULL: pando_hold_let() alone does
  * @copy: it was restored here
+ * @early: it runs: criu has not taken hold of it yet
  * @moved: the move was committed
  * @seen: what of its pending signals travels with it
  * @signals: what is held, @count of them
@@ -63,7 +66,7 @@ struct hold {
 	u32 pid;
 	u64 move;
 	struct file *owner;
-	bool copy, moved;
+	bool copy, early, moved;
 	struct list_head seen, signals;
 	unsigned int count;
 };
@@ -123,12 +126,14 @@ static void describe(struct held *s, int sig, const struct kernel_siginfo *info)
 
 static bool wanted(const struct hold *h, int sig, int code)
 {
-	/* nor is it stopped yet, if it is to be; and what stops keeps its order */
-	if (h->copy)
-		return sig == SIGKILL || sig == SIGCONT || sig_kernel_stop(sig);
+	/* stopped while criu runs code of its own in it, it could not be described */
+	if (sig == SIGCONT || sig_kernel_stop(sig))
+		return true;
+	if (h->early)
+		return false;
 	/* without criu that traces it, any fatal one would kill it at once */
 	return sig == SIGKILL ||
-	       ((h->moved || !h->owner) && !is_timer(sig, code));
+	       (!h->copy && (h->moved || !h->owner) && !is_timer(sig, code));
 }
 
 static struct held *find_held(const struct hold *h, int sig, u32 thread)
@@ -197,7 +202,7 @@ int pando_hold_signal(int sig, struct kernel_siginfo *info,
 	struct hold *h;
 	int ret = 0;
 
-	if (task == current || (in_task() && pando_ns_is_local(current)))
+	if (in_task() && (same_thread_group(task, current) || pando_ns_is_local(current)))
 		return 0;
 	if (sig == SIGKILL && special &&
 	    !(in_task() && pando_ns_current_is_init()))
@@ -224,21 +229,30 @@ static void deliver_locked(struct task_struct *task, void *arg)
 			      task, s->thread ? PIDTYPE_PID : PIDTYPE_TGID);
 }
 
-static void deliver(struct held *s)
+/*
+ * To the process that is held, if one is: another may have its number by now, or a stub
+ * have it as well.
+ */
+static void deliver(struct held *s, const struct hold *h)
 {
 	struct task_struct *task;
 
+	if (h && !s->thread && pando_siglock_run(h->leader, deliver_locked, s))
+		return;
 	rcu_read_lock();
 	task = pid_task(find_pid_ns(s->pid, pando_ns()), PIDTYPE_PID);
-	if (task)
+	if (task && (!h || task->signal == h->leader->signal))
 		pando_siglock_run(task, deliver_locked, s);
 	rcu_read_unlock();
 }
 
+/* It is on its way, or its parent is to it: for so long it is waited for. */
 static void send(struct held *s)
 {
+	unsigned long end = jiffies + SEND_MOST;
 	struct pando_call_out *out;
 	bool here = false;
+	long err;
 
 	if (s->kernel) {
 		pando_kin_signal(s->tgid, s->sig);
@@ -249,10 +263,12 @@ static void send(struct held *s)
 	out->msg.arg[0] = cpu_to_le64(s->sig);
 	if (s->thread)
 		out->msg.arg[1] = cpu_to_le64(s->tgid);
-	pando_call_send(out, s->thread ? PANDO_CALL_TGKILL : PANDO_CALL_KILL,
-			s->pid, &here);
+	do
+		err = pando_call_send(out, s->thread ? PANDO_CALL_TGKILL : PANDO_CALL_KILL,
+				      s->pid, &here);
+	while (err == -ETIMEDOUT && time_before(jiffies, end));
 	if (here)
-		deliver(s);
+		deliver(s, NULL);
 	kfree(out);
 }
 
@@ -333,6 +349,18 @@ struct collecting {
 	struct list_head signals;
 };
 
+/* What comes from now on is sent on, behind what is held, and that behind what waited. */
+static void depart(struct collecting *c)
+{
+	struct hold *h = c->hold;
+
+	spin_lock(&lock);
+	h->moved = true;
+	list_splice_tail_init(&h->signals, &c->signals);
+	list_splice_tail(&c->signals, &outs);
+	spin_unlock(&lock);
+}
+
 static void collect(struct task_struct *leader, void *arg)
 {
 	struct collecting *c = arg;
@@ -345,6 +373,7 @@ static void collect(struct task_struct *leader, void *arg)
 				    task_pid_nr_ns(t, pando_ns());
 		collect_queue(c->hold, &t->pending, tid, &c->signals);
 	}
+	depart(c);
 }
 
 static struct hold *find_pid(u32 pid, bool copy)
@@ -353,7 +382,7 @@ static struct hold *find_pid(u32 pid, bool copy)
 	int i;
 
 	hash_for_each(table, i, h, node)
-		if (h->pid == pid && h->copy == copy && !h->moved)
+		if (h->pid == pid && h->copy == copy && !h->moved && !h->early)
 			return h;
 	return NULL;
 }
@@ -371,17 +400,16 @@ void pando_hold_moved(u32 pid, u16 to)
 	mutex_lock(&act);
 	spin_lock_irq(&lock);
 	h = find_pid(pid, to == pando_nodes_self());
-	if (h)
+	if (h && h->copy)
 		h->moved = true;
 	spin_unlock_irq(&lock);
 	if (h && !h->copy) {
-		/* what comes from now on is sent on, behind these */
 		c.hold = h;
-		pando_siglock_run(h->leader, collect, &c);
-		spin_lock_irq(&lock);
-		list_splice_tail_init(&h->signals, &c.signals);
-		list_splice(&c.signals, &outs);
-		spin_unlock_irq(&lock);
+		if (!pando_siglock_run(h->leader, collect, &c)) {
+			local_irq_disable();
+			depart(&c);
+			local_irq_enable();
+		}
 		queue_work(system_unbound_wq, &send_work);
 	}
 	mutex_unlock(&act);
@@ -414,24 +442,36 @@ static int add_seen(struct hold *h, const struct pando_hold *args)
 	return 0;
 }
 
-static int begin(struct file *owner, const struct pando_hold *args,
-		 struct task_struct *task)
+/*
+ * Of this move, or NULL. While it runs, a thread may have become the leader (execve()):
+ * the process is the same.
+ */
+static struct hold *find_own(struct file *owner, u64 move, struct task_struct *task)
 {
+	struct task_struct *was = NULL;
 	struct hold *h;
-	int err;
 
 	spin_lock_irq(&lock);
 	h = find(task->signal);
+	if (h && (h->owner != owner || h->move != move)) {
+		h = ERR_PTR(-EBUSY);
+	} else if (h && h->leader != task) {
+		was = h->leader;
+		h->leader = get_task_struct(task);
+	}
 	spin_unlock_irq(&lock);
-	if (h)
-		return h->owner == owner && h->move == args->move ?
-		       add_seen(h, args) : -EBUSY;
-	/* killed already: it is not to live on elsewhere */
-	if (READ_ONCE(task->signal->flags) & SIGNAL_GROUP_EXIT)
-		return -ESRCH;
-	h = kzalloc(sizeof(*h), GFP_KERNEL);
+	if (was)
+		put_task_struct(was);
+	return h;
+}
+
+static struct hold *make(struct file *owner, const struct pando_hold *args,
+			 struct task_struct *task)
+{
+	struct hold *h = kzalloc(sizeof(*h), GFP_KERNEL);
+
 	if (!h)
-		return -ENOMEM;
+		return ERR_PTR(-ENOMEM);
 	INIT_LIST_HEAD(&h->seen);
 	INIT_LIST_HEAD(&h->signals);
 	h->leader = get_task_struct(task);
@@ -439,16 +479,42 @@ static int begin(struct file *owner, const struct pando_hold *args,
 	h->move = args->move;
 	h->owner = owner;
 	h->copy = args->flags & PANDO_HOLD_COPY;
-	err = add_seen(h, args);
-	if (err) {
-		free_hold(h);
-		return err;
-	}
+	h->early = true;
 	spin_lock_irq(&lock);
 	hash_add(table, &h->node, (unsigned long)task->signal);
 	atomic_inc(&pando_hold_count);
 	spin_unlock_irq(&lock);
-	return 0;
+	return h;
+}
+
+/* Under the task's siglock: who sent SIGKILL before it was held is done. */
+static void look_killed(struct task_struct *task, void *arg)
+{
+	*(bool *)arg = task->signal->flags & SIGNAL_GROUP_EXIT;
+}
+
+static int begin(struct file *owner, const struct pando_hold *args,
+		 struct task_struct *task)
+{
+	struct hold *h = find_own(owner, args->move, task);
+	bool killed = true;
+	int err;
+
+	if (!h)
+		h = make(owner, args, task);
+	if (IS_ERR(h))
+		return PTR_ERR(h);
+	if (args->flags & PANDO_HOLD_STOPS)
+		return 0;
+	err = add_seen(h, args);
+	if (err)
+		return err;
+	spin_lock_irq(&lock);
+	h->early = false;
+	spin_unlock_irq(&lock);
+	/* killed already: it is not to live on elsewhere */
+	pando_siglock_run(task, look_killed, &killed);
+	return killed ? -ESRCH : 0;
 }
 
 int pando_hold_begin(struct file *owner, const struct pando_hold *args)
@@ -456,7 +522,8 @@ int pando_hold_begin(struct file *owner, const struct pando_hold *args)
 	struct task_struct *task;
 	int err;
 
-	if (!args->move || args->flags & ~PANDO_HOLD_COPY || args->reserved)
+	if (!args->move || args->reserved ||
+	    (args->flags && args->flags != PANDO_HOLD_COPY && args->flags != PANDO_HOLD_STOPS))
 		return -EINVAL;
 	task = pando_ns_get_process(args->pid);
 	if (!task)
@@ -480,23 +547,36 @@ void pando_hold_stay(struct file *owner)
 	spin_unlock_irq(&lock);
 }
 
-/* The first that is to go, out of the table. */
-static struct hold *take(struct file *owner, u64 move, bool all)
+static struct hold *find_going(struct file *owner, u64 move, bool all)
 {
 	struct hold *h;
 	int i;
 
-	spin_lock_irq(&lock);
 	hash_for_each(table, i, h, node)
 		if (all || (owner ? h->owner == owner : h->move == move))
-			goto found;
-	spin_unlock_irq(&lock);
+			return h;
 	return NULL;
-found:
-	hash_del(&h->node);
-	atomic_dec(&pando_hold_count);
+}
+
+/*
+ * The next that is held for one that is to go; NULL, and @h is out of the table: none is
+ * left. Until then what comes is held behind it.
+ */
+static struct held *next_held(struct hold *h)
+{
+	struct held *s;
+
+	spin_lock_irq(&lock);
+	s = list_first_entry_or_null(&h->signals, struct held, list);
+	if (s) {
+		list_del(&s->list);
+		h->count--;
+	} else {
+		hash_del(&h->node);
+		atomic_dec(&pando_hold_count);
+	}
 	spin_unlock_irq(&lock);
-	return h;
+	return s;
 }
 
 static void let(struct file *owner, u64 move, bool all)
@@ -505,11 +585,18 @@ static void let(struct file *owner, u64 move, bool all)
 	struct hold *h;
 
 	mutex_lock(&act);
-	while ((h = take(owner, move, all))) {
-		/* of one that has moved away nothing is left to deliver */
-		list_for_each_entry(s, &h->signals, list)
+	for (;;) {
+		spin_lock_irq(&lock);
+		h = find_going(owner, move, all);
+		spin_unlock_irq(&lock);
+		if (!h)
+			break;
+		while ((s = next_held(h))) {
+			/* of one that has moved away nothing is left to deliver */
 			if (!all)
-				deliver(s);
+				deliver(s, h);
+			kfree(s);
+		}
 		free_hold(h);
 	}
 	mutex_unlock(&act);

@@ -3,8 +3,7 @@
 # Children that are stopped and go on while they, or their parent, are on their way:
 # in moments in which the move is held, and at any moment. What is told is told once.
 # PANDO_STOPS: which parts, of "child off parent storm"; PANDO_MOVES: how many in the
-# storm, which is by hand: a stop in the instant in which criu takes hold of a process
-# is not told to its parent (terminals.rst)
+# storm, which is by hand: one signal in some hundred is lost yet (terminals.rst)
 set -u
 . "$(dirname "$0")/../lib/tap.sh"
 log=/shared/stops

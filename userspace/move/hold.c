@@ -2,6 +2,8 @@
 /* Signals of a moving tree; see hold.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,7 @@
 #include "pending.h"
 
 #define CORE_MAX	(16u << 20)
+#define SETTLE_MS	1000
 
 static int read_pending(struct move *m, pid_t tid, bool shared, uint16_t *count)
 {
@@ -52,13 +55,80 @@ static int hold(struct move *m, int dev, const struct task *k, pid_t tid)
 			 k->comm, strerror(errno)) : 0;
 }
 
+static int open_dev(struct move *m, int *dev)
+{
+	if (*dev < 0)
+		*dev = open("/dev/pando", O_RDWR | O_CLOEXEC);
+	return *dev < 0 ? move_fail(m, "/dev/pando: %s", strerror(errno)) : 0;
+}
+
+/* Does SIGSTOP wait in this queue? */
+static bool has_stop(const char *status, const char *queue)
+{
+	const char *s = strstr(status, queue);
+
+	return s && strtoull(s + strlen(queue), NULL, 16) >> (SIGSTOP - 1) & 1;
+}
+
+/* Are all threads stopped, or none of them, and none about to be? */
+static bool is_settled(struct task *k)
+{
+	bool stopped = false, runs = false, sent = false;
+
+	for (size_t i = 0; i < k->threads; i++) {
+		char name[40], *status, *s;
+
+		snprintf(name, sizeof(name), "task/%d/status", k->tid[i]);
+		status = proc_text(k->pid, name);
+		s = status ? strstr(status, "\nState:\t") : NULL;
+		if (s) {
+			char state = s[strlen("\nState:\t")];
+
+			if (k->tid[i] == k->pid)
+				k->state = state;
+			stopped |= state == 'T';
+			runs |= !strchr("TZX", state);
+			sent |= has_stop(status, "\nSigPnd:") ||
+				has_stop(status, "\nShdPnd:");
+		}
+		free(status);
+	}
+	return !sent && !(stopped && runs);
+}
+
+int hold_stops(struct move *m, int *dev, struct tree *t)
+{
+	int64_t deadline = now_ms() + SETTLE_MS;
+	int err = open_dev(m, dev);
+
+	for (size_t i = 0; i < t->n && !err; i++) {
+		struct task *k = &t->task[i];
+		struct pando_hold h = { .move = m->start->move, .pid = k->pid,
+					.flags = PANDO_HOLD_STOPS };
+
+		if (k->state == 'Z' || k->stub)
+			continue;
+		/* it has ended: criu will see */
+		if (ioctl(*dev, PANDO_IOC_HOLD, &h) && errno != ESRCH)
+			err = move_fail(m, "signals to %d (%s) cannot be kept: %s",
+					k->pid, k->comm, strerror(errno));
+	}
+	for (size_t i = 0; i < t->n && !err; i++) {
+		struct task *k = &t->task[i];
+
+		if (k->state == 'Z' || k->stub)
+			continue;
+		/* one that cannot be woken just now keeps it for its next place */
+		while (!is_settled(k) && now_ms() < deadline)
+			poll(NULL, 0, 2);
+	}
+	return err;
+}
+
 int hold_tree(struct move *m, int *dev, const struct tree *t)
 {
-	int err = 0;
+	int err = open_dev(m, dev);
 
-	*dev = open("/dev/pando", O_RDWR | O_CLOEXEC);
-	if (*dev < 0)
-		return move_fail(m, "/dev/pando: %s", strerror(errno));
 	for (size_t i = 0; i < t->n && !err; i++) {
 		const struct task *k = &t->task[i];
 
@@ -73,9 +143,10 @@ int hold_tree(struct move *m, int *dev, const struct tree *t)
 
 int hold_copies(struct move *m, int *dev, const uint32_t *pids, size_t n)
 {
-	*dev = open("/dev/pando", O_RDWR | O_CLOEXEC);
-	if (*dev < 0)
-		return move_fail(m, "/dev/pando: %s", strerror(errno));
+	int err = open_dev(m, dev);
+
+	if (err)
+		return err;
 	for (size_t i = 0; i < n; i++) {
 		struct pando_hold h = { .move = m->start->move,
 					.pid = pids[i],

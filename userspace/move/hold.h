@@ -8,6 +8,12 @@
 
 #include "tree.h"
 
+/*
+ * Before criu takes hold of the tree, of which nobody is to be stopped or to go on
+ * from then on. Who was sent a stop before is stopped when this returns; their
+ * states in @t are those of now.
+ */
+int hold_stops(struct move *m, int *dev, struct tree *t);
 /* The tree is frozen, and its images are complete. */
 int hold_tree(struct move *m, int *dev, const struct tree *t);
 /* At the target: what was restored. */

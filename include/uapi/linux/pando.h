@@ -297,7 +297,8 @@ struct pando_claim {
  * @move: the move; whatever it is called, but not 0
  * @pid: which process
  * @tid: one of its threads, or 0: the process as a whole
- * @flags: PANDO_HOLD_COPY: the one that was restored
+ * @flags: PANDO_HOLD_COPY: the one that was restored. PANDO_HOLD_STOPS: it runs
+ *	yet, and what stops it or lets it go on waits from now on; @seen is ignored
  * @reserved: must be zero
  * @seen: how many signals of each number (from 1 on) wait in that queue and
  *	travel with it
@@ -312,6 +313,7 @@ struct pando_hold {
 };
 
 #define PANDO_HOLD_COPY		0x1
+#define PANDO_HOLD_STOPS	0x2
 
 /**
  * struct pando_terminal - the controlling terminal of a process that was restored
@@ -352,8 +354,9 @@ struct pando_stop {
  *   or at its new place. -ESRCH: no such stub; -EBUSY: it does already.
  * RELEASE: a stub here has left with its parent: it ends.
  * HOLD: signals to a process wait, or follow it once the move is committed; the
- *   process first, then threads of it for which signals wait. It ends with the
- *   descriptor, and what waited is delivered here.
+ *   process first, then threads of it for which signals wait. Before that perhaps
+ *   with PANDO_HOLD_STOPS, by the same descriptor. It ends with the descriptor, and
+ *   what waited is delivered here.
  * STAY: it does not end with the descriptor any more, but with LET, or when the
  *   daemon ends the move (UNRESERVE).
  * LET: it ends, for all processes of a move.
