@@ -450,6 +450,14 @@ static int ask_where(u16 node, u32 pid)
 /* More hops than these are a circle: a move that not all have heard of. */
 #define MAX_HOPS	4
 
+/* It is about to be here, or about to be where this node has sent it. */
+static bool is_coming(u32 pid)
+{
+	return pando_locate_is_kind(pid, PANDO_DIR_RESERVED) ||
+	       pando_locate_is_kind(pid, PANDO_DIR_LEAVING) ||
+	       pando_stub_is_copy(pid) || pando_stub_has(pid);
+}
+
 /* One walk from what is known here to the process. -EBUSY: try again. */
 static int walk(u32 pid, enum pando_msg type, const struct kvec *vec, int nvec,
 		void *reply, size_t reply_cap, size_t *reply_len, bool *here)
@@ -461,9 +469,7 @@ static int walk(u32 pid, enum pando_msg type, const struct kvec *vec, int nvec,
 	for (hops = 0; hops < MAX_HOPS; hops++) {
 		if (!node || node == self) {
 			*here = pando_ns_has_pid(pid);
-			return !*here && (pando_locate_is_kind(pid, PANDO_DIR_RESERVED) ||
-					  pando_stub_is_copy(pid)) ?
-			       -EBUSY : lost_sight(pid);
+			return !*here && is_coming(pid) ? -EBUSY : lost_sight(pid);
 		}
 		err = pando_rpc_call(node, type, vec, nvec, reply, reply_cap,
 				     reply_len);
