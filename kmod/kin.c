@@ -38,9 +38,9 @@
  * @ref: one for the table, one while @work is queued
  * @pid: its number
  * @holders: the nodes with stubs of it; lock
- * @missed: those of them that were not there to be told of something; lock
  * @events: what they have not been told yet, the youngest first
  * @untold: how many of those there are, with the one that is being told
+ * @changes: and how many of them are for all
  * @exit: the last of them, ready when it is needed: memory may be short then
  * @ending: it has ended, @exit was filled in; lock
  * @kept: a holder has what is left of it
@@ -52,9 +52,9 @@ struct kin {
 	struct kref ref;
 	u32 pid;
 	DECLARE_BITMAP(holders, NODES);
-	DECLARE_BITMAP(missed, NODES);
 	struct llist_head events;
 	atomic_t untold;
+	atomic_t changes;
 	struct pando_wire_kin_event exit;
 	bool ending;
 	bool kept;
@@ -69,8 +69,8 @@ struct kin {
 
 /**
  * struct event - other than its end; the members as on the wire
- * @only: for this holder, which has missed some; what it says is looked up when it is
- *	told; 0: for all of them
+ * @only: for this holder, which may have missed some; what it says is looked up when it
+ *	is told; 0: for all of them
  */
 struct event {
 	struct llist_node node;
@@ -301,13 +301,6 @@ static int next_holder(struct kin *k, const struct event *e, const unsigned long
 	return find_first_bit(holders, NODES);
 }
 
-static void missed_it(struct kin *k, u16 node)
-{
-	spin_lock_irq(&lock);
-	__set_bit(node, k->missed);
-	spin_unlock_irq(&lock);
-}
-
 /*
  * A holder that is not ready keeps what comes after from the others as well: so there
  * is never more than one that some know of and some do not, and who becomes a holder
@@ -337,45 +330,65 @@ static void tell_change(struct kin *k, const struct event *e)
 			ev.status = cpu_to_le32(pgid);
 			ev.session = cpu_to_le32(sid);
 		}
-		if (tell_one(k, id, &ev) == -EHOSTDOWN)
-			missed_it(k, id);
+		if (tell_one(k, id, &ev) == -ENOTCONN)	/* detached */
+			return;
 		__set_bit(id, told);
 	}
 }
 
-/*
- * Who is not a member now is told when it is back (pando_kin_members()): a
- * status is never lost while the one who waits for it may be alive.
- */
-static void tell_end(struct kin *k)
+/* All that can be told now know its end; false: it is detached. */
+static bool tell_end_to_all(struct kin *k, unsigned long *down)
 {
-	DECLARE_BITMAP(holders, NODES);
-	bool all = true;
+	static const struct event end = { .what = PANDO_KIN_EXIT };
 	int id, ret;
 
-	copy_holders(k, holders);
-	for_each_set_bit(id, holders, NODES) {
+	while ((id = next_holder(k, &end, down)) < NODES) {
 		ret = tell_one(k, id, &k->exit);
+		if (ret == -ENOTCONN)
+			return false;
 		if (ret == -EHOSTDOWN) {
-			all = false;
+			__set_bit(id, down);
 			continue;
 		}
-		if (ret == -ENOTCONN)	/* detached */
-			return;
 		spin_lock_irq(&lock);
 		__clear_bit(id, k->holders);
 		k->kept |= ret == PANDO_KIN_KEEPS;
 		spin_unlock_irq(&lock);
 	}
-	if (!all)
-		return;
-	/* who keeps it has told its home, and will tell it the end */
-	if (!k->kept)
-		pando_recover_ended(k->pid);
+	return true;
+}
+
+/* Nobody is left who waits to be told. */
+static bool forget_told(struct kin *k)
+{
+	bool gone;
+
 	spin_lock_irq(&lock);
-	if (!hlist_unhashed(&k->node))
+	gone = hlist_unhashed(&k->node);
+	if (!gone && bitmap_empty(k->holders, NODES)) {
 		forget(k);
+		gone = true;
+	}
 	spin_unlock_irq(&lock);
+	return gone;
+}
+
+/*
+ * Who is not a member now is told when it is back (pando_kin_members()): a
+ * status is never lost while the one who waits for it may be alive. Nor is it for who
+ * becomes a holder meanwhile.
+ */
+static void tell_end(struct kin *k)
+{
+	DECLARE_BITMAP(down, NODES) = {};
+
+	do {
+		if (!tell_end_to_all(k, down) || !bitmap_empty(down, NODES))
+			return;
+		/* who keeps it has told its home, and will tell it the end */
+		if (!k->kept)
+			pando_recover_ended(k->pid);
+	} while (!forget_told(k));
 }
 
 static void tell_fn(struct work_struct *work)
@@ -387,6 +400,8 @@ static void tell_fn(struct work_struct *work)
 
 	llist_for_each_entry_safe(e, next, list, node) {
 		tell_change(k, e);
+		if (!e->only)
+			atomic_dec(&k->changes);
 		kfree(e);
 		atomic_dec(&k->untold);
 	}
@@ -412,6 +427,8 @@ static void add_event(u32 pid, const struct event *what)
 	k = find(pid);
 	if (k && !k->ending) {
 		atomic_inc(&k->untold);
+		if (!e->only)
+			atomic_inc(&k->changes);
 		llist_add(&e->node, &k->events);
 		tell(k);
 		e = NULL;
@@ -428,7 +445,7 @@ void pando_kin_change(u32 pid, enum pando_kin_event what, u32 status,
 	add_event(pid, &e);
 }
 
-bool pando_kin_is_telling(u32 pid)
+bool pando_kin_is_telling(u32 pid, bool change)
 {
 	unsigned long flags;
 	struct kin *k;
@@ -436,7 +453,7 @@ bool pando_kin_is_telling(u32 pid)
 
 	spin_lock_irqsave(&lock, flags);
 	k = find(pid);
-	is = k && atomic_read(&k->untold);
+	is = k && atomic_read(change ? &k->changes : &k->untold);
 	spin_unlock_irqrestore(&lock, flags);
 	return is;
 }
@@ -553,20 +570,6 @@ static void drop_holder(u32 pid, u16 node)
 	spin_unlock_irq(&lock);
 }
 
-/* Is it new, or back? Then it is told how it stands. */
-static bool has_missed(u32 pid, u16 node)
-{
-	struct kin *k;
-	bool missed;
-
-	spin_lock_irq(&lock);
-	k = find(pid);
-	missed = !k || !test_bit(node, k->holders) ||
-		 __test_and_clear_bit(node, k->missed);
-	spin_unlock_irq(&lock);
-	return missed;
-}
-
 /* Do holders hear of its stops at all? Who has a parent here is that one's business. */
 static bool is_told_of(u32 pid)
 {
@@ -585,12 +588,12 @@ static bool is_told_of(u32 pid)
 int pando_kin_tell(u32 pid, u16 node)
 {
 	u64 holders[PANDO_NODE_WORDS] = {};
-	bool missed = has_missed(pid, node);
 	int err;
 
 	holders[node / 64] = BIT_ULL(node % 64);
 	err = pando_kin_add(pid, holders);
-	if (!err && missed && is_told_of(pid))
+	/* it may be new, or was away, or asks for a stub that has come since */
+	if (!err && is_told_of(pid))
 		add_event(pid, &(struct event){ .only = node });
 	/* it may have died meanwhile, and nobody looked for holders */
 	if (!err && !pando_ns_is_alive(pid) && !pando_kin_is_ending(pid)) {

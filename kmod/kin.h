@@ -27,8 +27,11 @@ void pando_kin_signal_group(u32 pgid, int sig);
 /* Something befell a process that runs here, other than its end. */
 void pando_kin_change(u32 pid, enum pando_kin_event what, u32 status,
 		      u32 session);
-/* Are its holders still being told of such? Any context. */
-bool pando_kin_is_telling(u32 pid);
+/*
+ * Are holders still being told of such, or with @change all of them, and not only one of
+ * how it stands? Any context.
+ */
+bool pando_kin_is_telling(u32 pid, bool change);
 /*
  * A process that runs here is in another group, or session: its holders know
  * when this returns, or will be told. Process context, waits.

@@ -203,20 +203,21 @@ static void told(const struct telling *t)
 		set_late(sid, t->id);
 }
 
-static u32 count(u32 sid)
+/* Up to @seq: who asks later hears of it by the answer. */
+static u32 count(u32 sid, u64 *seq)
 {
 	struct asker *a;
 	u32 n = 0;
 
 	spin_lock_irq(&lock);
+	*seq = last_seq;
 	hash_for_each_possible(table, a, node, sid)
 		n += a->sid == sid;
 	spin_unlock_irq(&lock);
 	return n;
 }
 
-/* Who asks from now on hears of it by the answer. */
-static u32 gather(u32 sid, bool late, struct telling *all, u32 room)
+static u32 gather(u32 sid, bool late, u64 upto, struct telling *all, u32 room)
 {
 	struct asker *a;
 	u32 n = 0, i;
@@ -225,7 +226,7 @@ static u32 gather(u32 sid, bool late, struct telling *all, u32 room)
 	spin_lock_irq(&lock);
 	seq = ++last_seq;
 	hash_for_each_possible(table, a, node, sid) {
-		if (a->sid != sid || (late && !a->late) || n == room)
+		if (a->sid != sid || (late && !a->late) || a->seq > upto || n == room)
 			continue;
 		a->late = false;
 		all[n++] = (struct telling){
@@ -247,13 +248,14 @@ static u32 gather(u32 sid, bool late, struct telling *all, u32 room)
  */
 static void tell(u32 sid, bool late)
 {
-	u32 n = count(sid), i;
 	struct telling *all;
+	u64 upto;
+	u32 n = count(sid, &upto), i;
 
 	if (!n)
 		return;
 	all = kvcalloc(n, sizeof(*all), GFP_KERNEL | __GFP_NOFAIL);
-	n = gather(sid, late, all, n);
+	n = gather(sid, late, upto, all, n);
 	for (i = 1; i < n; i++) {
 		INIT_WORK(&all[i].work, tell_fn);
 		queue_work(system_unbound_wq, &all[i].work);

@@ -138,16 +138,17 @@ static bool may_matter(void)
 
 u32 pando_kin_group_of(u32 pid, u32 *sid)
 {
+	struct pid_namespace *ns = pando_ns();
 	struct task_struct *task;
 	struct pid *p;
 	u32 pgid = 0;
 
 	rcu_read_lock();
-	p = find_pid_ns(pid, pando_ns());
+	p = ns ? find_pid_ns(pid, ns) : NULL;
 	task = p ? pid_task(p, PIDTYPE_TGID) : NULL;
 	if (task) {
-		pgid = task_pgrp_nr_ns(task, pando_ns());
-		*sid = task_session_nr_ns(task, pando_ns());
+		pgid = task_pgrp_nr_ns(task, ns);
+		*sid = task_session_nr_ns(task, ns);
 	}
 	rcu_read_unlock();
 	return pgid;

@@ -57,7 +57,7 @@ static long ask(struct pando_kin __user *user)
 		kin.flags |= PANDO_KIN_EXECED;
 	stub = pando_stub_get(kin.pid);
 	kin.flags |= pando_kin_stop_get(stub ?: task, &kin.stop);
-	if (pando_kin_is_telling(kin.pid))
+	if (pando_kin_is_telling(kin.pid, false))
 		kin.flags |= PANDO_KIN_TELLING;
 	if (stub)
 		put_task_struct(stub);

@@ -36,7 +36,6 @@ int pando_locate_reserve(u64 move, const u32 *pids, u32 n, u32 *busy)
 		else if ((pando_ns_has_process(pids[i]) &&
 			  !pando_stub_stands(pids[i])) ||
 			 pando_stub_may_make(pids[i]) ||
-			 pando_stub_leaves(pids[i]) ||
 			 pando_locate_is_kind(pids[i], PANDO_DIR_RESERVED))
 			err = -EEXIST;
 		if (err)
@@ -46,6 +45,10 @@ int pando_locate_reserve(u64 move, const u32 *pids, u32 n, u32 *busy)
 				    pando_nodes_self(), move);
 		pando_locate_note_moving();
 		spin_unlock_irq(&pando_locate_lock);
+		/* pairs with pando_stub_travel(): one of us sees the other */
+		smp_mb();
+		if (!err && pando_stub_leaves(pids[i]))
+			err = -EEXIST;
 		if (err)
 			goto err_undo;
 	}

@@ -154,6 +154,7 @@ struct pando_stub *pando_stub_add(u32 pid, enum pando_stub_state state, struct t
 		return NULL;
 	s->pid = pid;
 	s->state = state;
+	s->rising = state == PANDO_STUB_STANDS;
 	if (task)
 		s->task = get_task_struct(task);
 	spin_lock_irq(&pando_stub_lock);
@@ -279,11 +280,11 @@ static void divert(struct pando_stub *s, int sig, struct kernel_siginfo *info,
 /*
  * A mover, or criu, that gives up kills by number what it has built; and where its copy
  * of a stub is gone already, that number is the process's alone, which has been here all
- * the time.
+ * the time. What the kernel kills it kills.
  */
-static bool is_met(struct task_struct *task, int sig)
+static bool is_met(struct task_struct *task, int sig, const struct kernel_siginfo *info)
 {
-	return sig == SIGKILL && in_task() && pando_ns_is_local(current) &&
+	return sig == SIGKILL && info != SEND_SIG_PRIV && in_task() && pando_ns_is_local(current) &&
 	       pando_stub_is_original(task, task_tgid_nr_ns(task, pando_ns()));
 }
 
@@ -296,7 +297,7 @@ bool pando_stub_signal(int sig, struct kernel_siginfo *info,
 	/* a trap: it runs what criu put into it */
 	if (task == current)
 		return false;
-	if (unlikely(is_met(task, sig)))
+	if (unlikely(is_met(task, sig, info)))
 		return true;
 	rcu_read_lock();
 	s = pando_stub_find_task(task);
@@ -306,7 +307,8 @@ bool pando_stub_signal(int sig, struct kernel_siginfo *info,
 	if (pando_ns()->child_reaper->signal->flags & SIGNAL_GROUP_EXIT)
 		goto out;
 	done = true;
-	if (READ_ONCE(s->state) == PANDO_STUB_STANDS)
+	/* of a retired one the process is here, and about to have the number */
+	if (READ_ONCE(s->state) >= PANDO_STUB_STANDS)
 		divert(s, sig, info, type);
 out:
 	rcu_read_unlock();

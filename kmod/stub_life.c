@@ -156,6 +156,28 @@ bool pando_stub_exit(u32 pid, const struct pando_wire_kin_event *ev)
 	return keeps;
 }
 
+/*
+ * It has left, and what it left is not put away yet: will that be a stub? For a parent
+ * that lives here; not for one that has left as well, or is a stub, nor for pando-init.
+ */
+static bool leaves_stub(u32 pid)
+{
+	struct pid_namespace *ns = pando_ns();
+	struct task_struct *task;
+	u32 ppid;
+
+	if (!pando_ns_is_alive(pid) || pando_locate_is_reserved(pid))
+		return false;
+	task = pando_ns_get_process(pid);
+	if (!task)
+		return false;
+	rcu_read_lock();
+	ppid = task_tgid_nr_ns(rcu_dereference(task->real_parent), ns);
+	rcu_read_unlock();
+	put_task_struct(task);
+	return ppid >= PANDO_LOCAL_PIDS && pando_locate_is_settled(ppid);
+}
+
 bool pando_stub_comes(u32 pid, bool end)
 {
 	struct pando_stub *s;
@@ -164,14 +186,13 @@ bool pando_stub_comes(u32 pid, bool end)
 	spin_lock_irq(&pando_stub_lock);
 	s = pando_stub_find(pid);
 	if (!s)
-		/* it has left, and what it left is not put away yet */
-		comes = pando_ns_is_alive(pid) && !pando_locate_is_reserved(pid);
+		comes = false;
 	else if (s->state == PANDO_STUB_STANDS)
 		comes = s->rising || (s->leaver && !end);
 	else
 		comes = s->travels && !s->original && !end;
 	spin_unlock_irq(&pando_stub_lock);
-	return comes;
+	return s ? comes : leaves_stub(pid);
 }
 
 /* It stops when it runs: mostly at once. */

@@ -56,7 +56,7 @@ static int claim(struct file *owner, u32 pid, bool travels)
 	s->travels = travels;
 	WRITE_ONCE(s->original, original);
 	/* from here on child_changed() sees to it */
-	if (original && pando_kin_is_telling(pid))
+	if (original && pando_kin_is_telling(pid, true))
 		WRITE_ONCE(s->changed, true);
 	return original ? 1 : 0;
 }
@@ -111,10 +111,8 @@ int pando_stub_stand(u32 pid, struct task_struct *task, u16 where)
 
 	mutex_lock(&pando_stub_act);
 	s = pando_stub_add(pid, PANDO_STUB_STANDS, task);
-	if (s) {
-		s->rising = true;
+	if (s)
 		pando_stub_set_where(s, where, pando_nodes_incarnation_of(where));
-	}
 	mutex_unlock(&pando_stub_act);
 	return s ? 0 : -ENOMEM;
 }
@@ -228,10 +226,15 @@ int pando_stub_travel(struct file *owner, u32 pid)
 	spin_lock_irq(&pando_stub_lock);
 	s = pando_stub_find(pid);
 	if (s && s->state == PANDO_STUB_STANDS && !s->ending) {
-		err = (s->leaver && s->leaver != owner) ||
-		      pando_locate_is_reserved(pid) ? -EBUSY : 0;
+		err = s->leaver && s->leaver != owner ? -EBUSY : 0;
 		if (!err)
-			s->leaver = owner;
+			WRITE_ONCE(s->leaver, owner);
+		/* pairs with pando_locate_reserve(): one of us sees the other */
+		smp_mb();
+		if (!err && pando_locate_is_reserved(pid)) {
+			WRITE_ONCE(s->leaver, NULL);
+			err = -EBUSY;
+		}
 	}
 	spin_unlock_irq(&pando_stub_lock);
 	mutex_unlock(&pando_stub_act);
