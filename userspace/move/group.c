@@ -96,6 +96,24 @@ int group_enter(struct move *m, struct group *g, const struct tree *t)
 	return 0;
 }
 
+void group_part(const struct group *g, const struct tree *t)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		char name[4352], up[4352], line[32];
+		FILE *f;
+
+		snprintf(name, sizeof(name), "%s/cgroup.procs", g->path[i]);
+		snprintf(up, sizeof(up), "%.*s",
+			 (int)(strrchr(g->path[i], '/') - g->path[i]), g->path[i]);
+		f = fopen(name, "re");
+		while (f && fgets(line, sizeof(line), f))
+			if (!tree_find(t, atoi(line)))
+				put(up, "cgroup.procs", line);
+		if (f)
+			fclose(f);
+	}
+}
+
 int group_freeze(struct move *m, struct group *g)
 {
 	for (size_t i = 0; i < g->n; i++) {

@@ -34,6 +34,8 @@ bool group_of(pid_t pid, char *buf, size_t size);
  * and that is no error.
  */
 int group_enter(struct move *m, struct group *g, const struct tree *t);
+/* Who has left the tree since, and lives, does not stand still with it. */
+void group_part(const struct group *g, const struct tree *t);
 int group_freeze(struct move *m, struct group *g);
 /* Lets run what is there, where it was before; and forgets the groups. */
 void group_leave(struct group *g);

@@ -26,7 +26,7 @@
 #define SAY_HOLD	'u'	/* a userfaultfd */
 #define SAY_RECORD	's'	/* of SysV shared memory that was made */
 #define SAY_PART	'p'	/* criu out of the group; answered with the same */
-#define SAY_BUILT	'b'	/* the guard's socket */
+#define SAY_BUILT	'b'	/* the guard's socket; the guard answers with the same */
 #define SAY_COMMIT	'g'
 #define SAY_DONE	'd'
 
@@ -112,6 +112,7 @@ static void __attribute__((noreturn)) guard(int sock, struct tree *t)
 	int fd;
 
 	prctl(PR_SET_NAME, "pando-guard");
+	say(sock, SAY_BUILT, -1);
 	for (;;) {
 		switch (hear(sock, &fd)) {
 		case SAY_COMMIT:
@@ -212,12 +213,15 @@ static void kill_below(const struct held *h)
 	} while (left);
 }
 
+/* If there is none, the end of its socket tells. */
 static void post_guard(const struct held *h, int sock, int keeper)
 {
 	struct tree t;
 
-	if (tree_collect(&t, getpid()))
+	if (tree_collect(&t, getpid())) {
+		close(sock);
 		return;
+	}
 	if (!fork()) {
 		close(keeper);
 		close(h->criu);
@@ -376,15 +380,18 @@ int keeper_parted(struct move *m, struct keeper *k)
 
 int keeper_built(struct move *m, struct keeper *k)
 {
-	int sk[2], err;
+	struct pollfd p;
+	int sk[2], fd, err;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sk))
 		return move_fail(m, "socketpair: %s", strerror(errno));
 	err = say(k->sock, SAY_BUILT, sk[1]);
 	close(sk[1]);
 	k->guard = sk[0];
-	return err ? move_fail(m, "the keeper of the restored process is gone") :
-		     0;
+	p = (struct pollfd){ k->guard, POLLIN, 0 };
+	if (!err && (poll(&p, 1, m->timeout_ms) != 1 || hear(k->guard, &fd) != SAY_BUILT))
+		err = -ESRCH;
+	return err ? move_fail(m, "the restored process has nobody to guard it") : 0;
 }
 
 void keeper_commit(struct keeper *k)

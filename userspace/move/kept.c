@@ -54,10 +54,11 @@ int kept_take(struct kept *k, pid_t pid)
 			err = take_page(k, pid, start);
 	}
 	free(maps);
+	k->err = err;
 	return err;
 }
 
-void kept_read(const struct kept *k, uint64_t addr, size_t len, uint8_t *dst)
+int kept_read(const struct kept *k, uint64_t addr, size_t len, uint8_t *dst)
 {
 	for (size_t off = 0; off < len; off += PAGE) {
 		size_t low = 0, high = k->n;
@@ -72,9 +73,12 @@ void kept_read(const struct kept *k, uint64_t addr, size_t len, uint8_t *dst)
 		}
 		if (low < k->n && k->addr[low] == addr + off)
 			memcpy(dst + off, k->data + low * PAGE, PAGE);
+		else if (k->err)
+			return k->err;
 		else
 			memset(dst + off, 0, PAGE);
 	}
+	return 0;
 }
 
 void kept_free(struct kept *k)

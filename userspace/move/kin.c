@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "kin.h"
+#include "peer.h"
 #include "pstree.h"
 
 #define PSTREE_MAX	(8u << 20)
@@ -186,8 +187,8 @@ int kin_before(struct move *m, struct kin *k, struct tree *t)
 		if (tree_collect(t, m->start->root))
 			return move_fail(m, "process %u ended", m->start->root);
 		kin_mark(t);
-		if (!i)
-			err = travel(m, k, t, &any);
+		/* again those too that have come meanwhile */
+		err = travel(m, k, t, &any);
 		if (!any)
 			break;
 	}
@@ -231,15 +232,17 @@ int kin_show_stops(struct move *m, const struct tree *t)
 }
 
 /* What befell it so far is told from here: at its next place nobody knows of it. */
-static int await_telling(struct move *m, const struct kin *k, struct pando_kin *now)
+static int await_telling(struct move *m, const struct kin *k, struct pando_kin *now,
+			 int64_t deadline)
 {
-	int64_t deadline = now_ms() + TELL_MS;
-
 	while (now->flags & PANDO_KIN_TELLING) {
 		if (now_ms() > deadline)
 			return move_fail(m, "who has process %u for a child is not told what befell it: is that one being moved?",
 					 now->pid);
 		poll(NULL, 0, 2);
+		report_listen(m);
+		if (m->verdict != VERDICT_NONE || (m->peer >= 0 && peer_tick(m)))
+			return -ECANCELED;
 		if (ioctl(k->dev, PANDO_IOC_KIN, now))
 			break;
 	}
@@ -249,6 +252,8 @@ static int await_telling(struct move *m, const struct kin *k, struct pando_kin *
 int kin_check_stops(struct move *m, const struct kin *k,
 		    const struct tree *before)
 {
+	int64_t deadline = now_ms() + TELL_MS;
+
 	for (size_t i = 0; i < k->n; i++) {
 		const struct kin_task *t = &k->task[i];
 		const struct task *b = tree_find(before, t->pid);
@@ -259,7 +264,7 @@ int kin_check_stops(struct move *m, const struct kin *k,
 			return move_fail(m, "its child %u moved away just now", t->pid);
 		if (ioctl(k->dev, PANDO_IOC_KIN, &now))
 			continue;
-		if (!t->stub && await_telling(m, k, &now))
+		if (!t->stub && await_telling(m, k, &now, deadline))
 			return -EBUSY;
 		if ((now.flags & PANDO_KIN_STOPPED) != was ||
 		    (b && (b->state == 'T') != !!was))

@@ -17,7 +17,6 @@
 
 #define MAGIC		0x50414e4du	/* "PANM" */
 #define VERSION		3
-#define MESSAGE_MAX	(16u << 20)
 #define CLOCK_TRIES	4
 
 struct header {
@@ -223,7 +222,7 @@ int peer_recv(struct move *m, struct peer_message *msg)
 				 le16toh(h.version), VERSION);
 	if (msg->type == PEER_IMAGE)
 		return 0;
-	if (msg->len > MESSAGE_MAX)
+	if (msg->len > PEER_MESSAGE_MAX)
 		return move_fail(m, "the other mover talks garbage");
 	msg->data = xcalloc(1, msg->len + 1);
 	err = read_full(m->peer, msg->data, msg->len, m->timeout_ms);

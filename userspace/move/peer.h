@@ -78,6 +78,7 @@ struct peer_state {
  * one in the freeze, and is not answered. It may be a lazy one: what it lists
  * is old, and comes only when the process runs or asks for it.
  */
+#define PEER_MESSAGE_MAX	(16u << 20)	/* bytes behind a header */
 enum { PEER_MAP_LAST = 1, PEER_MAP_LAZY = 2 };
 struct peer_map {
 	uint32_t round;

@@ -31,6 +31,8 @@ enum { LAZY_NEVER, LAZY_AUTO, LAZY_ALL };	/* MoveStart.lazy */
 #define STALE		2		/* rounds in a row that did not help */
 #define MAPS_A_TICK	1024
 #define HUGE_PAGES	512u
+/* Of a huge mapping so much is looked at at once, from borders that are always the same. */
+#define PIECE_BYTES	(4ull << 30)
 #define HUGE_BYTES	(HUGE_PAGES * (uint64_t)PAGE)
 
 /* --- what the kernel can do ---------------------------------------------------*/
@@ -167,6 +169,29 @@ static void note_huge(struct precopy *p, pid_t pid, uint64_t start,
 	}
 }
 
+static int look_mapping(struct precopy *p, int fd, struct dirty_proc *dp, pid_t pid,
+			uint64_t start, uint64_t end)
+{
+	while (start < end) {
+		uint64_t stop = (start / PIECE_BYTES + 1) * PIECE_BYTES;
+		int err;
+
+		if (stop > end)
+			stop = end;
+		err = read_entries(p, fd, start, (stop - start) / PAGE);
+		/* the target waits for a word */
+		if (!err && stop < end && p->m->peer >= 0)
+			err = peer_tick(p->m);
+		if (err)
+			return err;
+		note_huge(p, pid, start, (stop - start) / PAGE);
+		if (dp)
+			dirty_span(&p->dirty, dp, start, stop, p->entry, &p->runs);
+		start = stop;
+	}
+	return 0;
+}
+
 /*
  * The mappings of a process that stands still; or, with @huge alone, of one
  * that runs, for its huge pages.
@@ -198,15 +223,10 @@ static int look(struct precopy *p, pid_t pid, bool huge)
 			continue;
 		if (!map_is_memory(perms, inode, line + at))
 			continue;
-		err = read_entries(p, fd, start, (end - start) / PAGE);
-		/* there may be 100,000, and the target waits for a word */
+		err = look_mapping(p, fd, dp, pid, start, end);
+		/* there may be 100,000 of them */
 		if (!err && !(++seen % MAPS_A_TICK) && p->m->peer >= 0)
 			err = peer_tick(p->m);
-		if (err)
-			break;
-		note_huge(p, pid, start, (end - start) / PAGE);
-		if (dp)
-			dirty_span(&p->dirty, dp, start, end, p->entry, &p->runs);
 	}
 	if (dp)
 		dirty_close(dp, &p->runs);
@@ -407,6 +427,11 @@ static int send_map(struct precopy *p, uint32_t last)
 	struct peer_map_run *out = (struct peer_map_run *)(map + 1);
 	int err;
 
+	if (len > PEER_MESSAGE_MAX) {
+		free(map);
+		return move_fail(p->m, "its memory is in too many pieces (%zu) to go ahead of it: move it with --lazy",
+				 p->runs.n);
+	}
 	map->round = htole32(++p->rounds);
 	map->last = htole32(last);
 	for (size_t i = 0; i < p->runs.n; i++) {
@@ -603,7 +628,7 @@ int precopy_read(struct precopy *p, uint64_t position, unsigned int n,
 	uint64_t addr[PAGES_RUN];
 	pid_t pid[PAGES_RUN];
 
-	if (n > PAGES_RUN || position + n > p->runs.pages)
+	if (n > PAGES_RUN || n > p->runs.pages || position > p->runs.pages - n)
 		return -EPROTO;
 	for (unsigned int i = 0; i < n; i++) {
 		const struct dirty_run *r;

@@ -147,10 +147,8 @@ static int read_held(struct source *s, pid_t pid, uint64_t addr, size_t len,
 	const struct task *k = tree_find(&s->tree, pid);
 	ssize_t n = 0;
 
-	if (k && k->stub) {
-		kept_read(&s->kept[k - s->tree.task], addr, len, dst);
-		return 0;
-	}
+	if (k && k->stub)
+		return kept_read(&s->kept[k - s->tree.task], addr, len, dst);
 	for (size_t off = 0; k && off < len; off += n) {
 		n = pread(s->mem[k - s->tree.task], dst + off, len - off,
 			  addr + off);
@@ -258,6 +256,7 @@ static int all_frozen(struct source *s)
 	err = group_enter(m, &s->group, &s->tree);
 	if (err)
 		return err;
+	group_part(&s->group, &s->tree);
 	err = move_fault(m, FAULT_S_FROZEN);
 	if (err)
 		return err;
@@ -322,7 +321,8 @@ static int pump(void *arg)
 	struct pollfd p[4] = {
 		{ m->daemon, POLLIN, 0 },
 		{ m->peer, POLLIN, 0 },
-		{ s->criu.sock, POLLIN, 0 },
+		/* it has done its part: they stay as they are without it */
+		{ m->ready ? -1 : s->criu.sock, POLLIN, 0 },
 		{ s->fabric ? s->fabric->fd : -1, POLLIN, 0 },
 	};
 	int err = 0;
@@ -590,6 +590,8 @@ static int enter_group(struct source *s)
 	int err;
 
 	err = kin_before(s->m, &s->kin, &s->before);
+	if (!err)
+		err = hold_stops(s->m, &s->hold, &s->before);
 	if (!err)
 		err = group_enter(s->m, &s->group, &s->before);
 	return err ? err : kin_show_stops(s->m, &s->before);

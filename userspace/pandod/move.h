@@ -49,6 +49,8 @@ void left_settle(uint64_t move, bool committed);
 void left_sweep(void);
 /* The groups once more, if the last time something was still dying. */
 void left_again(void);
+/* A mover that is to settle what it has made may be killed first: look later. */
+void left_soon(void);
 /* The work directory of a mover that is gone; nothing is done if one lives. */
 void left_workdir(const char *path);
 /* Of @side "source" or "target". A mover holds a lock on its work directory. */

@@ -24,8 +24,14 @@
 #define ROOT		"/sys/fs/cgroup"
 #define DEPTH		16	/* directories open at once */
 
-static bool dying;	/* a group was not empty yet when it was settled, */
+static bool dying;	/* a group was not settled yet, or not empty, */
 static bool attached;	/* ... or what was made for it was still attached */
+
+void left_soon(void)
+{
+	dying = true;
+	landed_soon();
+}
 
 static bool put(const char *dir, const char *name, const char *text)
 {
@@ -73,10 +79,8 @@ static void settle(const char *dir, uint64_t move, bool committed)
 	if (kernel_present())
 		kernel_unreserve(move);
 	/* what dies takes a moment */
-	if (rmdir(dir) && errno == EBUSY) {
-		dying = true;
-		landed_soon();
-	}
+	if (rmdir(dir) && errno == EBUSY)
+		left_soon();
 }
 
 /* A mover holds a lock on its work directory as long as it lives. */
@@ -139,7 +143,11 @@ static int look_at(const char *path, const struct stat *st, int type,
 		return 0;
 	if (wanted && move == wanted)
 		settle(path, move, wanted_committed);
-	else if (!wanted && !move_in_flight(move) && !move_mover_lives(move, "source"))
+	else if (wanted || move_in_flight(move))
+		return 0;
+	else if (move_mover_lives(move, "source"))
+		left_soon();	/* it does so itself, unless it is killed */
+	else
 		settle(path, move, state_committed(cluster_state(), move));
 	return 0;
 }

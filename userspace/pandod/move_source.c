@@ -179,9 +179,11 @@ static void abort_move(struct source *s, const char *result, const char *fmt,
 	if (s->target_called)
 		tell_abort(s, reason);
 	/* its socket ends too, but a word is faster than a bound */
-	if (s->mover)
+	if (s->mover) {
 		mover_verdict(s->mover, false);
-	else if (s->target_called)
+		/* it lets the process go; and if it is killed first? */
+		left_soon();
+	} else if (s->target_called)
 		left_settle(s->id, false);
 	end(s, result, reason);
 }
@@ -196,18 +198,20 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 	(void)usec;
 	/* as long as its link lives the target will say how it ends */
 	if (s->phase == DECIDED && s->target_running && !s->target_done &&
-	    state_member(cluster_state(), s->to))
+	    state_member(cluster_state(), s->to)) {
 		arm(s);
-	else if (s->phase == DECIDED)
+	} else if (s->phase == DECIDED) {
+		left_soon();
 		end(s, "moved", "");
-	else if (s->phase == COMMITTING)
+	} else if (s->phase == COMMITTING) {
 		arm(s);		/* the group will tell, and nobody else can */
-	else if (s->phase == ASKING)
+	} else if (s->phase == ASKING) {
 		abort_move(s, "failed", "node %s did not answer in time",
 			   s->to_name);
-	else
+	} else {
 		abort_move(s, "failed", "the move made no progress for %u s",
 			   bound_ms(pandod.config.move_timeout_ms) / 1000);
+	}
 	return 0;
 }
 
