@@ -62,13 +62,16 @@ static void out_fn(struct work_struct *work)
 			.signo = cpu_to_le32(o->sig),
 		};
 		bool here = false;
+		int err = 0;
 
 		if (o->group)
 			send_group(&msg);
 		else
-			pando_locate_call(o->pid, PANDO_MSG_KIN_SIGNAL,
-					  &(struct kvec){ &msg, sizeof(msg) },
-					  1, NULL, 0, NULL, &here);
+			err = pando_locate_call(o->pid, PANDO_MSG_KIN_SIGNAL,
+						&(struct kvec){ &msg, sizeof(msg) },
+						1, NULL, 0, NULL, &here);
+		if (err == -ETIMEDOUT)
+			pr_warn("pando: signal %d did not reach %u\n", o->sig, o->pid);
 		if (here)
 			pando_kin_kill(o->pid, o->sig);
 		kfree(o);

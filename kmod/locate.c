@@ -339,14 +339,16 @@ static void set_hint(u32 pid, u16 node)
  * @pid: a global PID
  *
  * Return: false for numbers of block 0, of nobody's lease, and of our own
- * leases that have not moved away.
+ * leases that have not moved away and have no stub here.
  */
 bool pando_locate_may_be_remote(u32 pid)
 {
 	u16 home = pando_locate_home(pid);
 
 	return home && (home != pando_nodes_self() ||
-			pando_locate_is_kind(pid, PANDO_DIR_AWAY));
+			pando_locate_is_kind(pid, PANDO_DIR_AWAY) ||
+			/* it has just come home, or is thought to be elsewhere */
+			pando_stub_has(pid));
 }
 EXPORT_SYMBOL_GPL(pando_locate_may_be_remote);
 
@@ -373,7 +375,7 @@ int pando_locate_miss(u32 pid)
 	int err;
 
 	/* here, and so is for a moment a stub of it */
-	if (pando_stub_is_copy(pid))
+	if (pando_stub_is_copy(pid) || pando_stub_is_home(pid))
 		return -EBUSY;
 	spin_lock_irq(&pando_locate_lock);
 	e = pando_dir_find(&pando_locate_dir, pid, PANDO_DIR_AWAY);
@@ -455,7 +457,7 @@ static bool is_coming(u32 pid)
 {
 	return pando_locate_is_kind(pid, PANDO_DIR_RESERVED) ||
 	       pando_locate_is_kind(pid, PANDO_DIR_LEAVING) ||
-	       pando_stub_is_copy(pid) || pando_stub_has(pid);
+	       pando_stub_is_copy(pid) || pando_stub_is_home(pid);
 }
 
 /* One walk from what is known here to the process. -EBUSY: try again. */
@@ -469,7 +471,10 @@ static int walk(u32 pid, enum pando_msg type, const struct kvec *vec, int nvec,
 	for (hops = 0; hops < MAX_HOPS; hops++) {
 		if (!node || node == self) {
 			*here = pando_ns_has_pid(pid);
-			return !*here && is_coming(pid) ? -EBUSY : lost_sight(pid);
+			/* another has it here: one of us has not heard yet */
+			if (!*here && (is_coming(pid) || (node && hops)))
+				return -EBUSY;
+			return lost_sight(pid);
 		}
 		err = pando_rpc_call(node, type, vec, nvec, reply, reply_cap,
 				     reply_len);
@@ -487,7 +492,7 @@ static int walk(u32 pid, enum pando_msg type, const struct kvec *vec, int nvec,
 			/* a hint was wrong: back to who must know */
 			set_hint(pid, 0);
 			if (home == self)
-				return lost_sight(pid);
+				return is_coming(pid) ? -EBUSY : lost_sight(pid);
 			node = home;
 		} else {
 			return err == -EHOSTDOWN ? -ESRCH : err;

@@ -177,7 +177,12 @@ int pando_locate_moved(u64 move, const u32 *pids, u32 n, u16 from, u16 to)
 	if (!n)
 		return to == pando_nodes_self() ? moved_here(move, from) : 0;
 	for (i = 0; i < n; i++) {
-		int e = moved_one(pids[i], from, to);
+		int e;
+
+		/* at no moment is it neither about to come nor here */
+		if (to == pando_nodes_self())
+			pando_stub_moved(pids[i], to);
+		e = moved_one(pids[i], from, to);
 
 		if (e)
 			err = e;

@@ -11,6 +11,7 @@
 #include <uapi/linux/pando.h>
 
 #include "kin.h"
+#include "node.h"
 #include "ns.h"
 #include "stub_parts.h"
 
@@ -71,6 +72,26 @@ u16 pando_stub_where(u32 pid)
 		where = READ_ONCE(s->where);
 	rcu_read_unlock();
 	return where;
+}
+
+bool pando_stub_is_home(u32 pid)
+{
+	struct pando_stub *s;
+	struct pid *number;
+	bool is = false;
+
+	if (!pando_stub_any())
+		return false;
+	rcu_read_lock();
+	s = pando_stub_find(pid);
+	if (s && READ_ONCE(s->state) == PANDO_STUB_STANDS &&
+	    READ_ONCE(s->where) == pando_nodes_self()) {
+		/* the number is that one's which was attached to it last */
+		number = find_pid_ns(pid, pando_ns());
+		is = number && pid_task(number, PIDTYPE_PID) != s->task;
+	}
+	rcu_read_unlock();
+	return is;
 }
 
 u32 pando_stub_count(void)

@@ -43,6 +43,11 @@ static inline bool pando_stub_any(void)
 bool pando_stub_has(u32 pid);
 /* Where its process is believed to live: a node, 0 if there is no stub. */
 u16 pando_stub_where(u32 pid);
+/*
+ * Is its process here, as all have decided, and about to take the stub's place? No
+ * more when it has ended before that. Any context.
+ */
+bool pando_stub_is_home(u32 pid);
 
 /* --- for the helper of a move; process context ------------------------------ */
 

@@ -305,11 +305,12 @@ void pando_stub_moved(u32 pid, u16 where)
 		return;
 	spin_lock_irq(&pando_stub_lock);
 	s = pando_stub_find(pid);
-	found = s && where != pando_nodes_self();
+	/* what is restored with its parent has no place yet */
+	found = s && (where != pando_nodes_self() || s->state == PANDO_STUB_STANDS);
 	if (found)
 		pando_stub_set_where(s, where, incarnation);
 	spin_unlock_irq(&pando_stub_lock);
-	if (found)
+	if (found && where != pando_nodes_self())
 		mod_delayed_work(system_unbound_wq, &announce_work, 0);
 }
 
