@@ -240,6 +240,8 @@ static long release(const __u32 __user *user)
 	if (!task)
 		return -ESRCH;
 	pando_watch_leave(pid, task, where);
+	/* dead, it does not wait for who has left it, and has the number as long */
+	pando_relation_orphan(task);
 	pando_stub_release(task);
 	put_task_struct(task);
 	pando_kin_let_go(pid);

@@ -268,6 +268,21 @@ int pando_relation_place(const struct pando_relation *r)
 	return pando_tasklist_run(place, (void *)r);
 }
 
+static int orphan(void *arg)
+{
+	struct task_struct *task = arg;
+
+	if (is_dead(task) || task->exit_state)
+		return -ESRCH;
+	give_to(task, pando_ns()->child_reaper);
+	return 0;
+}
+
+int pando_relation_orphan(struct task_struct *task)
+{
+	return pando_tasklist_run(orphan, task);
+}
+
 /* The rules of setpgid() that hold where the child is. */
 static int may_regroup(const struct pando_regroup *r)
 {

@@ -80,4 +80,7 @@ int pando_relation_regroup(const struct pando_regroup *r);
  */
 int pando_relation_unneeded(struct task_struct *stub);
 
+/* Its parent is pando-init from now on. -ESRCH: it is dead. Sleeps. */
+int pando_relation_orphan(struct task_struct *task);
+
 #endif

@@ -291,7 +291,7 @@ int kin_nest(struct move *m, struct kin *k)
 		read_ids(status, "\nGid:", ids.gid);
 		free(status);
 	}
-	k->stub = nursery_make(&m->nursery, 0, &ids, m->timeout_ms);
+	k->stub = nursery_make(&m->nursery, 0, k->ppid, &ids, m->timeout_ms);
 	if (k->stub < 0)
 		return move_fail(m, "cannot make a stub for %u: %s",
 				 k->task[0].pid, strerror(-k->stub));
@@ -478,7 +478,7 @@ static int make_one(struct move *m, struct kin *k, const struct kin_other *o)
 		return move_fail(m, "cannot claim %u for a stub: %s", o->pid,
 				 strerror(errno));
 	}
-	made = nursery_make(&m->nursery, o->pid, &o->ids, m->timeout_ms);
+	made = nursery_make(&m->nursery, o->pid, 0, &o->ids, m->timeout_ms);
 	if (made < 0)
 		return move_fail(m, "cannot make a stub of %u: %s", o->pid,
 				 strerror(-made));
@@ -560,7 +560,7 @@ static bool is_foreign(void *arg, uint32_t id)
 	const struct kin *k = arg;
 	const struct kin_task *t = find_task(k, id);
 
-	return !t || t->copy || has_stub(k, id);
+	return !t || t->foreign;
 }
 
 int kin_adopt(struct move *m, struct kin *k, bool *shell_job)
@@ -572,6 +572,9 @@ int kin_adopt(struct move *m, struct kin *k, bool *shell_job)
 	int fd;
 
 	*shell_job = false;
+	/* once: a stub that nobody needs any more may go while we look */
+	for (size_t i = 0; i < k->n; i++)
+		k->task[i].foreign = k->task[i].copy || has_stub(k, k->task[i].pid);
 	fd = openat(m->dir, name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) || st.st_size > PSTREE_MAX) {
 		if (fd >= 0)

@@ -28,6 +28,7 @@
 struct kin_task {
 	uint32_t pid, pgid, sid;
 	bool stub, copy;		/* ...; target: its process is here */
+	bool foreign;			/* target: what it leads is in use there */
 	struct pando_kin kin;
 };
 

@@ -38,6 +38,7 @@ struct move {
 	int64_t heard_ns;	/* from the peer, anything */
 	int64_t told_ns;	/* to the peer, anything */
 	int64_t skew_ns;	/* target: the source's clock is so much ahead */
+	int64_t skew_error_ns;	/* give or take so much */
 	enum verdict verdict;
 	/* what the other mover said; see peer.h */
 	bool ready;		/* we reported ready: the daemons decide now */

@@ -16,10 +16,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "move.h"
 
 struct request {
-	pid_t number;
+	pid_t number, parent;
 	struct ids ids;
 };
 
@@ -41,19 +42,21 @@ static void plain_signals(void)
  * By the bare system calls: the C library would tell threads that are not
  * there. It says that it is ready by closing all it has.
  */
-static void be_stub(const struct ids *ids, pid_t maker)
+static void be_stub(const struct request *q, pid_t maker)
 {
 	/* until it has a parent of its own: the kernel module clears it then */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != maker)
 		_exit(1);
 	plain_signals();
+	if (q->parent)
+		clock_enter(q->parent);
 	prctl(PR_SET_NAME, "pando-stub");
 	if (chdir("/") < 0)
 		_exit(1);
 	syscall(SYS_setgroups, 0, NULL);
-	syscall(SYS_setresgid, ids->gid[0], ids->gid[1], ids->gid[2]);
-	syscall(SYS_setresuid, ids->uid[0], ids->uid[1], ids->uid[2]);
+	syscall(SYS_setresgid, q->ids.gid[0], q->ids.gid[1], q->ids.gid[2]);
+	syscall(SYS_setresuid, q->ids.uid[0], q->ids.uid[1], q->ids.uid[2]);
 	/* a change of ids clears it */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	close_range(0, ~0u, 0);
@@ -76,7 +79,7 @@ static pid_t make(const struct request *q)
 	}
 	pid = syscall(SYS_clone3, &args, sizeof(args));
 	if (!pid)
-		be_stub(&q->ids, self);
+		be_stub(q, self);
 	if (pid < 0)
 		pid = -errno;
 	close(ready[1]);
@@ -127,10 +130,10 @@ int nursery_start(struct nursery *n)
 	return 0;
 }
 
-pid_t nursery_make(struct nursery *n, pid_t number, const struct ids *ids,
-		   int timeout_ms)
+pid_t nursery_make(struct nursery *n, pid_t number, pid_t parent,
+		   const struct ids *ids, int timeout_ms)
 {
-	struct request q = { number, *ids };
+	struct request q = { number, parent, *ids };
 	struct pollfd p = { n->sock, POLLIN, 0 };
 	pid_t pid;
 

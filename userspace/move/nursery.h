@@ -25,10 +25,11 @@ struct ids {
 int nursery_start(struct nursery *n);
 /*
  * Makes a stub with the PID @number, which was claimed, or with 0 a node-local
- * one. Returns the PID, or a negative errno.
+ * one; with the clock of @parent, if that is not 0, so that it can move with it
+ * (clock.h). Returns the PID, or a negative errno.
  */
-pid_t nursery_make(struct nursery *n, pid_t number, const struct ids *ids,
-		   int timeout_ms);
+pid_t nursery_make(struct nursery *n, pid_t number, pid_t parent,
+		   const struct ids *ids, int timeout_ms);
 void nursery_end(struct nursery *n);
 
 #endif

@@ -143,15 +143,18 @@ void target_die_first(bool yes)
 }
 
 /*
- * To wait for a clock that is a little behind is simpler than to give the
- * process another; but it stands still then.
+ * To wait for a clock that is a little behind is simpler than to give the process
+ * another, with which it and those with this node's no longer move together. One that
+ * is ahead it sees as if it had stood still so long. How far apart they are is not known
+ * better than the answers were fast.
  */
 static int agree_clock(struct target *t, int64_t source_ns)
 {
 	int err = peer_clock(t->m);
 
 	t->ahead_ns = t->m->skew_ns + source_ns;
-	if (llabs(t->ahead_ns) < CLOCK_NEAR_NS)
+	if (t->ahead_ns < CLOCK_NEAR_NS + t->m->skew_error_ns &&
+	    t->ahead_ns > -CLOCK_SKIP_NS)
 		t->ahead_ns = 0;
 	return err;
 }

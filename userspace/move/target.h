@@ -17,6 +17,7 @@
 #include "uffd.h"
 
 #define CLOCK_NEAR_NS	50000000ll	/* near enough to be waited for */
+#define CLOCK_SKIP_NS	1000000000ll	/* no more than if it had stood still so long */
 
 struct target {
 	struct move *m;
