@@ -230,15 +230,22 @@ static long travel(struct file *file, const __u32 __user *user)
 static long release(const __u32 __user *user)
 {
 	struct task_struct *task;
+	bool stays;
 	u16 where;
 	u32 pid;
 
 	if (get_user(pid, user))
 		return -EFAULT;
 	where = pando_stub_where(pid);
-	task = pando_stub_retire(pid);
+	task = pando_stub_leave(pid, &stays);
 	if (!task)
 		return -ESRCH;
+	if (stays) {
+		pando_relation_orphan(task);
+		put_task_struct(task);
+		pando_stub_tidy();
+		return 0;
+	}
 	pando_watch_leave(pid, task, where);
 	/* dead, it does not wait for who has left it, and has the number as long */
 	pando_relation_orphan(task);

@@ -62,6 +62,8 @@ int pando_stub_join(struct file *owner, u32 pid);
 int pando_stub_bind(struct file *owner, u32 pid, u16 where);
 /* A stub leaves with its parent: see PANDO_IOC_TRAVEL. */
 int pando_stub_travel(struct file *owner, u32 pid);
+/* A move to this node found it here, and relies on it: it does not go before that ends. */
+bool pando_stub_is_pinned(u32 pid);
 /* Does it just now? Then its process cannot come home. Any context. */
 bool pando_stub_leaves(u32 pid);
 /*
@@ -81,6 +83,11 @@ void pando_stub_drop(struct file *owner);
  */
 struct task_struct *pando_stub_retire(u32 pid);
 void pando_stub_release(struct task_struct *task);
+/*
+ * The process's parent has left, and the stub after it: as pando_stub_retire(), unless it
+ * *@stays because another move has pinned it.
+ */
+struct task_struct *pando_stub_leave(u32 pid, bool *stays);
 
 /* --- for alloc.c -------------------------------------------------------------- */
 

@@ -455,7 +455,8 @@ static void tidy_fn(struct work_struct *work)
 	mutex_lock(&pando_stub_act);
 	for (i = 0; i < n; i++) {
 		s = standing(pids[i]);
-		if (!s || pando_relation_unneeded(s->task))
+		if (!s || pando_stub_is_pinned(s->pid) ||
+		    pando_relation_unneeded(s->task))
 			continue;
 		pids[gone++] = pids[i];
 		pando_watch_leave(s->pid, s->task, s->where);

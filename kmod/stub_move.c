@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What the helpers of a move make of stubs, and undo. See stub.h. */
+#include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -20,6 +21,63 @@
 #include "relation.h"
 #include "stub_parts.h"
 
+/* How long one that is ending is waited for. */
+#define ENDS_WITHIN	(5 * HZ)
+
+/**
+ * struct pin - a move to this node relies on a stub that it did not make
+ * @list: of all
+ * @owner: who
+ * @pid: on which
+ */
+struct pin {
+	struct list_head list;
+	struct file *owner;
+	u32 pid;
+};
+
+static LIST_HEAD(pins);		/* pando_stub_lock */
+
+bool pando_stub_is_pinned(u32 pid)
+{
+	struct pin *p;
+	bool is = false;
+
+	spin_lock_irq(&pando_stub_lock);
+	list_for_each_entry(p, &pins, list)
+		is |= p->pid == pid;
+	spin_unlock_irq(&pando_stub_lock);
+	return is;
+}
+
+static int pin(struct file *owner, u32 pid)
+{
+	struct pin *p = kmalloc(sizeof(*p), GFP_KERNEL);
+
+	if (!p)
+		return -ENOMEM;
+	p->owner = owner;
+	p->pid = pid;
+	spin_lock_irq(&pando_stub_lock);
+	list_add(&p->list, &pins);
+	spin_unlock_irq(&pando_stub_lock);
+	return 0;
+}
+
+static void unpin(struct file *owner)
+{
+	struct pin *p, *next;
+
+	spin_lock_irq(&pando_stub_lock);
+	list_for_each_entry_safe(p, next, &pins, list) {
+		if (p->owner == owner) {
+			list_del(&p->list);
+			kfree(p);
+		}
+	}
+	spin_unlock_irq(&pando_stub_lock);
+}
+
 static void unclaim(struct file *owner, u32 pid)
 {
 	struct pando_stub *s;
@@ -32,13 +90,30 @@ static void unclaim(struct file *owner, u32 pid)
 	pando_alloc_unshare(pid);
 }
 
+/* Is there one that ends, or that another move is just making? */
+static bool is_passing(u32 pid)
+{
+	struct pando_stub *s;
+	bool is = false;
+
+	spin_lock_irq(&pando_stub_lock);
+	hash_for_each_possible(pando_stub_table, s, node, pid)
+		is |= s->pid == pid &&
+		      (s->ending || s->state == PANDO_STUB_RETIRED ||
+		       (s->state == PANDO_STUB_CLAIMED && !s->travels));
+	spin_unlock_irq(&pando_stub_lock);
+	return is;
+}
+
 static int claim(struct file *owner, u32 pid, bool travels)
 {
 	struct task_struct *original = NULL;
 	struct pando_stub *s;
 
+	if (is_passing(pid))
+		return -EAGAIN;
 	if (pando_stub_has(pid))
-		return -EALREADY;
+		return travels ? -EALREADY : pin(owner, pid) ?: -EALREADY;
 	if (pando_locate_is_reserved(pid))
 		return -EEXIST;
 	if (pando_ns_has_process(pid)) {
@@ -63,13 +138,23 @@ static int claim(struct file *owner, u32 pid, bool travels)
 
 int pando_stub_claim(struct file *owner, u32 pid, bool travels)
 {
+	unsigned long end = jiffies + ENDS_WITHIN;
 	int ret;
 
 	if (pid < PANDO_LOCAL_PIDS || pid >= PANDO_PID_MAX)
 		return -EINVAL;
-	mutex_lock(&pando_stub_act);
-	ret = claim(owner, pid, travels);
-	mutex_unlock(&pando_stub_act);
+	for (;;) {
+		mutex_lock(&pando_stub_act);
+		ret = claim(owner, pid, travels);
+		mutex_unlock(&pando_stub_act);
+		if (ret != -EAGAIN)
+			break;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		if (time_after(jiffies, end))
+			return -EBUSY;
+		usleep_range(500, 2000);
+	}
 	/* from now on we hear of its end, whoever hears of it as well */
 	if (!ret && travels) {
 		ret = pando_kin_hold(pid, false, NULL);
@@ -212,6 +297,7 @@ void pando_stub_keep(struct file *owner)
 	}
 	spin_unlock_irq(&pando_stub_lock);
 	mutex_unlock(&pando_stub_act);
+	unpin(owner);
 	end_pending();
 	pando_stub_announce();
 	pando_stub_tidy();
@@ -291,18 +377,25 @@ void pando_stub_drop(struct file *owner)
 	u32 pid;
 
 	stay(owner);
+	unpin(owner);
 	for (;;) {
 		mutex_lock(&pando_stub_act);
 		s = owned(owner);
 		if (!s) {
 			mutex_unlock(&pando_stub_act);
+			if (pando_stub_any())
+				pando_stub_tidy();
 			return;
 		}
 		pid = s->pid;
 		travels = s->travels && !s->original;
 		if (s->pending)
 			pando_recover_gone(pid);
-		if (s->state == PANDO_STUB_BOUND) {
+		if (s->state == PANDO_STUB_BOUND && pando_stub_is_pinned(pid)) {
+			spin_lock_irq(&pando_stub_lock);
+			s->state = PANDO_STUB_STANDS;
+			spin_unlock_irq(&pando_stub_lock);
+		} else if (s->state == PANDO_STUB_BOUND) {
 			pando_stub_end(s, SIGKILL);
 		} else {
 			spin_lock_irq(&pando_stub_lock);
@@ -316,12 +409,12 @@ void pando_stub_drop(struct file *owner)
 	}
 }
 
-struct task_struct *pando_stub_retire(u32 pid)
+/* Under act_mutex. */
+static struct task_struct *retire(u32 pid)
 {
 	struct task_struct *task = NULL;
 	struct pando_stub *s;
 
-	mutex_lock(&pando_stub_act);
 	spin_lock_irq(&pando_stub_lock);
 	s = pando_stub_find(pid);
 	if (s && s->state == PANDO_STUB_STANDS) {
@@ -329,6 +422,26 @@ struct task_struct *pando_stub_retire(u32 pid)
 		task = get_task_struct(s->task);
 	}
 	spin_unlock_irq(&pando_stub_lock);
+	return task;
+}
+
+struct task_struct *pando_stub_retire(u32 pid)
+{
+	struct task_struct *task;
+
+	mutex_lock(&pando_stub_act);
+	task = retire(pid);
+	mutex_unlock(&pando_stub_act);
+	return task;
+}
+
+struct task_struct *pando_stub_leave(u32 pid, bool *stays)
+{
+	struct task_struct *task;
+
+	mutex_lock(&pando_stub_act);
+	*stays = pando_stub_is_pinned(pid);
+	task = *stays ? pando_stub_get(pid) : retire(pid);
 	mutex_unlock(&pando_stub_act);
 	return task;
 }

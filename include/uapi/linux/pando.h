@@ -343,7 +343,8 @@ struct pando_stop {
 
 /*
  * KIN: asks.
- * CLAIM: -EALREADY: there is a stub; -EEXIST: the process itself is here. One
+ * CLAIM: -EALREADY: there is a stub, and it stays until KEEP or the descriptor is
+ *   closed; -EBUSY: one does not end; -EEXIST: the process itself is here. One
  *   that TRAVELS may meet it: then the result is 1, and JOIN, once it was
  *   restored, gives the process its stub's parent, and the stub ends. -ESRCH:
  *   its process has ended.
