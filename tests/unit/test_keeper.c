@@ -80,7 +80,7 @@ static void make(struct made *t)
 	memset(t, 0, sizeof(*t));
 	t->m.daemon = t->m.peer = -1;
 	t->m.timeout_ms = PATIENCE_MS;
-	CHECK_EQ(keeper_start(&t->m, &t->k, NULL, 0), 0);
+	CHECK_EQ(keeper_start(&t->m, &t->k, NULL, 0, 0), 0);
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sk), 0);
 	t->criu = keeper_criu(&t->m, &t->k, sk[1]);
 	CHECK(t->criu >= 0);

@@ -307,7 +307,7 @@ static void __attribute__((noreturn)) keep(int sock, const char *group)
 
 /* --- the mover's side ------------------------------------------------------------------*/
 
-int keeper_start(struct move *m, struct keeper *k, const char *group,
+int keeper_start(struct move *m, struct keeper *k, const char *group, pid_t clock,
 		 int64_t ahead_ns)
 {
 	int sk[2];
@@ -322,7 +322,8 @@ int keeper_start(struct move *m, struct keeper *k, const char *group,
 		fcntl(3, F_SETFD, FD_CLOEXEC);
 		close_range(4, ~0u, 0);
 		/* criu is then missing, and that is said */
-		if (ahead_ns && clock_shift(ahead_ns))
+		if (clock ? clock_enter(clock) || clock_ahead(getppid()) != -ahead_ns :
+			    ahead_ns && clock_shift(ahead_ns))
 			_exit(1);
 		keep(3, group);
 	}

@@ -26,10 +26,10 @@ struct keeper {
 #define KEEPER_NONE	((struct keeper){ .pidfd = -1, .sock = -1, .guard = -1 })
 
 /*
- * What it builds is born in the control group at @group, if not NULL, and has
- * clocks that are ahead of ours by @ahead_ns.
+ * What it builds is born in the control group at @group, if not NULL, and has the
+ * clocks of @clock, or with 0 some of its own, that are ahead of ours by @ahead_ns.
  */
-int keeper_start(struct move *m, struct keeper *k, const char *group,
+int keeper_start(struct move *m, struct keeper *k, const char *group, pid_t clock,
 		 int64_t ahead_ns);
 /* The slave that the tree is to have for its terminal: before criu is started. */
 int keeper_terminal(struct move *m, struct keeper *k, int slave);

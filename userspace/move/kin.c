@@ -530,6 +530,18 @@ int kin_make(struct move *m, struct kin *k)
 	return ret < 0 ? ret : 0;
 }
 
+bool kin_is_here(uint32_t pid)
+{
+	int dev = open("/dev/pando", O_RDWR | O_CLOEXEC);
+	struct pando_kin ask = { .pid = pid };
+	bool here = dev >= 0 && !ioctl(dev, PANDO_IOC_KIN, &ask) &&
+		    !(ask.flags & PANDO_KIN_STUB);
+
+	if (dev >= 0)
+		close(dev);
+	return here;
+}
+
 static bool has_stub(const struct kin *k, uint32_t pid)
 {
 	struct pando_kin ask = { .pid = pid };

@@ -79,6 +79,8 @@ void kin_park(struct move *m, struct kin *k, struct tree *t, bool lazy);
 
 /* At the target. */
 int kin_unpack(struct move *m, struct kin *k, const uint8_t *data, size_t len);
+/* Does it run on this node, and is no stub here? */
+bool kin_is_here(uint32_t pid);
 int kin_make(struct move *m, struct kin *k);
 /* criu is to put the tree into its own group and session: *@shell_job. */
 int kin_adopt(struct move *m, struct kin *k, bool *shell_job);

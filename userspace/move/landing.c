@@ -28,7 +28,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "clock.h"
 #include "hold.h"
 #include "peer.h"
 #include "sysv.h"
@@ -230,7 +229,7 @@ static void let_clock_pass(const struct target *t)
 	int64_t ahead = t->clock_ns - t->ahead_ns - now_ns();
 	struct timespec ts = { 0, ahead };
 
-	if (ahead > 0 && ahead < 2 * (CLOCK_NEAR_NS + t->m->skew_error_ns))
+	if (ahead > 0 && ahead < 2 * (CLOCK_KIN_NS + t->m->skew_error_ns))
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
 }
 

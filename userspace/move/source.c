@@ -91,6 +91,8 @@ static int look(struct source *s)
 	return m->start->check_only ? 0 : err;
 }
 
+#define RELATIVES	16	/* whose clocks are looked at */
+
 static int send_plan(struct source *s)
 {
 	struct move *m = s->m;
@@ -98,6 +100,7 @@ static int send_plan(struct source *s)
 	struct tree_files files;
 	Pando__FileNeed *need, **needs;
 	struct utsname un;
+	uint32_t relatives[RELATIVES];
 	char offers[128] = "";
 	size_t len;
 	uint8_t *buf;
@@ -126,6 +129,11 @@ static int send_plan(struct source *s)
 	plan.kernel = un.release;
 	plan.clock_ns = clock_ahead(m->start->root);
 	plan.version = PEER_VERSION;
+	plan.relatives = relatives;
+	relatives[plan.n_relatives++] = s->tree.task[0].ppid;
+	for (size_t i = 0; i < s->tree.n && plan.n_relatives < RELATIVES; i++)
+		if (s->tree.task[i].stub)
+			relatives[plan.n_relatives++] = s->tree.task[i].pid;
 	len = pando__move_prepare__get_packed_size(&plan);
 	buf = xcalloc(1, len);
 	pando__move_prepare__pack(&plan, buf);

@@ -148,13 +148,28 @@ void target_die_first(bool yes)
  * is ahead it sees as if it had stood still so long. How far apart they are is not known
  * better than the answers were fast.
  */
-static int agree_clock(struct target *t, int64_t source_ns)
+static bool is_near(const struct target *t, int64_t ahead_ns, int64_t near_ns)
+{
+	return ahead_ns < near_ns + t->m->skew_error_ns && ahead_ns > -CLOCK_SKIP_NS;
+}
+
+/* With a parent or child that is here it is to move on: those of a tree have one clock. */
+static int agree_clock(struct target *t, const Pando__MovePrepare *plan)
 {
 	int err = peer_clock(t->m);
 
-	t->ahead_ns = t->m->skew_ns + source_ns;
-	if (t->ahead_ns < CLOCK_NEAR_NS + t->m->skew_error_ns &&
-	    t->ahead_ns > -CLOCK_SKIP_NS)
+	t->ahead_ns = t->m->skew_ns + plan->clock_ns;
+	for (size_t i = 0; i < plan->n_relatives && !err; i++) {
+		uint32_t pid = plan->relatives[i];
+
+		if (pid < PANDO_LOCAL_PIDS || !kin_is_here(pid) ||
+		    !is_near(t, t->ahead_ns - clock_ahead(pid), CLOCK_KIN_NS))
+			continue;
+		t->ahead_ns = clock_ahead(pid);
+		t->clock = pid;
+		return 0;
+	}
+	if (is_near(t, t->ahead_ns, CLOCK_NEAR_NS))
 		t->ahead_ns = 0;
 	return err;
 }
@@ -182,11 +197,11 @@ static int prepare(struct target *t)
 		err = move_fail(m, "the two nodes have different versions of Pando, whose moves differ (%u and %u): install the same on both",
 				plan->version, PEER_VERSION);
 	if (!err)
-		err = agree_clock(t, plan->clock_ns);
+		err = agree_clock(t, plan);
 	if (!err)
 		err = group_make(m, &t->group);
 	if (!err)
-		err = keeper_start(m, &t->keeper, t->group.path[0],
+		err = keeper_start(m, &t->keeper, t->group.path[0], t->clock,
 				   t->ahead_ns);
 	if (!err)
 		err = terminal_make(m, &t->terminal);

@@ -6,6 +6,7 @@
 #ifndef TARGET_H
 #define TARGET_H
 
+#include "clock.h"
 #include "criu.h"
 #include "group.h"
 #include "intake.h"
@@ -17,6 +18,7 @@
 #include "uffd.h"
 
 #define CLOCK_NEAR_NS	50000000ll	/* near enough to be waited for */
+#define CLOCK_KIN_NS	250000000ll	/* ... to have one with a parent or child */
 #define CLOCK_SKIP_NS	1000000000ll	/* no more than if it had stood still so long */
 
 struct target {
@@ -37,6 +39,7 @@ struct target {
 	size_t n;
 	int64_t frozen_ns, resumed_ns, reported_ms;
 	int64_t ahead_ns;	/* by this the processes' clock is, of ours */
+	pid_t clock;		/* whose clock they have, 0: no relative's */
 	int64_t clock_ns;	/* it has shown this at most */
 	unsigned int images;
 	bool stated;			/* the source's state is here */
