@@ -15,7 +15,8 @@ arm() { # NODE POINT ACTION
 disarm() { on "$1" 'rm -f /run/pando/fault /run/pando/fault.hit'; }
 hit() { on "$1" '[ -e /run/pando/fault.hit ]'; }
 mv_in_background() { # NODE
-	"$RIG" exec 1 -t 240 -- cluster-mv --json "$pid" "node$1" >"$out" 2>&1 &
+	# shellcheck disable=SC2086 # none, or one
+	"$RIG" exec 1 -t 240 -- cluster-mv --json $lazy "$pid" "node$1" >"$out" 2>&1 &
 	mover=$!
 }
 daemon_back() { # NODE
@@ -34,6 +35,7 @@ quiet() { # no mover, no work directory and no group without anybody is left
 			! grep -hs "populated 0" /sys/fs/cgroup/pando/tasks/*/cgroup.events' || return 1
 	done
 }
+lazy=
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 
@@ -118,7 +120,7 @@ no_room() {
 	check "$2: nothing is left of the move" wait_for 60 quiet
 	whole_at 1 "$2"
 }
-default='7 11 12 28 29 92 96 98 99 100 102 106'
+default='7 11 12 28 29 92 96 98 99 100 102 106 107'
 wanted() { [[ ${PANDO_FAULTS:=$default} = all || " $PANDO_FAULTS " == *" $1 "* ]]; }
 
 begin 8 200 50
@@ -193,6 +195,11 @@ fi
 wanted 106 && moment 31 2 1 'criu killed before it lets go' kill_criu 2
 wanted 105 && moment 42 1 2 'it is decided, and the target does not hear it' deaf_daemon
 wanted 104 && moment 28 2 2 'criu killed when it is committed' kill_criu 2
+if wanted 107; then
+	lazy=--lazy
+	moment 28 2 2 'its memory is to come, and criu killed where it is' kill_criu 1
+	lazy=
+fi
 wanted 102 && no_room 2 'the disk of the target is full'
 wanted 103 && no_room 1 'the disk of the source is full'
 

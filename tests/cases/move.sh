@@ -5,6 +5,8 @@
 prog=/usr/libexec/pando-test
 items=${PANDO_ITEMS:-10000}
 third=$((RIG_NODES > 2 ? 3 : 1))
+out=$(mktemp)
+trap 'rm -f "$out"' EXIT
 
 # move PID NODE FABRIC: by cluster-mv, on node 1; its JSON is left in $json
 move() {
@@ -168,6 +170,20 @@ full=$(start 2 "python3 -c 'import time; b = b\"x\" * ($hog << 20); time.sleep(1
 taken() { on 2 "[ \$(free -m | awk '/^Mem/ { print int(\$7) }') -lt 190 ]"; }
 check 'a target fills up' wait_for 60 taken
 refused "$big" 2 'is full' 'a target that is full'
+in_cluster 1 "kill -KILL $full"
+# it fills up while the process comes: there is room for it when the move begins
+check 'it is emptied' wait_for 60 eval '! taken'
+on 2 "rm -f /run/pando/fault.hit; echo '23 wait' >/run/pando/fault"
+"$RIG" exec 1 -t 240 -- cluster-mv --json "$big" node2 >"$out" 2>&1 &
+mover=$!
+check 'a list of its pages is there' wait_for 60 on 2 '[ -e /run/pando/fault.hit ]'
+hog=$(on 2 "free -m | awk '/^Mem/ { print int(\$7 - 70) }'")
+full=$(start 2 "python3 -c 'import time; b = b\"x\" * ($hog << 20); time.sleep(100000)'")
+check 'a target fills up meanwhile' wait_for 60 taken
+on 2 'rm -f /run/pando/fault /run/pando/fault.hit'
+wait "$mover"
+check 'the move fails, and says so' grep -q 'the target is full' "$out" || diag "$(cat "$out")"
+check 'and nobody was killed for it' in_cluster 1 "kill -0 $full && kill -0 $big"
 in_cluster 1 "kill -KILL $full $big"
 check 'what was refused runs on' in_cluster 1 "kill -0 $pid && kill -0 $here && kill -0 $other"
 check 'and is whole' told 1

@@ -3,7 +3,7 @@
 # Children that are stopped and go on while they, or their parent, are on their way:
 # in moments in which the move is held, and at any moment. What is told is told once.
 # PANDO_STOPS: which parts, of "child off parent storm"; PANDO_MOVES: how many in the
-# storm, which is by hand: one signal in some hundred is lost yet (terminals.rst)
+# storm, which is by hand: of some thousand signals one is lost yet (terminals.rst)
 set -u
 . "$(dirname "$0")/../lib/tap.sh"
 log=/shared/stops
@@ -129,7 +129,7 @@ if wanted storm; then
 	parent 3
 	"$RIG" exec 1 -t 400 -- cluster-run -n self -T -- $prog $log storm >"$out" 2>&1 &
 	storm=$!
-	moves=0 tries=0 most=${PANDO_MOVES:-4} why='' who=("$P" "${C[@]}") at=(1 1 1 1)
+	moves=0 tries=0 most=${PANDO_MOVES:-12} why='' who=("$P" "${C[@]}") at=(1 1 1 1)
 	while [ $moves -lt "$most" ] && [ $((tries += 1)) -le $((3 * most)) ]; do
 		i=$((RANDOM % 4))
 		to=$(((at[i] + RANDOM % (RIG_NODES - 1)) % RIG_NODES + 1))
