@@ -194,7 +194,9 @@ void pando_kin_moved(u32 pid, u16 to)
 	if (k && !k->ending)
 		forget(k);
 	spin_unlock_irq(&lock);
-	pando_stub_moved(pid, to);
+	/* who comes home was noted before (pando_locate_moved()) */
+	if (to != pando_nodes_self())
+		pando_stub_moved(pid, to);
 	/* it may have left a parent's stub here without children */
 	if (pando_stub_any())
 		pando_stub_tidy();

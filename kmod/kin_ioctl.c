@@ -240,19 +240,18 @@ static long release(const __u32 __user *user)
 	task = pando_stub_leave(pid, &stays);
 	if (!task)
 		return -ESRCH;
-	if (stays) {
-		pando_relation_orphan(task);
-		put_task_struct(task);
-		pando_stub_tidy();
-		return 0;
-	}
-	pando_watch_leave(pid, task, where);
-	/* dead, it does not wait for who has left it, and has the number as long */
+	/* who has left it waits for it no more: dead, it is gone when criu lets go of it */
 	pando_relation_orphan(task);
-	pando_stub_release(task);
+	if (stays) {
+		pando_stub_tidy();
+	} else {
+		pando_watch_leave(pid, task, where);
+		pando_stub_release(task);
+	}
 	put_task_struct(task);
-	pando_kin_let_go(pid);
-	return 0;
+	if (!stays)
+		pando_kin_let_go(pid);
+	return stays;
 }
 
 static long yield_port(u32 __user *user)

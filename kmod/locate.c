@@ -397,6 +397,7 @@ int pando_locate_miss(u32 pid)
 	spin_unlock_irq(&pando_locate_lock);
 	return err;
 }
+EXPORT_SYMBOL_GPL(pando_locate_miss);
 
 /* It is not where its home, this node, has it. */
 static int lost_sight(u32 pid)
@@ -408,7 +409,6 @@ static int lost_sight(u32 pid)
 	spin_unlock_irq(&pando_locate_lock);
 	return err;
 }
-EXPORT_SYMBOL_GPL(pando_locate_miss);
 
 /* Here, be it that for a moment a stub of it is here as well. */
 static bool lives_here(u32 pid)
@@ -471,6 +471,8 @@ static int walk(u32 pid, enum pando_msg type, const struct kvec *vec, int nvec,
 	for (hops = 0; hops < MAX_HOPS; hops++) {
 		if (!node || node == self) {
 			*here = pando_ns_has_pid(pid);
+			if (!*here && pando_kin_is_ending(pid))
+				return -ESRCH;
 			/* another has it here: one of us has not heard yet */
 			if (!*here && (is_coming(pid) || (node && hops)))
 				return -EBUSY;

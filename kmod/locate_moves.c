@@ -183,7 +183,6 @@ int pando_locate_moved(u64 move, const u32 *pids, u32 n, u16 from, u16 to)
 		if (to == pando_nodes_self())
 			pando_stub_moved(pids[i], to);
 		e = moved_one(pids[i], from, to);
-
 		if (e)
 			err = e;
 		if (from == pando_nodes_self())

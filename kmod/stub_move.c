@@ -438,10 +438,18 @@ struct task_struct *pando_stub_retire(u32 pid)
 struct task_struct *pando_stub_leave(u32 pid, bool *stays)
 {
 	struct task_struct *task;
+	struct pando_stub *s;
 
 	mutex_lock(&pando_stub_act);
 	*stays = pando_stub_is_pinned(pid);
 	task = *stays ? pando_stub_get(pid) : retire(pid);
+	if (*stays) {
+		spin_lock_irq(&pando_stub_lock);
+		s = pando_stub_find(pid);
+		if (s)
+			s->leaver = NULL;
+		spin_unlock_irq(&pando_stub_lock);
+	}
 	mutex_unlock(&pando_stub_act);
 	return task;
 }

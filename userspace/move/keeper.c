@@ -307,6 +307,17 @@ static void __attribute__((noreturn)) keep(int sock, const char *group)
 
 /* --- the mover's side ------------------------------------------------------------------*/
 
+/* One that is not as it was, when it was found, is none. */
+static int take_clock(pid_t clock, int64_t ahead_ns)
+{
+	int err;
+
+	if (!clock)
+		return ahead_ns ? clock_shift(ahead_ns) : 0;
+	err = clock_enter(clock);
+	return err || clock_ahead(getppid()) == -ahead_ns ? err : -ESRCH;
+}
+
 int keeper_start(struct move *m, struct keeper *k, const char *group, pid_t clock,
 		 int64_t ahead_ns)
 {
@@ -322,8 +333,7 @@ int keeper_start(struct move *m, struct keeper *k, const char *group, pid_t cloc
 		fcntl(3, F_SETFD, FD_CLOEXEC);
 		close_range(4, ~0u, 0);
 		/* criu is then missing, and that is said */
-		if (clock ? clock_enter(clock) || clock_ahead(getppid()) != -ahead_ns :
-			    ahead_ns && clock_shift(ahead_ns))
+		if (take_clock(clock, ahead_ns))
 			_exit(1);
 		keep(3, group);
 	}

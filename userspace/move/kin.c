@@ -309,9 +309,18 @@ void kin_park(struct move *m, struct kin *k, struct tree *t, bool lazy)
 	};
 	int body;
 
-	for (size_t i = 0; i < k->n; i++)
-		if (k->task[i].stub)
-			ioctl(k->dev, PANDO_IOC_RELEASE, &k->task[i].pid);
+	for (size_t i = 0; i < k->n; i++) {
+		struct task *stub = tree_find(t, k->task[i].pid);
+
+		if (!k->task[i].stub ||
+		    ioctl(k->dev, PANDO_IOC_RELEASE, &k->task[i].pid) != 1)
+			continue;
+		/* it stays, and is not killed with those that have left */
+		if (stub && stub->pidfd >= 0) {
+			close(stub->pidfd);
+			stub->pidfd = -1;
+		}
+	}
 	if (!k->parked)
 		return;
 	/* what has this number now will be the stub; then it is the body's */
@@ -530,24 +539,25 @@ int kin_make(struct move *m, struct kin *k)
 	return ret < 0 ? ret : 0;
 }
 
+enum presence { ABSENT, STUB, HERE };
+
+static enum presence presence(int dev, uint32_t pid)
+{
+	struct pando_kin ask = { .pid = pid };
+
+	if (ioctl(dev, PANDO_IOC_KIN, &ask))
+		return ABSENT;
+	return ask.flags & PANDO_KIN_STUB ? STUB : HERE;
+}
+
 bool kin_is_here(uint32_t pid)
 {
 	int dev = open("/dev/pando", O_RDWR | O_CLOEXEC);
-	struct pando_kin ask = { .pid = pid };
-	bool here = dev >= 0 && !ioctl(dev, PANDO_IOC_KIN, &ask) &&
-		    !(ask.flags & PANDO_KIN_STUB);
+	bool here = presence(dev, pid) == HERE;
 
 	if (dev >= 0)
 		close(dev);
 	return here;
-}
-
-static bool has_stub(const struct kin *k, uint32_t pid)
-{
-	struct pando_kin ask = { .pid = pid };
-
-	return !ioctl(k->dev, PANDO_IOC_KIN, &ask) &&
-	       ask.flags & PANDO_KIN_STUB;
 }
 
 /* Of a stub nothing is kept but where it belongs. */
@@ -586,7 +596,8 @@ int kin_adopt(struct move *m, struct kin *k, bool *shell_job)
 	*shell_job = false;
 	/* once: a stub that nobody needs any more may go while we look */
 	for (size_t i = 0; i < k->n; i++)
-		k->task[i].foreign = k->task[i].copy || has_stub(k, k->task[i].pid);
+		k->task[i].foreign = k->task[i].copy ||
+				     presence(k->dev, k->task[i].pid) == STUB;
 	fd = openat(m->dir, name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) || st.st_size > PSTREE_MAX) {
 		if (fd >= 0)

@@ -35,6 +35,7 @@
 
 #define REPORT_MS	200
 #define END_MS		5000
+#define NS_PER_S	1000000000ll
 #define WATCH		512	/* userfaultfds polled; the rest in turn */
 
 /* To the holder: WORD_RUN, WORD_ENDED; the others to the mover. */
@@ -227,7 +228,7 @@ static void abort_move(struct target *t)
 static void let_clock_pass(const struct target *t)
 {
 	int64_t ahead = t->clock_ns - t->ahead_ns - now_ns();
-	struct timespec ts = { 0, ahead };
+	struct timespec ts = { ahead / NS_PER_S, ahead % NS_PER_S };
 
 	if (ahead > 0 && ahead < 2 * (CLOCK_KIN_NS + t->m->skew_error_ns))
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);

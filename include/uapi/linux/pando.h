@@ -353,7 +353,8 @@ struct pando_stop {
  * TRAVEL: a stub here is about to leave with its parent: it stays as it is, until it
  *   is RELEASEd or the descriptor is closed; what befalls its process befalls it then,
  *   or at its new place. -ESRCH: no such stub; -EBUSY: it does already.
- * RELEASE: a stub here has left with its parent: it ends.
+ * RELEASE: a stub here has left with its parent: it ends; or, and then the result is 1,
+ *   it stays for a move that relies on it (CLAIM).
  * HOLD: signals to a process wait, or follow it once the move is committed; the
  *   process first, then threads of it for which signals wait. Before that perhaps
  *   with PANDO_HOLD_STOPS, by the same descriptor. It ends with the descriptor, and
