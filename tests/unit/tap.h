@@ -12,9 +12,12 @@
 #ifndef _TESTS_TAP_H
 #define _TESTS_TAP_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 struct tap_test {
 	const char *name;
@@ -28,6 +31,17 @@ static unsigned int tap_complaints;	/* of this test; the rest is silent */
 
 #define TEST(name)	static void name(void)
 #define T(name)		{ #name, name }
+
+/*
+ * In a child of @maker: it ends with it, also when that has ended already. One
+ * that stays holds the test's output, and whoever reads that waits for it.
+ */
+static inline void end_with(pid_t maker)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != maker)
+		_exit(1);
+}
 
 static inline void tap_bad(const char *file, int line, const char *what)
 {

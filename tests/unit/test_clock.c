@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -43,9 +42,12 @@ static void __attribute__((noreturn)) tell(int to)
 /* As keeper.c does, @deep times one below the other; all end with us. */
 static void make(int64_t ahead_ns, int deep, int to)
 {
+	pid_t maker = getpid();
+
 	if (fork())
 		return;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	end_with(maker);
+	maker = getpid();
 	/* without the right to, in a user namespace */
 	if (clock_shift(ahead_ns) &&
 	    (unshare(CLONE_NEWUSER) || clock_shift(ahead_ns)))
@@ -53,7 +55,7 @@ static void make(int64_t ahead_ns, int deep, int to)
 	if (deep > 1) {
 		make(ahead_ns, deep - 1, to);
 	} else if (!fork()) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		end_with(maker);
 		tell(to);
 	}
 	for (;;)

@@ -9,7 +9,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -19,10 +18,10 @@
 
 static pid_t sleeper(void)
 {
-	pid_t pid = fork();
+	pid_t maker = getpid(), pid = fork();
 
 	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		end_with(maker);
 		for (;;)
 			pause();
 	}

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -123,6 +122,7 @@ static int open_pty(int *slave)
 /* Gives the terminal to whom it is told. */
 static void be_shell(int orders, int answers)
 {
+	pid_t shell = getpid();
 	char order;
 
 	signal(SIGTTOU, SIG_IGN);
@@ -132,7 +132,7 @@ static void be_shell(int orders, int answers)
 	job = fork();
 	if (!job) {
 		/* however the shell ends: whoever waits for our output waits for it */
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		end_with(shell);
 		signal(SIGTTOU, SIG_DFL);
 		for (;;)
 			pause();

@@ -59,6 +59,8 @@ static void be_stub(const struct request *q, pid_t maker)
 	syscall(SYS_setresuid, q->ids.uid[0], q->ids.uid[1], q->ids.uid[2]);
 	/* a change of ids clears it */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != maker)
+		_exit(1);
 	close_range(0, ~0u, 0);
 	for (;;)
 		pause();
