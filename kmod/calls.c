@@ -275,11 +275,20 @@ static noinline long elsewhere(pando_syscall_t original,
 		return -ESRCH;
 	pando_call_args(regs, compat, args);
 	pid = target(row, args);
-	if (!pid || !pando_locate_may_be_remote(pid))
+	if (!pid)
 		return -ESRCH;
-	ret = forward(row, args, pid, compat, &here);
-	if (here)	/* it came home while we looked for it */
-		ret = original(regs);
+	/* it may come home while we look for it, and leave again */
+	do {
+		here = true;
+		ret = -ESRCH;
+		if (pando_locate_may_be_remote(pid))
+			ret = forward(row, args, pid, compat, &here);
+		else if (!pando_ns_has_pid(pid))
+			break;
+		if (here)
+			ret = original(regs);
+	} while (here && ret == -ESRCH && !pando_ns_has_pid(pid) &&
+		 !fatal_signal_pending(current));
 	return ret;
 }
 

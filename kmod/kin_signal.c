@@ -24,6 +24,8 @@ struct out {
 	bool group;
 };
 
+#define TRIES	3	/* each as long as a call waits */
+
 static LLIST_HEAD(outs);
 
 static void send_group(const struct pando_wire_kin_signal *msg)
@@ -50,6 +52,25 @@ void pando_kin_kill(u32 pid, int sig)
 	put_pid(p);
 }
 
+/* It is on its way, or its parent is to it: mostly one try is enough. */
+static void send_one(const struct pando_wire_kin_signal *msg, u32 pid, int sig)
+{
+	bool here = false;
+	int tries, err;
+
+	for (tries = 0; tries < TRIES; tries++) {
+		err = pando_locate_call(pid, PANDO_MSG_KIN_SIGNAL,
+					&(struct kvec){ (void *)msg, sizeof(*msg) }, 1,
+					NULL, 0, NULL, &here);
+		if (err != -ETIMEDOUT)
+			break;
+	}
+	if (err == -ETIMEDOUT)
+		pr_warn("pando: signal %d did not reach %u\n", sig, pid);
+	if (here)
+		pando_kin_kill(pid, sig);
+}
+
 static void out_fn(struct work_struct *work)
 {
 	struct llist_node *list = llist_reverse_order(llist_del_all(&outs));
@@ -61,19 +82,10 @@ static void out_fn(struct work_struct *work)
 			.flags = cpu_to_le32(o->group ? PANDO_KIN_GROUP : 0),
 			.signo = cpu_to_le32(o->sig),
 		};
-		bool here = false;
-		int err = 0;
-
 		if (o->group)
 			send_group(&msg);
 		else
-			err = pando_locate_call(o->pid, PANDO_MSG_KIN_SIGNAL,
-						&(struct kvec){ &msg, sizeof(msg) },
-						1, NULL, 0, NULL, &here);
-		if (err == -ETIMEDOUT)
-			pr_warn("pando: signal %d did not reach %u\n", o->sig, o->pid);
-		if (here)
-			pando_kin_kill(o->pid, o->sig);
+			send_one(&msg, o->pid, o->sig);
 		kfree(o);
 	}
 }
