@@ -4,7 +4,8 @@
  * process's end (do_notify_parent), a terminal's signal to a group
  * (kill_pgrp), who is in front of a terminal (tty_jobctrl_ioctl). And a stub
  * is stopped by the signal that stopped its process: the tracepoint in
- * get_signal() hands out what the kernel acts upon.
+ * get_signal() hands out what the kernel acts upon. Another says when a stub has
+ * no number any more.
  */
 #include <linux/module.h>
 #include <linux/sched/signal.h>
@@ -76,7 +77,7 @@ const int pando_kin_nhooks = ARRAY_SIZE(pando_kin_hooks);
 
 /* --- the tracepoint ------------------------------------------------------------- */
 
-static struct tracepoint *signal_deliver;
+static struct tracepoint *signal_deliver, *process_free;
 
 static void probe_deliver(void *unused, int sig, struct kernel_siginfo *info,
 			  struct k_sigaction *ka)
@@ -84,24 +85,41 @@ static void probe_deliver(void *unused, int sig, struct kernel_siginfo *info,
 	pando_stub_delivered(sig, info);
 }
 
+static void probe_free(void *unused, struct task_struct *task)
+{
+	pando_stub_freed(task);
+}
+
 static void look_at(struct tracepoint *tp, void *unused)
 {
+	if (!strcmp(tp->name, "sched_process_free"))
+		process_free = tp;
 	if (!strcmp(tp->name, "signal_deliver"))
 		signal_deliver = tp;
 }
 
 int pando_kin_hooks_init(void)
 {
+	int err;
+
 	for_each_kernel_tracepoint(look_at, NULL);
-	if (!signal_deliver) {
-		pr_err("pando: this kernel has no tracepoint signal_deliver\n");
+	if (!signal_deliver || !process_free) {
+		pr_err("pando: this kernel has no tracepoint %s\n",
+		       signal_deliver ? "sched_process_free" : "signal_deliver");
 		return -ENOENT;
 	}
-	return tracepoint_probe_register(signal_deliver, probe_deliver, NULL);
+	err = tracepoint_probe_register(signal_deliver, probe_deliver, NULL);
+	if (err)
+		return err;
+	err = tracepoint_probe_register(process_free, probe_free, NULL);
+	if (err)
+		pando_kin_hooks_exit();
+	return err;
 }
 
 void pando_kin_hooks_exit(void)
 {
+	tracepoint_probe_unregister(process_free, probe_free, NULL);
 	tracepoint_probe_unregister(signal_deliver, probe_deliver, NULL);
 	tracepoint_synchronize_unregister();
 }

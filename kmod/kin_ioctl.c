@@ -27,7 +27,6 @@
 #include "relation.h"
 #include "remap.h"
 #include "stub.h"
-#include "watch.h"
 
 /* What to add to this host's CLOCK_BOOTTIME to have the namespace's. */
 static s64 boot_offset(void)
@@ -229,29 +228,9 @@ static long travel(struct file *file, const __u32 __user *user)
 
 static long release(const __u32 __user *user)
 {
-	struct task_struct *task;
-	bool stays;
-	u16 where;
 	u32 pid;
 
-	if (get_user(pid, user))
-		return -EFAULT;
-	where = pando_stub_where(pid);
-	task = pando_stub_leave(pid, &stays);
-	if (!task)
-		return -ESRCH;
-	/* who has left it waits for it no more: dead, it is gone when criu lets go of it */
-	pando_relation_orphan(task);
-	if (stays) {
-		pando_stub_tidy();
-	} else {
-		pando_watch_leave(pid, task, where);
-		pando_stub_release(task);
-	}
-	put_task_struct(task);
-	if (!stays)
-		pando_kin_let_go(pid);
-	return stays;
+	return get_user(pid, user) ? -EFAULT : pando_stub_leave(pid);
 }
 
 static long yield_port(u32 __user *user)

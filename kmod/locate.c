@@ -262,6 +262,11 @@ bool pando_locate_is_reserved(u32 pid)
 	return pando_locate_is_kind(pid, PANDO_DIR_RESERVED);
 }
 
+bool pando_locate_is_leaving(u32 pid)
+{
+	return pando_locate_is_kind(pid, PANDO_DIR_LEAVING);
+}
+
 void pando_locate_parked(u32 pid)
 {
 	u16 to = pando_stub_where(pid);
@@ -374,8 +379,8 @@ int pando_locate_miss(u32 pid)
 	u64 now;
 	int err;
 
-	/* here, and so is for a moment a stub of it */
-	if (pando_stub_is_copy(pid) || pando_stub_is_home(pid))
+	/* here, and so is for a moment a stub of it; or it has come since it was looked for */
+	if (pando_stub_is_copy(pid) || pando_stub_is_home(pid) || pando_ns_has_pid(pid))
 		return -EBUSY;
 	spin_lock_irq(&pando_locate_lock);
 	e = pando_dir_find(&pando_locate_dir, pid, PANDO_DIR_AWAY);
@@ -399,11 +404,16 @@ int pando_locate_miss(u32 pid)
 }
 EXPORT_SYMBOL_GPL(pando_locate_miss);
 
-/* It is not where its home, this node, has it. */
-static int lost_sight(u32 pid)
+/*
+ * It is not where its home, this node, has it; unless this node has heard of it since it
+ * believed it to be on @first.
+ */
+static int lost_sight(u32 pid, u16 home, u16 first)
 {
 	int err;
 
+	if (pando_ns_has_pid(pid) || believed(pid, home) != first)
+		return -EBUSY;
 	spin_lock_irq(&pando_locate_lock);
 	err = may_be_found(pid) ? -EBUSY : -ESRCH;
 	spin_unlock_irq(&pando_locate_lock);
@@ -465,7 +475,7 @@ static int walk(u32 pid, enum pando_msg type, const struct kvec *vec, int nvec,
 		void *reply, size_t reply_cap, size_t *reply_len, bool *here)
 {
 	u16 home = pando_locate_home(pid), self = pando_nodes_self();
-	u16 node = believed(pid, home);
+	u16 first = believed(pid, home), node = first;
 	int hops, err;
 
 	for (hops = 0; hops < MAX_HOPS; hops++) {
@@ -476,7 +486,7 @@ static int walk(u32 pid, enum pando_msg type, const struct kvec *vec, int nvec,
 			/* another has it here: one of us has not heard yet */
 			if (!*here && (is_coming(pid) || (node && hops)))
 				return -EBUSY;
-			return lost_sight(pid);
+			return lost_sight(pid, home, first);
 		}
 		err = pando_rpc_call(node, type, vec, nvec, reply, reply_cap,
 				     reply_len);
@@ -494,7 +504,8 @@ static int walk(u32 pid, enum pando_msg type, const struct kvec *vec, int nvec,
 			/* a hint was wrong: back to who must know */
 			set_hint(pid, 0);
 			if (home == self)
-				return is_coming(pid) ? -EBUSY : lost_sight(pid);
+				return is_coming(pid) ? -EBUSY :
+							lost_sight(pid, home, first);
 			node = home;
 		} else {
 			return err == -EHOSTDOWN ? -ESRCH : err;

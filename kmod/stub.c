@@ -20,6 +20,7 @@ atomic_t pando_stub_gate = ATOMIC_INIT(0);
 DEFINE_HASHTABLE(pando_stub_table, 8);
 DEFINE_SPINLOCK(pando_stub_lock);
 DEFINE_MUTEX(pando_stub_act);	/* see stub_parts.h */
+atomic_t pando_stub_left = ATOMIC_INIT(0);
 static atomic_t count;
 
 /* --- the table ------------------------------------------------------------------ */
@@ -161,6 +162,8 @@ static DECLARE_WORK(bury_work, bury_fn);
 void pando_stub_remove(struct pando_stub *s)
 {
 	hash_del_rcu(&s->node);
+	if (s->left)
+		atomic_dec(&pando_stub_left);
 	atomic_dec(&count);
 	atomic_dec(&pando_stub_gate);
 	llist_add(&s->dead, &dead);
@@ -369,14 +372,37 @@ bool pando_stub_died(struct task_struct *task)
 
 	spin_lock_irqsave(&pando_stub_lock, flags);
 	s = pando_stub_find_task(task);
+	/* a tracer may keep it for a while: what is sent to it is its process's */
+	if (s && s->left)
+		goto out;
 	if (s)
 		pando_stub_remove(s);
 	/* the last child, perhaps, for whose sake its stub was there */
 	else if (pando_stub_find_task(rcu_dereference_protected(task->real_parent,
 								1)))
 		pando_stub_tidy();
+out:
 	spin_unlock_irqrestore(&pando_stub_lock, flags);
 	return s;
+}
+
+/* It has no number of its own any more, so all of them are looked through: they are few. */
+void pando_stub_freed(struct task_struct *task)
+{
+	unsigned long flags;
+	struct pando_stub *s;
+	int i;
+
+	if (likely(!atomic_read(&pando_stub_left)))
+		return;
+	spin_lock_irqsave(&pando_stub_lock, flags);
+	hash_for_each(pando_stub_table, i, s, node) {
+		if (s->task == task) {
+			pando_stub_remove(s);
+			break;
+		}
+	}
+	spin_unlock_irqrestore(&pando_stub_lock, flags);
 }
 
 /* --- life ---------------------------------------------------------------------------------- */

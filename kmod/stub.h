@@ -84,10 +84,10 @@ void pando_stub_drop(struct file *owner);
 struct task_struct *pando_stub_retire(u32 pid);
 void pando_stub_release(struct task_struct *task);
 /*
- * The process's parent has left, and the stub after it: as pando_stub_retire(), unless it
- * *@stays because another move has pinned it.
+ * The process's parent has left, and the stub after it: 0. 1: another move has pinned it,
+ * and it stays, nobody's child. -ESRCH: there is none.
  */
-struct task_struct *pando_stub_leave(u32 pid, bool *stays);
+int pando_stub_leave(u32 pid);
 
 /* --- for alloc.c -------------------------------------------------------------- */
 
@@ -155,6 +155,8 @@ void pando_stub_delivered(int sig, struct kernel_siginfo *info);
  * tasklist_lock.
  */
 bool pando_stub_died(struct task_struct *task);
+/* What has ended has no number any more. Any context. */
+void pando_stub_freed(struct task_struct *task);
 
 void pando_stub_reset(void);	/* DETACH */
 u32 pando_stub_count(void);

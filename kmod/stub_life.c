@@ -67,6 +67,17 @@ void pando_stub_end(struct pando_stub *s, int status)
 	send_own(s, SIGKILL);
 }
 
+void pando_stub_put_away(struct pando_stub *s)
+{
+	spin_lock_irq(&pando_stub_lock);
+	if (!s->left && !hlist_unhashed(&s->node)) {
+		s->left = true;
+		atomic_inc(&pando_stub_left);
+	}
+	spin_unlock_irq(&pando_stub_lock);
+	pando_stub_end(s, 0);
+}
+
 void pando_stub_end_as(struct pando_stub *s,
 		       const struct pando_wire_kin_event *ev)
 {
@@ -460,7 +471,7 @@ static void tidy_fn(struct work_struct *work)
 			continue;
 		pids[gone++] = pids[i];
 		pando_watch_leave(s->pid, s->task, s->where);
-		pando_stub_end(s, 0);
+		pando_stub_put_away(s);
 	}
 	mutex_unlock(&pando_stub_act);
 	for (i = 0; i < gone; i++)

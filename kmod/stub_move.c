@@ -20,6 +20,7 @@
 #include "recover.h"
 #include "relation.h"
 #include "stub_parts.h"
+#include "watch.h"
 
 /* How long one that is ending is waited for. */
 #define ENDS_WITHIN	(5 * HZ)
@@ -117,6 +118,9 @@ static int claim(struct file *owner, u32 pid, bool travels)
 	if (pando_locate_is_reserved(pid))
 		return -EEXIST;
 	if (pando_ns_has_process(pid)) {
+		/* what is left of one that has gone, a moment ago */
+		if (pando_locate_is_leaving(pid))
+			return -EAGAIN;
 		original = travels ? pando_ns_get_process(pid) : NULL;
 		if (!original)
 			return -EEXIST;
@@ -396,7 +400,7 @@ void pando_stub_drop(struct file *owner)
 			s->state = PANDO_STUB_STANDS;
 			spin_unlock_irq(&pando_stub_lock);
 		} else if (s->state == PANDO_STUB_BOUND) {
-			pando_stub_end(s, SIGKILL);
+			pando_stub_put_away(s);
 		} else {
 			spin_lock_irq(&pando_stub_lock);
 			pando_stub_remove(s);
@@ -409,47 +413,20 @@ void pando_stub_drop(struct file *owner)
 	}
 }
 
-/* Under act_mutex. */
-static struct task_struct *retire(u32 pid)
+struct task_struct *pando_stub_retire(u32 pid)
 {
 	struct task_struct *task = NULL;
 	struct pando_stub *s;
 
+	mutex_lock(&pando_stub_act);
 	spin_lock_irq(&pando_stub_lock);
 	s = pando_stub_find(pid);
 	if (s && s->state == PANDO_STUB_STANDS) {
 		WRITE_ONCE(s->state, PANDO_STUB_RETIRED);
-		task = get_task_struct(s->task);
+		/* of one that has left already nothing is taken over */
+		task = s->left ? NULL : get_task_struct(s->task);
 	}
 	spin_unlock_irq(&pando_stub_lock);
-	return task;
-}
-
-struct task_struct *pando_stub_retire(u32 pid)
-{
-	struct task_struct *task;
-
-	mutex_lock(&pando_stub_act);
-	task = retire(pid);
-	mutex_unlock(&pando_stub_act);
-	return task;
-}
-
-struct task_struct *pando_stub_leave(u32 pid, bool *stays)
-{
-	struct task_struct *task;
-	struct pando_stub *s;
-
-	mutex_lock(&pando_stub_act);
-	*stays = pando_stub_is_pinned(pid);
-	task = *stays ? pando_stub_get(pid) : retire(pid);
-	if (*stays) {
-		spin_lock_irq(&pando_stub_lock);
-		s = pando_stub_find(pid);
-		if (s)
-			s->leaver = NULL;
-		spin_unlock_irq(&pando_stub_lock);
-	}
 	mutex_unlock(&pando_stub_act);
 	return task;
 }
@@ -466,4 +443,33 @@ void pando_stub_release(struct task_struct *task)
 		pando_stub_end(s, SIGKILL);
 	mutex_unlock(&pando_stub_act);
 	pando_stub_tidy();
+}
+
+int pando_stub_leave(u32 pid)
+{
+	struct pando_stub *s;
+	int ret = -ESRCH;
+
+	mutex_lock(&pando_stub_act);
+	spin_lock_irq(&pando_stub_lock);
+	s = pando_stub_find(pid);
+	if (s && (s->state != PANDO_STUB_STANDS || s->left))
+		s = NULL;
+	if (s)
+		WRITE_ONCE(s->leaver, NULL);
+	spin_unlock_irq(&pando_stub_lock);
+	if (s) {
+		/* whose child it was has left */
+		pando_relation_orphan(s->task);
+		ret = pando_stub_is_pinned(pid);
+	}
+	if (!ret) {
+		pando_watch_leave(pid, s->task, s->where);
+		pando_stub_put_away(s);
+	}
+	mutex_unlock(&pando_stub_act);
+	pando_stub_tidy();
+	if (!ret)
+		pando_kin_let_go(pid);
+	return ret;
 }

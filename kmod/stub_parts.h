@@ -38,6 +38,8 @@ enum pando_stub_state {
  * @task: the task, with a reference; NULL while PANDO_STUB_CLAIMED
  * @sender: who may send it a signal of its own now
  * @ending: it is to end with @status
+ * @left: nobody needs it, and its process lives on elsewhere: it is a stub as long as
+ *	its task has the number
  * @status: as wait() has it
  * @stop_signal: that the process was stopped by
  * @misses: how often nobody knew of the process
@@ -61,6 +63,7 @@ struct pando_stub {
 	struct task_struct *task;
 	struct task_struct *sender;
 	bool ending;
+	bool left;
 	int status;
 	int stop_signal;
 	int misses;
@@ -73,6 +76,9 @@ struct pando_stub {
 /* Changed under the lock, with interrupts off; read under RCU. */
 extern DECLARE_HASHTABLE(pando_stub_table, 8);
 extern spinlock_t pando_stub_lock;
+
+/* How many have left. */
+extern atomic_t pando_stub_left;
 
 /* Whoever sends signals to stubs, or ends them: one at a time. Outermost. */
 extern struct mutex pando_stub_act;
@@ -95,6 +101,8 @@ void pando_stub_set_where(struct pando_stub *s, u16 where, u64 incarnation);
  * says that the task is dead: pando_stub_died().
  */
 void pando_stub_end(struct pando_stub *s, int status);
+/* ... that nobody waits for. The record goes with the task: pando_stub_freed(). */
+void pando_stub_put_away(struct pando_stub *s);
 /* ... and as its process ended. */
 void pando_stub_end_as(struct pando_stub *s,
 		       const struct pando_wire_kin_event *ev);

@@ -352,14 +352,15 @@ static void give_up(struct target *t)
 	uffds_free(&t->uffds);
 	t->uffds.total = total;
 	store_free(&t->store);
-	kin_free(&t->kin);
-	if (t->hold >= 0)
-		close(t->hold);
+	/*
+	 * The descriptors of relations and held signals are the mover's too: were they
+	 * closed before the copies are dead, one's end would be taken for its process's.
+	 */
 	if (t->keeper.guard >= 0)
 		close(t->keeper.guard);
 	if (t->terminal.slave >= 0)
 		close(t->terminal.slave);
-	t->hold = t->keeper.guard = t->terminal.slave = -1;
+	t->keeper.guard = t->terminal.slave = -1;
 }
 
 static int start_holder(struct target *t)
