@@ -279,12 +279,12 @@ static noinline long elsewhere(pando_syscall_t original,
 		return -ESRCH;
 	/* it may come home while we look for it, and leave again */
 	do {
-		here = true;
+		here = false;
 		ret = -ESRCH;
 		if (pando_locate_may_be_remote(pid))
 			ret = forward(row, args, pid, compat, &here);
-		else if (!pando_ns_has_pid(pid))
-			break;
+		else
+			here = pando_ns_has_pid(pid);
 		if (here)
 			ret = original(regs);
 	} while (here && ret == -ESRCH && !pando_ns_has_pid(pid) &&

@@ -112,8 +112,10 @@ int pando_kin_hooks_init(void)
 	if (err)
 		return err;
 	err = tracepoint_probe_register(process_free, probe_free, NULL);
-	if (err)
-		pando_kin_hooks_exit();
+	if (err) {
+		tracepoint_probe_unregister(signal_deliver, probe_deliver, NULL);
+		tracepoint_synchronize_unregister();
+	}
 	return err;
 }
 

@@ -309,6 +309,14 @@ EXPORT_SYMBOL_GPL(pando_locate_chain_unregister);
 
 /* --- asking ------------------------------------------------------------------ */
 
+/* Of one that has left nobody is told any more: its home knows better. 0: no stub. */
+static u16 stub_where(u32 pid)
+{
+	if (pando_stub_has_left(pid) && pando_locate_home(pid) == pando_nodes_self())
+		return 0;
+	return pando_stub_where(pid);
+}
+
 /* Where this node believes the PID lives: 0 if nobody can have it. */
 static u16 believed(u32 pid, u16 home)
 {
@@ -324,8 +332,8 @@ static u16 believed(u32 pid, u16 home)
 	if (e)
 		node = e->node;
 	spin_unlock_irq(&pando_locate_lock);
-	if (!e && pando_stub_has(pid))
-		node = pando_stub_where(pid) ?: node;
+	if (!e)
+		node = stub_where(pid) ?: node;
 	return node;
 }
 
@@ -388,8 +396,8 @@ int pando_locate_miss(u32 pid)
 		e = pando_dir_find(&pando_locate_dir, pid, PANDO_DIR_LEAVING);
 	if (e)
 		node = e->node;
-	else if (pando_stub_has(pid))
-		node = pando_stub_where(pid);
+	else
+		node = stub_where(pid);
 	/* where it went with is lost, or is beyond a partition: not there */
 	now = pando_recover_incarnation(node);
 	if (now && (!e || !e->tag || e->tag == now))
@@ -486,7 +494,7 @@ static int walk(u32 pid, enum pando_msg type, const struct kvec *vec, int nvec,
 			/* another has it here: one of us has not heard yet */
 			if (!*here && (is_coming(pid) || (node && hops)))
 				return -EBUSY;
-			return lost_sight(pid, home, first);
+			return *here ? -ESRCH : lost_sight(pid, home, first);
 		}
 		err = pando_rpc_call(node, type, vec, nvec, reply, reply_cap,
 				     reply_len);

@@ -34,7 +34,7 @@ int pando_locate_reserve(u64 move, const u32 *pids, u32 n, u32 *busy)
 		if (pids[i] < PANDO_LOCAL_PIDS || pids[i] >= PANDO_PID_MAX)
 			err = -EINVAL;
 		else if ((pando_ns_has_process(pids[i]) &&
-			  !pando_stub_stands(pids[i])) ||
+			  (!pando_stub_stands(pids[i]) || pando_stub_has_left(pids[i]))) ||
 			 pando_stub_may_make(pids[i]) ||
 			 pando_locate_is_kind(pids[i], PANDO_DIR_RESERVED))
 			err = -EEXIST;

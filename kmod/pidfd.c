@@ -147,12 +147,13 @@ static long open_remote(u32 pid, unsigned int flags, bool *here)
 static long pidfd_open(pando_syscall_t original, const struct pt_regs *regs,
 		       int pid, unsigned int flags)
 {
-	bool here = false;
+	bool left, here = false;
 	long ret = -ESRCH;
 
 	pando_hook_enter();
-	if (likely(pid <= 0 || !READ_ONCE(pando_locate_moving)) ||
-	    pando_stub_has(pid) || !pando_call_is_unsettled(pid))
+	left = pid > 0 && pando_stub_has_left(pid);
+	if (likely(pid <= 0 || (!READ_ONCE(pando_locate_moving) && !left)) ||
+	    (pando_stub_has(pid) && !left) || !pando_call_is_unsettled(pid))
 		ret = original(regs);
 	if (ret == -ESRCH && pando_ns_has_current() &&
 	    pando_locate_may_be_remote(pid)) {

@@ -20,7 +20,7 @@ atomic_t pando_stub_gate = ATOMIC_INIT(0);
 DEFINE_HASHTABLE(pando_stub_table, 8);
 DEFINE_SPINLOCK(pando_stub_lock);
 DEFINE_MUTEX(pando_stub_act);	/* see stub_parts.h */
-atomic_t pando_stub_left = ATOMIC_INIT(0);
+LIST_HEAD(pando_stub_lefts);	/* pando_stub_lock */
 static atomic_t count;
 
 /* --- the table ------------------------------------------------------------------ */
@@ -30,7 +30,9 @@ struct pando_stub *pando_stub_find(u32 pid)
 	struct pando_stub *s;
 
 	hash_for_each_possible_rcu(pando_stub_table, s, node, pid)
-		if (s->pid == pid && READ_ONCE(s->state) != PANDO_STUB_RETIRED)
+		if (s->pid == pid && READ_ONCE(s->state) != PANDO_STUB_RETIRED &&
+		    /* released: it has no number any more */
+		    (!s->left || READ_ONCE(s->task->sighand)))
 			return s;
 	return NULL;
 }
@@ -60,6 +62,18 @@ bool pando_stub_has(u32 pid)
 	found = pando_stub_find(pid);
 	rcu_read_unlock();
 	return found;
+}
+
+bool pando_stub_is_left(u32 pid)
+{
+	struct pando_stub *s;
+	bool is;
+
+	rcu_read_lock();
+	s = pando_stub_find(pid);
+	is = s && READ_ONCE(s->left);
+	rcu_read_unlock();
+	return is;
 }
 
 u16 pando_stub_where(u32 pid)
@@ -163,7 +177,7 @@ void pando_stub_remove(struct pando_stub *s)
 {
 	hash_del_rcu(&s->node);
 	if (s->left)
-		atomic_dec(&pando_stub_left);
+		list_del(&s->lefts);
 	atomic_dec(&count);
 	atomic_dec(&pando_stub_gate);
 	llist_add(&s->dead, &dead);
@@ -386,17 +400,16 @@ out:
 	return s;
 }
 
-/* It has no number of its own any more, so all of them are looked through: they are few. */
+/* It has no number of its own any more by which to find it. */
 void pando_stub_freed(struct task_struct *task)
 {
 	unsigned long flags;
 	struct pando_stub *s;
-	int i;
 
-	if (likely(!atomic_read(&pando_stub_left)))
+	if (likely(list_empty(&pando_stub_lefts)))
 		return;
 	spin_lock_irqsave(&pando_stub_lock, flags);
-	hash_for_each(pando_stub_table, i, s, node) {
+	list_for_each_entry(s, &pando_stub_lefts, lefts) {
 		if (s->task == task) {
 			pando_stub_remove(s);
 			break;

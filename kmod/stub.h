@@ -155,6 +155,15 @@ void pando_stub_delivered(int sig, struct kernel_siginfo *info);
  * tasklist_lock.
  */
 bool pando_stub_died(struct task_struct *task);
+/* Those that nobody needs any more, and whose tasks have not quite gone. */
+extern struct list_head pando_stub_lefts;
+bool pando_stub_is_left(u32 pid);
+/* Its process lives elsewhere, and it is on its way out. Any context. */
+static inline bool pando_stub_has_left(u32 pid)
+{
+	return unlikely(!list_empty(&pando_stub_lefts)) && pando_stub_is_left(pid);
+}
+
 /* What has ended has no number any more. Any context. */
 void pando_stub_freed(struct task_struct *task);
 

@@ -72,7 +72,7 @@ void pando_stub_put_away(struct pando_stub *s)
 	spin_lock_irq(&pando_stub_lock);
 	if (!s->left && !hlist_unhashed(&s->node)) {
 		s->left = true;
-		atomic_inc(&pando_stub_left);
+		list_add(&s->lefts, &pando_stub_lefts);
 	}
 	spin_unlock_irq(&pando_stub_lock);
 	pando_stub_end(s, 0);
@@ -138,7 +138,8 @@ static bool postpone(u32 pid, const struct pando_wire_kin_event *ev)
 
 	spin_lock_irq(&pando_stub_lock);
 	s = pando_stub_find(pid);
-	arrives = s && s->state < PANDO_STUB_STANDS && s->travels && !s->original;
+	arrives = s && s->state < PANDO_STUB_STANDS && s->travels && !s->original &&
+		  !s->ending;
 	spin_unlock_irq(&pando_stub_lock);
 	if (!arrives)
 		return false;
@@ -467,6 +468,8 @@ static void tidy_fn(struct work_struct *work)
 	for (i = 0; i < n; i++) {
 		s = standing(pids[i]);
 		if (!s || pando_stub_is_pinned(s->pid) ||
+		    /* its process comes, and takes its place */
+		    pando_locate_is_reserved(s->pid) ||
 		    pando_relation_unneeded(s->task))
 			continue;
 		pids[gone++] = pids[i];

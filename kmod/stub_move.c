@@ -108,6 +108,7 @@ static bool is_passing(u32 pid)
 
 static int claim(struct file *owner, u32 pid, bool travels)
 {
+	bool leaves = pando_locate_is_leaving(pid);
 	struct task_struct *original = NULL;
 	struct pando_stub *s;
 
@@ -119,7 +120,7 @@ static int claim(struct file *owner, u32 pid, bool travels)
 		return -EEXIST;
 	if (pando_ns_has_process(pid)) {
 		/* what is left of one that has gone, a moment ago */
-		if (pando_locate_is_leaving(pid))
+		if (leaves)
 			return -EAGAIN;
 		original = travels ? pando_ns_get_process(pid) : NULL;
 		if (!original)

@@ -7,6 +7,7 @@
 #define _PANDO_STUB_PARTS_H
 
 #include <linux/hashtable.h>
+#include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
@@ -38,6 +39,7 @@ enum pando_stub_state {
  * @task: the task, with a reference; NULL while PANDO_STUB_CLAIMED
  * @sender: who may send it a signal of its own now
  * @ending: it is to end with @status
+ * @lefts: of those that have @left
  * @left: nobody needs it, and its process lives on elsewhere: it is a stub as long as
  *	its task has the number
  * @status: as wait() has it
@@ -64,6 +66,7 @@ struct pando_stub {
 	struct task_struct *sender;
 	bool ending;
 	bool left;
+	struct list_head lefts;
 	int status;
 	int stop_signal;
 	int misses;
@@ -76,9 +79,6 @@ struct pando_stub {
 /* Changed under the lock, with interrupts off; read under RCU. */
 extern DECLARE_HASHTABLE(pando_stub_table, 8);
 extern spinlock_t pando_stub_lock;
-
-/* How many have left. */
-extern atomic_t pando_stub_left;
 
 /* Whoever sends signals to stubs, or ends them: one at a time. Outermost. */
 extern struct mutex pando_stub_act;

@@ -100,7 +100,8 @@ static void part_fn(struct work_struct *work)
 {
 	struct parting *p = container_of(work, struct parting, work);
 
-	if (!pando_watch_has(p->pid) && !pando_stub_has(p->pid)) {
+	if (!pando_watch_has(p->pid) &&
+	    (!pando_stub_has(p->pid) || pando_stub_has_left(p->pid))) {
 		pando_kin_hold(p->pid, true, NULL);
 		/* who has come since was perhaps overtaken by that */
 		if (pando_watch_has(p->pid))

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Children that are stopped and go on while they, or their parent, are on their way:
 # in moments in which the move is held, and at any moment. What is told is told once.
-# PANDO_STOPS: which parts, of "child off parent storm"; PANDO_MOVES: how many in the
-# storm, which is by hand: of some thousand signals one is lost yet (terminals.rst)
+# PANDO_STOPS: which parts, of "child off parent storm"; PANDO_MOVES: how many in the storm
 set -u
 . "$(dirname "$0")/../lib/tap.sh"
 log=/shared/stops
@@ -67,7 +66,7 @@ gone_all() { # the children end, and with the last of them the parent
 	in_cluster 1 "kill -KILL ${C[*]} $P"
 	check 'no stub is left' wait_for 30 no_stubs
 }
-wanted() { [[ " ${PANDO_STOPS:-child off parent} " == *" $1 "* ]]; }
+wanted() { [[ " ${PANDO_STOPS:-child off parent storm} " == *" $1 "* ]]; }
 
 # --- it runs at its new place, and its parent has no stub yet
 parent 3
@@ -129,7 +128,7 @@ if wanted storm; then
 	parent 3
 	"$RIG" exec 1 -t 400 -- cluster-run -n self -T -- $prog $log storm >"$out" 2>&1 &
 	storm=$!
-	moves=0 tries=0 most=${PANDO_MOVES:-12} why='' who=("$P" "${C[@]}") at=(1 1 1 1)
+	moves=0 tries=0 most=${PANDO_MOVES:-30} why='' who=("$P" "${C[@]}") at=(1 1 1 1)
 	while [ $moves -lt "$most" ] && [ $((tries += 1)) -le $((3 * most)) ]; do
 		i=$((RANDOM % 4))
 		to=$(((at[i] + RANDOM % (RIG_NODES - 1)) % RIG_NODES + 1))

@@ -18,6 +18,7 @@
 #include "images.h"
 #include "peer.h"
 #include "target.h"
+#include "tree.h"
 
 #define REPORT_MS	200
 #define WATCH		512	/* userfaultfds polled; the rest in turn */
@@ -153,7 +154,37 @@ static bool is_near(const struct target *t, int64_t ahead_ns, int64_t near_ns)
 	return ahead_ns < near_ns + t->m->skew_error_ns && ahead_ns > -CLOCK_SKIP_NS;
 }
 
-/* With a parent or child that is here it is to move on: those of a tree have one clock. */
+static bool share_clock(struct target *t, uint32_t pid)
+{
+	int64_t ahead_ns;
+
+	if (!kin_is_here(pid))
+		return false;
+	ahead_ns = clock_ahead(pid);
+	if (!is_near(t, t->ahead_ns - ahead_ns, CLOCK_KIN_NS))
+		return false;
+	t->ahead_ns = ahead_ns;
+	t->clock = pid;
+	return true;
+}
+
+/* A parent or child; or where that has but a stub here, its other children. */
+static bool share_kins_clock(struct target *t, uint32_t pid)
+{
+	struct tree tree;
+	bool shares = false;
+
+	if (share_clock(t, pid))
+		return true;
+	if (kin_is_here(pid) || tree_collect(&tree, pid))
+		return false;
+	for (size_t i = 1; i < tree.n && !shares; i++)
+		shares = share_clock(t, tree.task[i].pid);
+	tree_free(&tree);
+	return shares;
+}
+
+/* With relatives that are here it is to move on: those of a tree have one clock. */
 static int agree_clock(struct target *t, const Pando__MovePrepare *plan)
 {
 	int err = peer_clock(t->m);
@@ -162,12 +193,8 @@ static int agree_clock(struct target *t, const Pando__MovePrepare *plan)
 	for (size_t i = 0; i < plan->n_relatives && !err; i++) {
 		uint32_t pid = plan->relatives[i];
 
-		if (pid < PANDO_LOCAL_PIDS || !kin_is_here(pid) ||
-		    !is_near(t, t->ahead_ns - clock_ahead(pid), CLOCK_KIN_NS))
-			continue;
-		t->ahead_ns = clock_ahead(pid);
-		t->clock = pid;
-		return 0;
+		if (pid >= PANDO_LOCAL_PIDS && share_kins_clock(t, pid))
+			return 0;
 	}
 	if (is_near(t, t->ahead_ns, CLOCK_NEAR_NS))
 		t->ahead_ns = 0;
