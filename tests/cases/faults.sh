@@ -8,17 +8,9 @@
 . "$(dirname "$0")/../lib/tap.sh"
 # shellcheck source=tests/lib/churn.sh
 . "$(dirname "$0")/../lib/churn.sh"
+# shellcheck source=tests/lib/fault.sh
+. "$(dirname "$0")/../lib/fault.sh"
 
-arm() { # NODE POINT ACTION
-	on "$1" "rm -f /run/pando/fault.hit; echo '$2 $3' >/run/pando/fault"
-}
-disarm() { on "$1" 'rm -f /run/pando/fault /run/pando/fault.hit'; }
-hit() { on "$1" '[ -e /run/pando/fault.hit ]'; }
-mv_in_background() { # NODE
-	# shellcheck disable=SC2086 # none, or one
-	"$RIG" exec 1 -t 240 -- cluster-mv --json $lazy "$pid" "node$1" >"$out" 2>&1 &
-	mover=$!
-}
 daemon_back() { # NODE
 	on "$1" 'rig-service start pandod >/dev/null 2>&1'
 	wait_for 60 whole 1
@@ -42,7 +34,8 @@ trap 'rm -f "$out"' EXIT
 # point POINT NODE ACTION WHERE WHAT: the move to node 2 meets it
 point() {
 	arm "$2" "$1" "$3"
-	mv_in_background 2
+	# shellcheck disable=SC2086 # none, or one
+	mv_in_background --json $lazy "$pid" node2
 	signal 1
 	wait "$mover"
 	hit "$2"
@@ -62,7 +55,8 @@ moment() {
 	local point=$1 node=$2 where=$3 what=$4
 	shift 4
 	arm "$node" "$point" wait
-	mv_in_background 2
+	# shellcheck disable=SC2086 # none, or one
+	mv_in_background --json $lazy "$pid" node2
 	wait_for 60 hit_or_over "$node"
 	hit "$node"
 	ok $? "$what: the point is reached" || diag "$(cat "$out")"
@@ -113,7 +107,8 @@ deaf_daemon() { # the target's hears no decision, and ends
 no_room() {
 	# shellcheck disable=SC2016 # expands on the node
 	on "$1" 'set -- $(df -k --output=used /run); mount -o "remount,size=$(($2 + 64))k" /run'
-	mv_in_background 2
+	# shellcheck disable=SC2086 # none, or one
+	mv_in_background --json $lazy "$pid" node2
 	wait "$mover"
 	check "$2: it says so" grep -qi 'no room\|no space' "$out" || diag "$(cat "$out")"
 	on "$1" 'mount -o remount,size=50% /run'

@@ -4,6 +4,8 @@
 # kill(-1): everybody's processes on all nodes, as far as the caller may; never
 # the caller, never pid 1, nor the tools around the namespace; each once.
 . "$(dirname "$0")/../lib/tap.sh"
+# shellcheck source=tests/lib/fault.sh
+. "$(dirname "$0")/../lib/fault.sh"
 prog=/usr/libexec/pando-test
 all=$(seq "$RIG_NODES")
 
@@ -86,20 +88,19 @@ is "$(as_user 2 alice 'bash -c "kill -0 -1; echo \$?"')" 0 \
 # while a move stands still, with its helpers inside the namespace
 m=$(start 1 "$prog/sigwatch /shared/killall.move")
 wait_for 20 on 1 'grep -q ready /shared/killall.move'
-on 1 "rm -f /run/pando/fault.hit; echo '1 wait' >/run/pando/fault"
-said=$(mktemp)
-trap 'rm -f "$said"' EXIT
-"$RIG" exec 1 -t 240 -- cluster-mv "$m" node2 >"$said" 2>&1 &
-mover=$!
-check 'a move is under way' wait_for 20 on 1 '[ -e /run/pando/fault.hit ]'
+arm 1 1 wait
+out=$(mktemp)
+trap 'rm -f "$out"' EXIT
+mv_in_background "$m" node2
+check 'a move is under way' wait_for 20 hit 1
 is "$(in_cluster "$RIG_NODES" 'kill -USR1 -1; echo $?')" 0 'root signals all'
 check 'it came to each node, and once' wait_for 10 once 10
 check 'to a child away from its parent' wait_for 10 on 1 'grep -q "^sig 10 " /shared/killall'
 is "$(times 1 /shared/killall 10)" 1 'once'
 check 'it ended what did not expect it' wait_for 10 dead "$his"
-on 1 'rm -f /run/pando/fault /run/pando/fault.hit'
+disarm 1
 wait $mover
-is $? 0 'the move goes on: its helpers were spared' || diag "$(cat "$said")"
+is $? 0 'the move goes on: its helpers were spared' || diag "$(cat "$out")"
 is "$(times 1 /shared/killall.move 10)" 1 'what moved had the signal once'
 
 is "$(in_cluster 2 'kill -KILL -1; echo $?')" 0 'the caller outlives its own kill -KILL -1'

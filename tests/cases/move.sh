@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Moves of real programs, with all that they hold in memory; refusals in words.
 . "$(dirname "$0")/../lib/tap.sh"
+# shellcheck source=tests/lib/fault.sh
+. "$(dirname "$0")/../lib/fault.sh"
 prog=/usr/libexec/pando-test
 items=${PANDO_ITEMS:-10000}
 third=$((RIG_NODES > 2 ? 3 : 1))
@@ -173,14 +175,13 @@ refused "$big" 2 'is full' 'a target that is full'
 in_cluster 1 "kill -KILL $full"
 # it fills up while the process comes: there is room for it when the move begins
 check 'it is emptied' wait_for 60 eval '! taken'
-on 2 "rm -f /run/pando/fault.hit; echo '23 wait' >/run/pando/fault"
-"$RIG" exec 1 -t 240 -- cluster-mv --json "$big" node2 >"$out" 2>&1 &
-mover=$!
-check 'a list of its pages is there' wait_for 60 on 2 '[ -e /run/pando/fault.hit ]'
+arm 2 23 wait
+mv_in_background --json "$big" node2
+check 'a list of its pages is there' wait_for 60 hit 2
 hog=$(on 2 "free -m | awk '/^Mem/ { print int(\$7 - 70) }'")
 full=$(start 2 "python3 -c 'import time; b = b\"x\" * ($hog << 20); time.sleep(100000)'")
 check 'a target fills up meanwhile' wait_for 60 taken
-on 2 'rm -f /run/pando/fault /run/pando/fault.hit'
+disarm 2
 wait "$mover"
 check 'the move fails, and says so' grep -q 'the target is full' "$out" || diag "$(cat "$out")"
 check 'and nobody was killed for it' in_cluster 1 "kill -0 $full && kill -0 $big"

@@ -5,6 +5,8 @@
 # PANDO_STOPS: which parts, of "child off parent storm"; PANDO_MOVES: how many in the storm
 set -u
 . "$(dirname "$0")/../lib/tap.sh"
+# shellcheck source=tests/lib/fault.sh
+. "$(dirname "$0")/../lib/fault.sh"
 log=/shared/stops
 prog=/usr/libexec/pando-test/stops
 out=$(mktemp)
@@ -19,15 +21,14 @@ parent() { # N: a parent with so many children, C[0] on, on node 1
 }
 # hold POINT NODE PID TO: that move, until it stands at the point there
 hold() {
-	on "$2" "rm -f /run/pando/fault.hit; echo '$1 wait' >/run/pando/fault"
-	"$RIG" exec 1 -t 240 -- cluster-mv "$3" "node$4" >"$out" 2>&1 &
-	mover=$!
+	arm "$2" "$1" wait
+	mv_in_background "$3" "node$4"
 	held=$2
 	check "the move of $3 to node$4 stands at point $1" \
-		wait_for 30 on "$2" '[ -e /run/pando/fault.hit ]' || diag "$(cat "$out")"
+		wait_for 30 hit "$2" || diag "$(cat "$out")"
 }
 release() { # it goes on, and ends; its exit status
-	on "$held" 'rm -f /run/pando/fault /run/pando/fault.hit'
+	disarm "$held"
 	wait "$mover"
 }
 statuses() { # of the child: S, C, or its end

@@ -70,7 +70,10 @@ static bool has_stop(const char *status, const char *queue)
 	return s && strtoull(s + strlen(queue), NULL, 16) >> (SIGSTOP - 1) & 1;
 }
 
-/* Are all threads stopped, or none of them, and none about to be? */
+/*
+ * Are all threads stopped, or none of them, and none about to be? Who stands stopped has
+ * one more SIGSTOP waiting when criu has restored it so.
+ */
 static bool is_settled(struct task *k)
 {
 	bool stopped = false, runs = false, sent = false;
@@ -93,7 +96,7 @@ static bool is_settled(struct task *k)
 		}
 		free(status);
 	}
-	return !sent && !(stopped && runs);
+	return !runs || (!sent && !stopped);
 }
 
 int hold_stops(struct move *m, int *dev, struct tree *t)
