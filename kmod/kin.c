@@ -387,10 +387,10 @@ static void tell_end(struct kin *k)
 	do {
 		if (!tell_end_to_all(k, down) || !bitmap_empty(down, NODES))
 			return;
-		/* who keeps it has told its home, and will tell it the end */
-		if (!k->kept)
-			pando_recover_ended(k->pid);
 	} while (!forget_told(k));
+	/* who keeps it has told its home, and will tell it the end */
+	if (!k->kept)
+		pando_recover_ended(k->pid);
 }
 
 static void tell_fn(struct work_struct *work)

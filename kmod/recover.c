@@ -327,7 +327,9 @@ void pando_recover_ended(u32 pid)
 	u16 self = pando_nodes_self();
 
 	if (pando_locate_home(pid) != self) {
-		pando_recover_gone(pid);
+		/* a parent here has not waited for it: pando_locate_freed() tells then */
+		if (!pando_ns_has_process(pid))
+			pando_recover_gone(pid);
 		return;
 	}
 	spin_lock_irq(&pando_locate_lock);

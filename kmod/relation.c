@@ -222,11 +222,20 @@ static struct task_struct *process(u32 nr)
 	return pid ? pid_task(pid, PIDTYPE_TGID) : NULL;
 }
 
+/* Of one that has ended meanwhile it is an orphan. */
+static void give_to_number(struct task_struct *task, u32 ppid)
+{
+	struct task_struct *parent = process(ppid);
+
+	if (!parent || is_dead(parent) || parent->exit_state)
+		parent = pando_ns()->child_reaper;
+	give_to(task, parent);
+}
+
 static int place(void *arg)
 {
 	const struct pando_relation *r = arg;
-	struct task_struct *reaper = pando_ns()->child_reaper;
-	struct task_struct *task = r->task, *stub = r->stub, *parent;
+	struct task_struct *task = r->task, *stub = r->stub;
 	struct pid *pgrp = task_pgrp(task), *session = task_session(task);
 
 	if (is_dead(task) || (stub && is_dead(stub)))
@@ -242,18 +251,18 @@ static int place(void *arg)
 		session = find_pid_ns(r->sid, pando_ns()) ?: session;
 	if (stub) {
 		take_parent(task, stub);
+		/* it was there for a child's sake alone, of another group or session */
+		if (is_orphan(task) && r->ppid)
+			give_to_number(task, r->ppid);
 		take_children(task, stub);
 		come_first(task, PIDTYPE_PID);
 		come_first(task, PIDTYPE_TGID);
 		pando_kin_stop_meet(task, stub, r->changed);
 		if (!r->keep_terminal)
 			take_terminal(task, stub);
-		give_to(stub, reaper);
+		give_to(stub, pando_ns()->child_reaper);
 	} else if (r->ppid) {
-		parent = process(r->ppid);
-		if (!parent || is_dead(parent) || parent->exit_state)
-			parent = reaper;
-		give_to(task, parent);
+		give_to_number(task, r->ppid);
 		if (pando_stub_is(task))
 			no_pdeath(task);
 	}

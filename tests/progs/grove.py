@@ -193,6 +193,21 @@ class Grove:
                 out += self.subtree(c)
         return out
 
+    def beyond(self, p):
+        """Those there whose parents are elsewhere: they go along where a stub leads to them."""
+        near, todo, out = self.subtree(p), [p], []
+        while todo:
+            kids = self.children(todo.pop().pid)
+            out += [c for c in kids if c.node == p.node and c not in near]
+            todo += kids
+        return out
+
+    def where_is(self, p):
+        if p.status is not None:
+            return self.procs[p.parent].node if p.parent in self.procs else self.node
+        return subprocess.run(["cluster-ps", "--no-headers", "-o", "node", "-p", str(p.pid)],
+                              stdout=subprocess.PIPE, text=True).stdout.strip()
+
     def move(self, p):
         node = self.random.choice([n for n in self.nodes if n != p.node])
         words = "%d moves from %s to %s" % (p.pid, p.node, node)
@@ -203,8 +218,11 @@ class Grove:
         self.steps.pop()
         if said["result"] == "moved":
             self.moved += 1
+            beyond = self.beyond(p)
             for q in self.subtree(p):
                 q.node = node
+            for q in beyond:
+                q.node = self.where_is(q)
             return words
         if said["result"] not in ("failed", "refused") or "killed" in said.get("reason", ""):
             raise Wrong("%s: %s" % (words, said))
