@@ -250,9 +250,13 @@ static int place(void *arg)
 	if (r->sid)
 		session = find_pid_ns(r->sid, pando_ns()) ?: session;
 	if (stub) {
-		take_parent(task, stub);
-		/* it was there for a child's sake alone, of another group or session */
-		if (is_orphan(task) && r->ppid)
+		/*
+		 * An orphan was there for a child's sake alone, of another group or
+		 * session; who came with its parent has that already.
+		 */
+		if (!is_orphan(stub))
+			take_parent(task, stub);
+		else if (r->ppid)
 			give_to_number(task, r->ppid);
 		take_children(task, stub);
 		come_first(task, PIDTYPE_PID);
