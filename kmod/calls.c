@@ -261,6 +261,16 @@ bool pando_call_is_unsettled(u32 pid)
 	       pando_locate_is_settled(task_tgid_nr_ns(current, pando_ns()));
 }
 
+/*
+ * A mover, or criu, means what it builds here, or what is left of it: when it gives up it
+ * kills by number. The process is elsewhere, and not theirs to touch.
+ */
+static bool is_being_built(u32 pid)
+{
+	return pando_ns_is_local(current) &&
+	       (pando_locate_is_reserved(pid) || pando_stub_has(pid));
+}
+
 /* There is no such process here. */
 static noinline long elsewhere(pando_syscall_t original,
 			       const struct pando_call_row *row,
@@ -275,7 +285,7 @@ static noinline long elsewhere(pando_syscall_t original,
 		return -ESRCH;
 	pando_call_args(regs, compat, args);
 	pid = target(row, args);
-	if (!pid)
+	if (!pid || is_being_built(pid))
 		return -ESRCH;
 	/* it may come home while we look for it, and leave again */
 	do {

@@ -115,7 +115,28 @@ no_room() {
 	check "$2: nothing is left of the move" wait_for 60 quiet
 	whole_at 1 "$2"
 }
-default='7 11 12 28 29 92 96 98 99 100 102 106 107'
+# shellcheck disable=SC2329 # by moment
+take_away() { on 2 'rm -rf /tmp/both'; }
+# a tree that cannot be rebuilt: who gives that up means what it has made so far
+given_up() {
+	local tree members i
+	for i in 1 2; do on $i 'mkdir -p /tmp/both'; done
+	tree=$(start 1 'bash -c "cd /tmp/both; for i in 1 2 3 4 5 6 7; do sleep 1000 & done; wait"')
+	# shellcheck disable=SC2329 # by wait_for
+	all_of_it() { [ "$(in_cluster 1 "ps --no-headers -o pid -g $tree" | wc -l)" = 8 ]; }
+	check 'a tree of eight' wait_for 20 all_of_it
+	members=$(in_cluster 1 "ps --no-headers -o pid,stat -g $tree")
+	for i in 1 2 3; do
+		pid=$tree moment 24 2 0 "no directory, time $i" take_away
+		check "no directory, time $i: it says so" grep -q 'cannot rebuild' "$out"
+		check "no directory, time $i: nothing is left of the move" wait_for 60 quiet
+		is "$(in_cluster 1 "ps --no-headers -o pid,stat -g $tree")" "$members" \
+			"no directory, time $i: all of the tree live"
+		on 2 'mkdir -p /tmp/both'
+	done
+	in_cluster 1 "kill -KILL -- -$tree"
+}
+default='7 11 12 28 29 92 96 98 99 100 102 106 107 108'
 wanted() { [[ ${PANDO_FAULTS:=$default} = all || " $PANDO_FAULTS " == *" $1 "* ]]; }
 
 begin 8 200 50
@@ -195,6 +216,7 @@ if wanted 107; then
 	moment 28 2 2 'its memory is to come, and criu killed where it is' kill_criu 1
 	lazy=
 fi
+wanted 108 && given_up
 wanted 102 && no_room 2 'the disk of the target is full'
 wanted 103 && no_room 1 'the disk of the source is full'
 
