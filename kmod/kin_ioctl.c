@@ -45,7 +45,7 @@ static long ask(struct pando_kin __user *user)
 		return -EFAULT;
 	task = pando_ns_get_process(kin.pid);
 	if (!task)
-		return -ESRCH;
+		return pando_ns_has_number(kin.pid) ? -EOWNERDEAD : -ESRCH;
 	kin = (struct pando_kin){ .pid = kin.pid,
 				  .where = pando_nodes_self() };
 	if (pando_stub_stands(kin.pid)) {

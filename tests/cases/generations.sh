@@ -41,6 +41,10 @@ nowhere() { # PID
 	return 0
 }
 # shellcheck disable=SC2329,SC2317 # by wait_for
+is_nobody() { # NODE PID
+	in_cluster "$1" "kill -0 $2" 2>&1 | grep -q 'No such process'
+}
+# shellcheck disable=SC2329,SC2317 # by wait_for
 no_stubs() { [ -z "$(for n in 1 2 3; do on "$n" 'cat /sys/kernel/debug/pando/stubs'; done)" ]; }
 
 generations() { # A, and B its child
@@ -86,4 +90,38 @@ for pid in "$A" "$B" "$C"; do
 	check "$pid is gone" wait_for 20 nowhere "$pid"
 done
 check 'no stub is left' wait_for 30 no_stubs
+
+# --- the leader of a group has ended away from home, and the group is there
+on 1 'rm -f /shared/generations'
+A=$(start 1 "/usr/libexec/pando-test/generations.py /shared/generations")
+wait_for 20 on 1 '[ -e /shared/generations ]'
+begets "$A" USR1
+B=$child
+move "$A" 2
+in_cluster 2 "kill -TERM $A"
+for n in 1 2 3; do
+	check "the leader is nobody, seen from node$n" wait_for 20 is_nobody "$n" "$A"
+	is "$(in_cluster "$n" "ps --no-headers -o pgid -p $B" | xargs)" "$A" \
+		"its group is there, seen from node$n"
+done
+check 'and can be signalled' in_cluster 3 "kill -KILL -- -$A"
+check "$B is gone" wait_for 20 nowhere "$B"
+
+# --- with its child, to that one's child, which leads a session, or a group
+for signal in HUP USR2; do
+	generations
+	begets "$B" "$signal"
+	C=$child
+	move "$C" 2
+	move "$A" 2
+	seen "$B" "$A" S "$signal: who went along has its parent"
+	seen "$C" "$B" S "$signal: and so has its child, which was there"
+	in_cluster 3 "kill -TERM $B"
+	seen "$B" "$A" Z "$signal: it has ended, and nobody has waited for it"
+	in_cluster 1 "kill -KILL $A $C"
+	for pid in "$A" "$B" "$C"; do
+		check "$pid is gone" wait_for 20 nowhere "$pid"
+	done
+	check 'no stub is left' wait_for 30 no_stubs
+done
 done_testing

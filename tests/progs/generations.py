@@ -1,13 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """generations.py FILE: makes FILE when it is ready. On SIGUSR1 it has a child, which does
-the same, and on SIGHUP one that leads a session; it waits for none. SIGTERM ends it with
-status 42."""
+the same, on SIGHUP one that leads a session, and on SIGUSR2 one that leads a group; it
+waits for none. SIGTERM ends it with status 42."""
 import os
 import signal
 import sys
 
-WANTED = {signal.SIGUSR1, signal.SIGHUP, signal.SIGTERM}
+WANTED = {signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGTERM}
 
 
 def main():
@@ -22,6 +22,8 @@ def main():
             continue
         if got == signal.SIGHUP:
             os.setsid()
+        elif got == signal.SIGUSR2:
+            os.setpgid(0, 0)
 
 
 main()

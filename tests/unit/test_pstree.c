@@ -96,6 +96,59 @@ TEST(what_is_not_becomes_crius)
 	free(new);
 }
 
+/* 60003 leads a session that is in use; 60004 is of it, and 60005 of a group in it. */
+TEST(what_is_not_is_its_parents)
+{
+	uint32_t limit = 60001;
+	uint8_t want[4096];
+	bool changed = false;
+	size_t n, wanted;
+	uint8_t *new;
+
+	start();
+	process(60001, 1, 60001, 60001);
+	process(60003, 60001, 60001, 60001);
+	process(60004, 60003, 60001, 60001);
+	process(9, 60003, 9, 60001);
+	process(8, 60004, 8, 8);
+	process(60006, 8, 8, 8);
+	wanted = len;
+	memcpy(want, image, len);
+	start();
+	process(60001, 1, 60001, 60001);
+	process(60003, 60001, 60003, 60003);
+	process(60004, 60003, 60003, 60003);
+	process(9, 60003, 9, 60003);
+	process(8, 60004, 8, 8);
+	process(60006, 8, 60006, 60006);
+	new = pstree_adopt(image, len, &n, above, &limit, &changed);
+	CHECK(new && changed);
+	CHECK_EQ(n, wanted);
+	CHECK(new && n == wanted && !memcmp(new, want, n));
+	free(new);
+}
+
+TEST(a_number_may_grow)
+{
+	uint32_t limit = 0xf0000000;
+	bool changed = false;
+	uint8_t want[4096];
+	size_t n, wanted;
+	uint8_t *new;
+
+	start();
+	process(0xf0000000, 1, 0xf0000000, 0xf0000000);
+	process(5, 0xf0000000, 0xf0000000, 0xf0000000);
+	wanted = len;
+	memcpy(want, image, len);
+	start();
+	process(0xf0000000, 1, 0xf0000000, 0xf0000000);
+	process(5, 0xf0000000, 0xf0000001, 0xf0000001);
+	new = pstree_adopt(image, len, &n, above, &limit, &changed);
+	CHECK(new && changed && n == wanted && !memcmp(new, want, n));
+	free(new);
+}
+
 TEST(garbage_is_refused)
 {
 	uint32_t limit = 0;
@@ -124,4 +177,4 @@ TEST(garbage_is_refused)
 }
 
 TAP_MAIN(T(what_is_in_the_tree_stays), T(what_is_not_becomes_crius),
-	 T(garbage_is_refused))
+	 T(what_is_not_is_its_parents), T(a_number_may_grow), T(garbage_is_refused))

@@ -539,14 +539,19 @@ int kin_make(struct move *m, struct kin *k)
 	return ret < 0 ? ret : 0;
 }
 
-enum presence { ABSENT, STUB, HERE };
+enum presence {
+	ABSENT,
+	NAME,		/* a group or session here has its number */
+	STUB,
+	HERE,
+};
 
 static enum presence presence(int dev, uint32_t pid)
 {
 	struct pando_kin ask = { .pid = pid };
 
 	if (ioctl(dev, PANDO_IOC_KIN, &ask))
-		return ABSENT;
+		return errno == EOWNERDEAD ? NAME : ABSENT;
 	return ask.flags & PANDO_KIN_STUB ? STUB : HERE;
 }
 
@@ -574,8 +579,8 @@ static void place_child(struct kin *k, const struct kin_task *t)
 }
 
 /*
- * A leader that comes home finds its group and session in use already, and so does what
- * stands for one that is here.
+ * A leader that comes to members of its group or session finds them in use already, and
+ * so does what stands for one that is here.
  */
 static bool is_foreign(void *arg, uint32_t id)
 {
@@ -595,9 +600,11 @@ int kin_adopt(struct move *m, struct kin *k, bool *shell_job)
 
 	*shell_job = false;
 	/* once: a stub that nobody needs any more may go while we look */
-	for (size_t i = 0; i < k->n; i++)
-		k->task[i].foreign = k->task[i].copy ||
-				     presence(k->dev, k->task[i].pid) == STUB;
+	for (size_t i = 0; i < k->n; i++) {
+		enum presence p = presence(k->dev, k->task[i].pid);
+
+		k->task[i].foreign = k->task[i].copy || p == STUB || p == NAME;
+	}
 	fd = openat(m->dir, name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) || st.st_size > PSTREE_MAX) {
 		if (fd >= 0)
@@ -669,7 +676,7 @@ void kin_place(struct move *m, struct kin *k, int tty)
 			p.sid = t->sid;
 
 		if (!i)
-			p.ppid = k->ppid ? k->ppid : 1;
+			p.ppid = k->ppid >= PANDO_LOCAL_PIDS ? k->ppid : 1;
 		if (!i && k->parked)
 			p.kin.holders[m->start->peer_node / 64] |=
 				1ull << (m->start->peer_node % 64);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A pstree image is two magic numbers and then messages with a u32 length
- * before each, one a process. Of it we change the process group (field 3) and
- * the session (4); all else is copied as it is. As in pagemap.c the encoding
- * is public and small.
+ * before each, one a process, its parent's before it. Of it we change the
+ * process group and the session; all else is copied as it is. As in pagemap.c
+ * the encoding is public and small.
  */
 #include <endian.h>
 #include <stdlib.h>
@@ -13,93 +13,154 @@
 #include "pstree.h"
 
 #define MAGIC_PSTREE	0x50273030u
-#define FIELD_PGID	3
-#define FIELD_SID	4
 #define ADOPTED		1	/* nobody in the tree, so criu's own */
+#define GROWS		3	/* at most so many times: a number of one byte has five */
 
-struct out {
-	uint8_t *data;
-	size_t len;
+enum field { PID = 1, PPID, PGID, SID, FIELDS };
+
+struct process {
+	uint32_t id[FIELDS];
 };
 
-static void put(struct out *o, const void *data, size_t len)
+struct adopting {
+	bool (*foreign)(void *arg, uint32_t id);
+	void *arg;
+	uint8_t *data;		/* what becomes of it */
+	size_t len;
+	struct process *seen;
+	size_t n;
+};
+
+static void put(struct adopting *a, const void *data, size_t len)
 {
-	memcpy(o->data + o->len, data, len);
-	o->len += len;
+	memcpy(a->data + a->len, data, len);
+	a->len += len;
 }
 
-/* Copies one message; a changed number takes less room, never more. */
-static bool entry(struct out *o, const uint8_t *p, const uint8_t *end,
-		  bool (*foreign)(void *arg, uint32_t id), void *arg,
-		  bool *changed)
+static void put_varint(struct adopting *a, uint32_t v)
 {
-	static const uint8_t adopted = ADOPTED;
+	do {
+		uint8_t b = (v & 127) | (v > 127 ? 128 : 0);
 
+		put(a, &b, 1);
+		v >>= 7;
+	} while (v);
+}
+
+/* One field at *@p, which moves behind it: its number, and its value where it is one. */
+static bool field(const uint8_t **p, const uint8_t *end, uint64_t *tag, uint64_t *v)
+{
+	if (!image_varint(p, end, tag) || !image_varint(p, end, v))
+		return false;
+	if ((*tag & 7) == 2) {
+		if (*v > (uint64_t)(end - *p))
+			return false;
+		*p += *v;
+		return true;
+	}
+	return !(*tag & 7);
+}
+
+static bool parse(const uint8_t *p, const uint8_t *end, struct process *t)
+{
+	uint64_t tag, v;
+
+	memset(t, 0, sizeof(*t));
+	while (p < end) {
+		if (!field(&p, end, &tag, &v))
+			return false;
+		if (tag & 7 || tag >> 3 >= FIELDS)
+			continue;
+		if (v > UINT32_MAX)
+			return false;
+		t->id[tag >> 3] = v;
+	}
+	return true;
+}
+
+/* Its parent's session is at hand, and so is the group of a session's leader. */
+static bool adopt(const struct adopting *a, struct process *t)
+{
+	const uint32_t pgid = t->id[PGID], sid = t->id[SID];
+	uint32_t parents = ADOPTED;
+
+	for (size_t i = a->n; i-- > 0;) {
+		if (a->seen[i].id[PID] != t->id[PPID])
+			continue;
+		parents = a->seen[i].id[SID];
+		break;
+	}
+	if (sid && a->foreign(a->arg, sid))
+		t->id[SID] = parents;
+	if (pgid && a->foreign(a->arg, pgid))
+		t->id[PGID] = t->id[SID];
+	return pgid != t->id[PGID] || sid != t->id[SID];
+}
+
+/* Copies one message. */
+static void copy(struct adopting *a, const uint8_t *p, const uint8_t *end,
+		 const struct process *t)
+{
+	size_t head = a->len;
+	uint32_t size;
+
+	a->len += sizeof(size);
 	while (p < end) {
 		const uint8_t *at = p, *value;
 		uint64_t tag, v;
 
-		if (!image_varint(&p, end, &tag))
-			return false;
+		image_varint(&p, end, &tag);
 		value = p;
-		switch (tag & 7) {
-		case 0:
-			if (!image_varint(&p, end, &v))
-				return false;
-			break;
-		case 2:
-			if (!image_varint(&p, end, &v) || v > (uint64_t)(end - p))
-				return false;
-			p += v;
-			break;
-		default:
-			return false;
-		}
-		if ((tag == FIELD_PGID << 3 || tag == FIELD_SID << 3) &&
-		    foreign(arg, v)) {
-			put(o, at, value - at);
-			put(o, &adopted, 1);
-			*changed = true;
+		p = at;
+		field(&p, end, &tag, &v);
+		if (tag == PGID << 3 || tag == SID << 3) {
+			put(a, at, value - at);
+			put_varint(a, t->id[tag >> 3]);
 		} else {
-			put(o, at, p - at);
+			put(a, at, p - at);
 		}
 	}
-	return true;
+	size = htole32(a->len - head - sizeof(size));
+	memcpy(a->data + head, &size, sizeof(size));
 }
 
 uint8_t *pstree_adopt(const uint8_t *image, size_t len, size_t *new_len,
 		      bool (*foreign)(void *arg, uint32_t id), void *arg,
 		      bool *changed)
 {
-	struct out o = { .data = malloc(len) };
+	struct adopting a = { .foreign = foreign, .arg = arg };
 	size_t at = 8;
 
 	*changed = false;
-	if (!o.data || len < 8 || image_u32(image) != IMAGE_MAGIC ||
+	if (len < 8 || image_u32(image) != IMAGE_MAGIC ||
 	    image_u32(image + 4) != MAGIC_PSTREE)
+		return NULL;
+	a.data = malloc(len * GROWS);
+	a.seen = calloc(len / 4, sizeof(*a.seen));
+	if (!a.data || !a.seen)
 		goto bad;
-	put(&o, image, 8);
+	put(&a, image, 8);
 	while (at < len) {
-		size_t head = o.len;
+		struct process *t = &a.seen[a.n];
 		uint32_t size;
 
 		if (len - at < 4)
 			goto bad;
 		size = image_u32(image + at);
 		at += 4;
-		if (size > len - at)
+		if (size > len - at ||
+		    !parse(image + at, image + at + size, t))
 			goto bad;
-		o.len += 4;
-		if (!entry(&o, image + at, image + at + size, foreign, arg,
-			   changed))
-			goto bad;
-		size = htole32(o.len - head - 4);
-		memcpy(o.data + head, &size, sizeof(size));
-		at += image_u32(image + at - 4);
+		*changed |= adopt(&a, t);
+		copy(&a, image + at, image + at + size, t);
+		a.n++;
+		at += size;
 	}
-	*new_len = o.len;
-	return o.data;
+	free(a.seen);
+	*new_len = a.len;
+	return a.data;
 bad:
-	free(o.data);
+	free(a.seen);
+	free(a.data);
 	return NULL;
 }

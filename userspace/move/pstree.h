@@ -8,10 +8,11 @@
 #include <stdint.h>
 
 /*
- * Puts every group and session for which @foreign says so into those that criu
- * itself is in when it restores (with shell_job): it makes none of them then,
- * and where they belong is set afterwards. Returns the new image (free) and its
- * length, *@changed; NULL for what is no pstree image.
+ * Where @foreign says that a group or session is not the tree's to make, whoever
+ * belongs to it is in its parent's session instead, and in the group of that one's
+ * leader; the root in those that criu itself is in when it restores (with shell_job).
+ * Where they belong is set afterwards. Returns the new image (free) and its length,
+ * *@changed; NULL for what is no pstree image.
  */
 uint8_t *pstree_adopt(const uint8_t *image, size_t len, size_t *new_len,
 		      bool (*foreign)(void *arg, uint32_t id), void *arg,

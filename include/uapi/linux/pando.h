@@ -342,7 +342,8 @@ struct pando_stop {
 };
 
 /*
- * KIN: asks.
+ * KIN: asks. -ESRCH: no such process; -EOWNERDEAD: none, but a group or session here has
+ *   its number.
  * CLAIM: -EALREADY: there is a stub, and it stays until KEEP or the descriptor is
  *   closed; -EBUSY: one does not end; -EEXIST: the process itself is here. One
  *   that TRAVELS may meet it: then the result is 1, and JOIN, once it was
