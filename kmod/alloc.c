@@ -225,8 +225,16 @@ static int free_unused(void *arg)
 	for (type = 0; type < PIDTYPE_MAX; type++)
 		if (!hlist_empty(&pid->tasks[type]))
 			return 0;
-	pando_hook_original(hook_free_pid)(pid);
+	/* whoever had it could not end it as it should be */
+	hook_free_pid(pid);
 	return 0;
+}
+
+/* Nobody is to be made of that number: it has come, or its move was called off. */
+static bool is_settled(u32 nr)
+{
+	return (!pando_locate_is_reserved(nr) || pando_locate_is_cancelled(nr)) &&
+	       !pando_stub_may_make(nr);
 }
 
 void pando_alloc_unshare(u32 nr)
@@ -238,9 +246,7 @@ void pando_alloc_unshare(u32 nr)
 		return;
 	spin_lock_irq(&shares_lock);
 	list_for_each_entry_safe(sh, next, &shares, list)
-		if (nr ? sh->nr == nr :
-		    !pando_locate_is_reserved(sh->nr) &&
-		    !pando_stub_may_make(sh->nr))
+		if (nr ? sh->nr == nr : is_settled(sh->nr))
 			list_move(&sh->list, &done);
 	spin_unlock_irq(&shares_lock);
 	list_for_each_entry_safe(sh, next, &done, list) {

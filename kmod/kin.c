@@ -610,6 +610,7 @@ static int handle_hold(struct pando_rpc_req *req)
 	const struct pando_wire_kin_hold *msg = req->data;
 	struct pando_wire_kin_hold_reply *reply = req->reply;
 	u32 pid = le32_to_cpu(msg->pid);
+	int err;
 
 	*reply = (struct pando_wire_kin_hold_reply){
 		.node = cpu_to_le16(pando_nodes_self()),
@@ -621,7 +622,9 @@ static int handle_hold(struct pando_rpc_req *req)
 	}
 	if (!pando_ns_has_pid(pid))
 		return pando_locate_miss(pid);
-	return pando_kin_tell(pid, req->node);
+	err = pando_kin_tell(pid, req->node);
+	/* that it is not here, so that its home had to be asked, would be another answer */
+	return err == -ESRCH ? -EOWNERDEAD : err;
 }
 
 /* --- life ---------------------------------------------------------------------------------- */

@@ -262,6 +262,19 @@ bool pando_locate_is_reserved(u32 pid)
 	return pando_locate_is_kind(pid, PANDO_DIR_RESERVED);
 }
 
+bool pando_locate_is_cancelled(u32 pid)
+{
+	const struct pando_dir_entry *e;
+	unsigned long flags;
+	bool is;
+
+	spin_lock_irqsave(&pando_locate_lock, flags);
+	e = pando_dir_find(&pando_locate_dir, pid, PANDO_DIR_RESERVED);
+	is = e && !e->tag;
+	spin_unlock_irqrestore(&pando_locate_lock, flags);
+	return is;
+}
+
 bool pando_locate_is_leaving(u32 pid)
 {
 	return pando_locate_is_kind(pid, PANDO_DIR_LEAVING);
@@ -309,12 +322,24 @@ EXPORT_SYMBOL_GPL(pando_locate_chain_unregister);
 
 /* --- asking ------------------------------------------------------------------ */
 
-/* Of one that has left nobody is told any more: its home knows better. 0: no stub. */
+/*
+ * Of one that has left nobody is told any more: its home knows better. Nor does one that
+ * was thought to be here say where it is. 0: no stub.
+ */
 static u16 stub_where(u32 pid)
 {
-	if (pando_stub_has_left(pid) && pando_locate_home(pid) == pando_nodes_self())
+	u16 self = pando_nodes_self(), where = pando_stub_where(pid);
+
+	if (pando_stub_has_left(pid) && pando_locate_home(pid) == self)
 		return 0;
-	return pando_stub_where(pid);
+	return where == self ? 0 : where;
+}
+
+/* It came here, has ended and was waited for: a group or a session has its number. */
+static bool is_just_a_name(u32 pid)
+{
+	return pando_locate_has_arrived(pid) && pando_ns_has_number(pid) &&
+	       !pando_ns_has_process(pid) && pando_locate_is_settled(pid);
 }
 
 /* Where this node believes the PID lives: 0 if nobody can have it. */
@@ -378,7 +403,8 @@ static bool may_be_found(u32 pid)
  *
  * Return: -EREMCHG when this node knows where it went; -EBUSY when it is about
  * to arrive, and may have left already where it comes from, or when another
- * may yet say that it is there; else -ESRCH.
+ * may yet say that it is there; -EOWNERDEAD: it has ended here, whatever its home
+ * says; else -ESRCH.
  */
 int pando_locate_miss(u32 pid)
 {
@@ -390,6 +416,8 @@ int pando_locate_miss(u32 pid)
 	/* here, and so is for a moment a stub of it; or it has come since it was looked for */
 	if (pando_stub_is_copy(pid) || pando_stub_is_home(pid) || pando_ns_has_pid(pid))
 		return -EBUSY;
+	if (is_just_a_name(pid))
+		return -EOWNERDEAD;
 	spin_lock_irq(&pando_locate_lock);
 	e = pando_dir_find(&pando_locate_dir, pid, PANDO_DIR_AWAY);
 	if (!e)
@@ -489,7 +517,7 @@ static int walk(u32 pid, enum pando_msg type, const struct kvec *vec, int nvec,
 	for (hops = 0; hops < MAX_HOPS; hops++) {
 		if (!node || node == self) {
 			*here = pando_ns_has_pid(pid);
-			if (!*here && pando_kin_is_ending(pid))
+			if (!*here && (pando_kin_is_ending(pid) || is_just_a_name(pid)))
 				return -ESRCH;
 			/* another has it here: one of us has not heard yet */
 			if (!*here && (is_coming(pid) || (node && hops)))
@@ -516,7 +544,7 @@ static int walk(u32 pid, enum pando_msg type, const struct kvec *vec, int nvec,
 							lost_sight(pid, home, first);
 			node = home;
 		} else {
-			return err == -EHOSTDOWN ? -ESRCH : err;
+			return err == -EHOSTDOWN || err == -EOWNERDEAD ? -ESRCH : err;
 		}
 	}
 	return -EBUSY;
@@ -525,7 +553,8 @@ static int walk(u32 pid, enum pando_msg type, const struct kvec *vec, int nvec,
 /**
  * pando_locate_call - ask the node where a PID lives
  * @pid: global PID
- * @type: message type, its handler answers pando_locate_miss() for strangers
+ * @type: message type, its handler answers pando_locate_miss() for strangers, and
+ *	-EOWNERDEAD for one that has ended there and has not been waited for
  * @vec: request in @nvec pieces
  * @nvec: their number
  * @reply: buffer for the reply's payload

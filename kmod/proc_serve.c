@@ -217,7 +217,8 @@ int pando_serving_begin(struct serving *s, const struct pando_rpc_req *req)
 	}
 	wanted = pando_proc_get_start(s->w);
 	if (wanted && wanted != s->start) {
-		err = -ESRCH;
+		/* another has its number now */
+		err = -EOWNERDEAD;
 		goto out_pid;
 	}
 

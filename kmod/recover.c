@@ -21,6 +21,7 @@
 #include "rpc.h"
 
 #define BATCH	512	/* PIDs in one message */
+#define TRIES	3	/* each as long as a call waits; who is silent for longer is expelled */
 
 /*
  * The members, as recovery and the directory need them; under
@@ -65,6 +66,9 @@ bool pando_recover_heard_all(void)
  */
 static bool is_unconfirmed(struct pando_dir_entry *e, void *unused)
 {
+	/* pinned: by us, until all were told of its end */
+	if (e->node == pando_nodes_self())
+		return false;
 	return !view.incarnation[e->node] || !e->mark;
 }
 
@@ -145,6 +149,16 @@ static u32 report_collect(u16 home, u32 *nr, struct report *r)
 	return n;
 }
 
+/* Told while the report was on its way, their end was news of the past there. */
+static void report_ended(const struct report *r, u32 n)
+{
+	u32 i;
+
+	for (i = 0; i < n; i++)
+		if (!pando_ns_has_number(le32_to_cpu(r->pid[i])))
+			pando_recover_gone(le32_to_cpu(r->pid[i]));
+}
+
 static int report_to(u16 home, u64 epoch, struct report *r)
 {
 	u32 nr = PANDO_LOCAL_PIDS, n;
@@ -156,6 +170,7 @@ static int report_to(u16 home, u64 epoch, struct report *r)
 			return -EINTR;
 		n = report_collect(home, &nr, r);
 		err = report_send(home, epoch, r, n);
+		report_ended(r, n);
 	} while (!err && n);
 	return err;
 }
@@ -239,6 +254,16 @@ struct gone {
 
 static LLIST_HEAD(gone_list);
 
+static int tell(u16 home, enum pando_msg type, const struct kvec *vec, int nvec)
+{
+	int tries = 0, err;
+
+	do
+		err = pando_rpc_call(home, type, vec, nvec, NULL, 0, NULL);
+	while ((err == -ETIMEDOUT || err == -EAGAIN) && ++tries < TRIES);
+	return err;
+}
+
 static void tell_gone(u16 home, const u32 *pids, u32 n)
 {
 	struct pando_wire_gone head = { .count = cpu_to_le32(n) };
@@ -251,10 +276,9 @@ static void tell_gone(u16 home, const u32 *pids, u32 n)
 		return;	/* the next recovery's report tells the home */
 	for (i = 0; i < n; i++)
 		list[i] = cpu_to_le32(pids[i]);
-	err = pando_rpc_call(home, PANDO_MSG_GONE,
-			     (struct kvec[]){ { &head, sizeof(head) },
-					      { list, n * sizeof(*list) } },
-			     2, NULL, 0, NULL);
+	err = tell(home, PANDO_MSG_GONE,
+		   (struct kvec[]){ { &head, sizeof(head) },
+				    { list, n * sizeof(*list) } }, 2);
 	if (err)
 		pr_debug("pando: node %u was not told of %u ended guests: %d\n",
 			 home, n, err);
@@ -350,9 +374,8 @@ void pando_recover_left(u32 pid)
 		pando_dir_clear(&pando_locate_dir, pid, PANDO_DIR_AWAY);
 		spin_unlock_irq(&pando_locate_lock);
 	} else if (home) {
-		err = pando_rpc_call(home, PANDO_MSG_KIN_LEFT,
-				     &(struct kvec){ &msg, sizeof(msg) }, 1,
-				     NULL, 0, NULL);
+		err = tell(home, PANDO_MSG_KIN_LEFT,
+			   &(struct kvec){ &msg, sizeof(msg) }, 1);
 	}
 	/* the next view's report says it again */
 	if (err)

@@ -155,7 +155,12 @@ bool pando_stub_exit(u32 pid, const struct pando_wire_kin_event *ev)
 
 	mutex_lock(&pando_stub_act);
 	s = standing(pid);
-	keeps = s ? has_parent(s) : postpone(pid, ev);
+	keeps = s && has_parent(s);
+	/* where its parent comes from says that it is there, and end_pending() the next */
+	if (!s && postpone(pid, ev)) {
+		mutex_unlock(&pando_stub_act);
+		return true;
+	}
 	mutex_unlock(&pando_stub_act);
 	/* another node is told, and nobody else waits for that */
 	if (keeps)

@@ -266,23 +266,30 @@ out:
 	return err;
 }
 
-/* How their processes ended while they were on their way. */
-static void end_pending(void)
+/* One that stands, and whose process ended while it was on its way: how; to be freed. */
+static struct pando_wire_kin_event *take_pending(void)
 {
-	struct pando_wire_kin_event *ev;
+	struct pando_wire_kin_event *ev = NULL;
 	struct pando_stub **all;
 	u32 n, i;
 
 	mutex_lock(&pando_stub_act);
 	all = pando_stub_collect(&n);
-	for (i = 0; i < n; i++) {
-		ev = all[i]->pending;
-		if (!ev)
-			continue;
-		pando_stub_end_as(all[i], ev);
-	}
+	for (i = 0; i < n && !ev; i++)
+		swap(ev, all[i]->pending);
 	kvfree(all);
 	mutex_unlock(&pando_stub_act);
+	return ev;
+}
+
+static void end_pending(void)
+{
+	struct pando_wire_kin_event *ev;
+
+	while ((ev = take_pending())) {
+		pando_stub_exit(le32_to_cpu(ev->pid), ev);
+		kfree(ev);
+	}
 }
 
 void pando_stub_keep(struct file *owner)
@@ -394,8 +401,6 @@ void pando_stub_drop(struct file *owner)
 		}
 		pid = s->pid;
 		travels = s->travels && !s->original;
-		if (s->pending)
-			pando_recover_gone(pid);
 		if (s->state == PANDO_STUB_BOUND && pando_stub_is_pinned(pid)) {
 			spin_lock_irq(&pando_stub_lock);
 			s->state = PANDO_STUB_STANDS;
