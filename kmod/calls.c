@@ -23,6 +23,7 @@
 #include "locate.h"
 #include "node.h"
 #include "ns.h"
+#include "occasion.h"
 #include "rpc.h"
 #include "serve.h"
 #include "stub.h"
@@ -62,6 +63,15 @@ static long result(struct pando_call_out *out, int err, size_t len)
 	return (s64)le64_to_cpu(out->reply.head.ret);
 }
 
+/* A signal to many that one is sent by its number: has it not got it, is it still of them? */
+static bool is_wanted(const struct pando_wire_call *msg)
+{
+	u32 pid = le32_to_cpu(msg->pid), group = le32_to_cpu(msg->group);
+
+	return (!group || pando_kin_is_of(pid, group)) &&
+	       pando_occasion_is_first(pid, le64_to_cpu(msg->occasion));
+}
+
 static long send(struct pando_call_out *out, u32 pid, __le32 *groups,
 		 bool *here)
 {
@@ -74,9 +84,46 @@ static long send(struct pando_call_out *out, u32 pid, __le32 *groups,
 	return result(out, err, len);
 }
 
+static long send_here(const struct pando_wire_call *msg)
+{
+	struct pando_occasion o;
+	long ret;
+
+	pando_occasion_begin(&o, le64_to_cpu(msg->occasion));
+	ret = pando_call_original(PANDO_CALL_KILL, le32_to_cpu(msg->pid),
+				  le64_to_cpu(msg->arg[0]), 0, 0);
+	pando_occasion_end(&o);
+	return ret;
+}
+
+/* Those that have left meanwhile, each where it is now. */
+static long send_lefts(const struct pando_call_row *row, struct pando_call_out *out,
+		       __le32 *groups, const struct pando_lefts *lefts, long ret)
+{
+	u32 self = task_tgid_nr_ns(current, pando_ns()), pid, i;
+	bool here;
+	long r;
+
+	out->msg.group = out->msg.pid;
+	out->msg.whom = cpu_to_le32(PANDO_WHOM_ONE);
+	for (i = 0; i < lefts->n; i++) {
+		pid = le32_to_cpu(lefts->pid[i]);
+		/* "everybody" is everybody else */
+		if (pid == self && !out->msg.group)
+			continue;
+		out->msg.pid = lefts->pid[i];
+		r = send(out, pid, groups, &here);
+		if (here)
+			r = is_wanted(&out->msg) ? send_here(&out->msg) : 0;
+		ret = row->merge(ret, r);
+	}
+	return ret;
+}
+
 /* The same call on every other member; @ret: what it gave here. */
 static long send_all(const struct pando_call_row *row,
-		     struct pando_call_out *out, __le32 *groups, long ret)
+		     struct pando_call_out *out, __le32 *groups, struct pando_lefts *lefts,
+		     long ret)
 {
 	u16 *ids = kmalloc_array(PANDO_NODE_MAX, sizeof(*ids), GFP_KERNEL);
 	struct kvec vec[3];
@@ -90,7 +137,10 @@ static long send_all(const struct pando_call_row *row,
 	for (i = 0; i < k; i++) {
 		err = pando_rpc_call(ids[i], PANDO_MSG_CALL, vec, n,
 				     &out->reply, sizeof(out->reply), &len);
+		out->reply_len = 0;
 		ret = row->merge(ret, result(out, err, len));
+		if (row->call == PANDO_CALL_KILL)
+			pando_lefts_add(lefts, (__le32 *)out->reply.data, out->reply_len);
 		if (err == -EINTR)
 			break;
 	}
@@ -217,11 +267,27 @@ static long many_here(const struct pando_call_row *row,
 {
 	struct pando_call_in in = { .msg = &out->msg };
 
-	if (row->call == PANDO_CALL_KILL ||
-	    (whom == PANDO_WHOM_USER ? id == (u32)-1 :
+	if ((whom == PANDO_WHOM_USER ? id == (u32)-1 :
 	     id < PANDO_LOCAL_PIDS || !pando_stub_any()))
 		return original(regs);
 	return pando_call_each(row, &in);
+}
+
+/*
+ * A signal to those of a group, or to all, who run here. One that is about to come was not
+ * signalled, whatever the kernel says.
+ */
+static long signal_here(const struct pando_wire_call *msg, const struct pt_regs *regs,
+			pando_syscall_t original, bool *others)
+{
+	struct pando_occasion o;
+	long ret;
+
+	pando_occasion_begin(&o, le64_to_cpu(msg->occasion));
+	ret = original(regs);
+	pando_occasion_end(&o);
+	*others = o.passed_over;
+	return ret;
 }
 
 /* kill() on a group, or on all; priorities of a group, or of a user. */
@@ -233,22 +299,37 @@ static noinline long many(pando_syscall_t original, enum pando_call call,
 	u64 args[PANDO_CALL_ARGS];
 	struct pando_call_out *out;
 	__le32 *groups;
+	struct pando_lefts *lefts;
+	bool others = false;
 	long ret, err;
 	u32 id;
 
 	pando_call_args(regs, compat, args);
 	out = kzalloc(sizeof(*out), GFP_KERNEL);
-	if (!out)
+	lefts = kzalloc(sizeof(*lefts), GFP_KERNEL);
+	if (!out || !lefts) {
+		kfree(lefts);
+		kfree(out);
 		return -ENOMEM;
+	}
 	id = crowd_id(row, whom, args);
 	row->pack(out, args, compat);
 	err = address(out, call, id, &groups);
 	out->msg.whom = cpu_to_le32(whom);
-	ret = many_here(row, out, whom, id, regs, original);
+	if (call == PANDO_CALL_KILL) {
+		out->msg.occasion = cpu_to_le64(pando_occasion_new());
+		ret = signal_here(&out->msg, regs, original, &others);
+		lefts->n = pando_occasion_left(id, lefts->pid);
+	} else {
+		ret = many_here(row, out, whom, id, regs, original);
+	}
 	if (err)
 		ret = row->merge(ret, err);
-	else if (is_elsewhere(whom, id, ret))
-		ret = send_all(row, out, groups, ret);
+	else if (others || is_elsewhere(whom, id, ret))
+		ret = send_all(row, out, groups, lefts, ret);
+	if (!err && lefts->n)
+		ret = send_lefts(row, out, groups, lefts, ret);
+	kfree(lefts);
 	kfree(groups);
 	kfree(out);
 	return ret;
@@ -503,12 +584,25 @@ static int check_whom(const struct pando_wire_call *msg)
 
 static long execute(struct pando_call_in *in)
 {
+	const struct pando_wire_call *msg = in->msg;
 	const struct pando_call_row *row;
+	struct pando_occasion o;
+	long ret;
 
 	row = &pando_call_rows[le32_to_cpu(in->msg->call)];
-	if (in->msg->whom && row->call != PANDO_CALL_KILL)
+	if (msg->whom && row->call != PANDO_CALL_KILL)
 		return pando_call_each(row, in);
-	return row->exec(in);
+	if (!msg->occasion)
+		return row->exec(in);
+	if (!msg->whom && !is_wanted(msg))
+		return 0;
+	pando_occasion_begin(&o, le64_to_cpu(msg->occasion));
+	ret = row->exec(in);
+	pando_occasion_end(&o);
+	if (msg->whom)
+		in->out_len = pando_occasion_left(le32_to_cpu(msg->pid), in->out) *
+			      sizeof(__le32);
+	return ret;
 }
 
 static int handle_call(struct pando_rpc_req *req)

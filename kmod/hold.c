@@ -17,6 +17,7 @@
 #include "kin.h"
 #include "node.h"
 #include "ns.h"
+#include "occasion.h"
 #include "tasklist.h"
 
 #define HELD_MAX	4096	/* of one process */
@@ -29,6 +30,7 @@
  * @tgid: that thread's process
  * @sig: number
  * @kernel: the kernel sent it: no siginfo goes with it
+ * @occasion: it is for many (occasion.h), or 0
  * @info: else that, with the uid of the initial user namespace
  */
 struct held {
@@ -37,6 +39,7 @@ struct held {
 	bool thread;
 	int sig;
 	bool kernel;
+	u64 occasion;
 	struct kernel_siginfo info;
 };
 
@@ -73,7 +76,7 @@ struct hold {
 
 atomic_t pando_hold_count = ATOMIC_INIT(0);
 
-/* Taken below siglocks; nothing is taken below it. */
+/* Taken below siglocks; only that of occasion.c is taken below it. */
 static DEFINE_SPINLOCK(lock);
 static DEFINE_HASHTABLE(table, 5);	/* lock */
 static LIST_HEAD(outs);			/* lock */
@@ -124,26 +127,38 @@ static void describe(struct held *s, int sig, const struct kernel_siginfo *info)
 		s->info.si_pid = 0;
 }
 
-static bool wanted(const struct hold *h, int sig, int code)
+static bool wanted(const struct hold *h, int sig, int code, u64 occasion)
 {
 	/* stopped while criu runs code of its own in it, it could not be described */
 	if (sig == SIGCONT || sig_kernel_stop(sig))
 		return true;
 	if (h->early)
 		return false;
+	/* of what waits in its own queues nobody knows that it was for others too */
+	if (occasion && !h->copy)
+		return true;
 	/* without criu that traces it, any fatal one would kill it at once */
 	return sig == SIGKILL ||
 	       (!h->copy && (h->moved || !h->owner) && !is_timer(sig, code));
 }
 
-static struct held *find_held(const struct hold *h, int sig, u32 thread)
+/*
+ * One of these is as good as many; but of those that are for many the process may have got
+ * one already, and not the other.
+ */
+static bool is_held(struct hold *h, int sig, u32 thread, u64 occasion)
 {
 	struct held *s;
 
-	list_for_each_entry(s, &h->signals, list)
-		if (s->sig == sig && (s->thread ? s->pid : 0) == thread)
-			return s;
-	return NULL;
+	list_for_each_entry(s, &h->signals, list) {
+		if (s->sig != sig || (s->thread ? s->pid : 0) != thread)
+			continue;
+		if (!occasion)
+			s->occasion = 0;
+		if (!s->occasion || s->occasion == occasion)
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -164,7 +179,7 @@ static void undo_stops(struct hold *h)
 }
 
 static int hold(struct hold *h, int sig, struct kernel_siginfo *info,
-		struct task_struct *task, enum pid_type type)
+		struct task_struct *task, enum pid_type type, u64 occasion)
 {
 	u32 tid = type == PIDTYPE_PID ? task_pid_nr_ns(task, pando_ns()) : 0;
 	struct held *s;
@@ -173,8 +188,7 @@ static int hold(struct hold *h, int sig, struct kernel_siginfo *info,
 		tid = h->pid;
 	if (sig == SIGCONT)
 		undo_stops(h);
-	/* of these one is as good as many */
-	if (sig < SIGRTMIN && find_held(h, sig, tid))
+	if (sig < SIGRTMIN && is_held(h, sig, tid, occasion))
 		return 1;
 	s = h->count < HELD_MAX ? kzalloc(sizeof(*s), GFP_ATOMIC) : NULL;
 	if (!s)
@@ -182,6 +196,7 @@ static int hold(struct hold *h, int sig, struct kernel_siginfo *info,
 	s->pid = tid ?: h->pid;
 	s->tgid = h->pid;
 	s->thread = tid;
+	s->occasion = occasion;
 	describe(s, sig, info);
 	if (h->moved && !h->copy) {
 		list_add_tail(&s->list, &outs);
@@ -197,8 +212,8 @@ int pando_hold_signal(int sig, struct kernel_siginfo *info,
 		      struct task_struct *task, enum pid_type type)
 {
 	bool special = (unsigned long)info <= 1;	/* SEND_SIG_* */
-	bool many = type == PIDTYPE_PGID || type == PIDTYPE_MAX;
 	unsigned long flags;
+	u64 occasion = pando_occasion_current();
 	struct hold *h;
 	int ret = 0;
 
@@ -209,13 +224,25 @@ int pando_hold_signal(int sig, struct kernel_siginfo *info,
 		return 0;
 	spin_lock_irqsave(&lock, flags);
 	h = find(task->signal);
-	/* who signals many does so on all nodes, and the original has it */
-	if (h && h->copy && !h->moved && many)
-		ret = 1;
-	else if (h && wanted(h, sig, special ? SI_KERNEL : info->si_code))
-		ret = hold(h, sig, info, task, type);
+	if (h && wanted(h, sig, special ? SI_KERNEL : info->si_code, occasion))
+		ret = hold(h, sig, info, task, type, occasion);
 	spin_unlock_irqrestore(&lock, flags);
 	return ret;
+}
+
+bool pando_hold_is_copy(const struct task_struct *task)
+{
+	unsigned long flags;
+	struct hold *h;
+	bool is;
+
+	if (!pando_hold_any())
+		return false;
+	spin_lock_irqsave(&lock, flags);
+	h = find(task->signal);
+	is = h && h->copy && !h->moved;
+	spin_unlock_irqrestore(&lock, flags);
+	return is;
 }
 
 /* --- where it goes ------------------------------------------------------------------ */
@@ -255,7 +282,7 @@ static void send(struct held *s)
 	long err;
 
 	if (s->kernel) {
-		pando_kin_signal(s->tgid, s->sig);
+		pando_kin_signal_on(s->tgid, s->sig, s->occasion);
 		return;
 	}
 	out = kzalloc(sizeof(*out), GFP_KERNEL | __GFP_NOFAIL);
@@ -263,6 +290,7 @@ static void send(struct held *s)
 	out->msg.arg[0] = cpu_to_le64(s->sig);
 	if (s->thread)
 		out->msg.arg[1] = cpu_to_le64(s->tgid);
+	out->msg.occasion = cpu_to_le64(s->occasion);
 	do
 		err = pando_call_send(out, s->thread ? PANDO_CALL_TGKILL : PANDO_CALL_KILL,
 				      s->pid, &here);
@@ -619,6 +647,7 @@ void pando_hold_reset(void)
 	struct held *s;
 
 	let(NULL, 0, true);
+	pando_occasion_reset();
 	cancel_work_sync(&send_work);
 	while ((s = next_out()))
 		kfree(s);

@@ -6,8 +6,8 @@
  *
  *	the original	is not stopped any more, nor let go on, before criu takes
  *			hold of it. Then it stands still, so signals wait in its own
- *			queues, all but those and SIGKILL, which are held back; once
- *			the cluster decides, all are. Called off: it gets them.
+ *			queues, all but those, SIGKILL and what is sent to many, which
+ *			are held back; once the cluster decides, all are. Called off: it gets them.
  *			Committed: those that do not travel with it follow it.
  *	the copy	is held by criu, which must not lose it: SIGKILL and SIGSTOP
  *			wait until it runs.
@@ -41,6 +41,9 @@ static inline bool pando_hold_any(void)
  */
 int pando_hold_signal(int sig, struct kernel_siginfo *info,
 		      struct task_struct *task, enum pid_type type);
+
+/* Is @task a copy of which it is not decided that it lives? Any context. */
+bool pando_hold_is_copy(const struct task_struct *task);
 
 /* --- for the helpers of a move; process context ------------------------------ */
 

@@ -22,8 +22,10 @@ int pando_kin_add(u32 pid, const u64 *holders);
 
 /* A signal of the kernel met a stub here. */
 void pando_kin_signal(u32 pid, int sig);
+/* One of the kernel's follows its process; @occasion: occasion.h, or 0. */
+void pando_kin_signal_on(u32 pid, int sig, u64 occasion);
 /* A signal for the members of a group on all other nodes. */
-void pando_kin_signal_group(u32 pgid, int sig);
+void pando_kin_signal_group(u32 pgid, int sig, u64 occasion);
 /* Something befell a process that runs here, other than its end. */
 void pando_kin_change(u32 pid, enum pando_kin_event what, u32 status,
 		      u32 session);
@@ -81,12 +83,11 @@ void pando_kin_freed(u32 nr);		/* nobody here has the number; any context */
 
 /* A process was moved: @to is its node now. Process context. */
 void pando_kin_moved(u32 pid, u16 to);
-/*
- * kill_pgrp() was called here: other nodes are told when the group is spread.
- * Any context.
- */
 struct pid;
-void pando_kin_group(struct pid *pgrp, int sig);
+/* Its number when it has, or had, members on other nodes as well, as is @certain; or 0. */
+u32 pando_kin_spread_group(struct pid *pgrp, bool certain);
+/* Is @pid a member of the group @pgid, or about to be? Any context. */
+bool pando_kin_is_of(u32 pid, u32 pgid);
 /* The original kill_pgrp(), for what another node sent. */
 void pando_kin_kill_pgrp(struct pid *pgrp, int sig);
 

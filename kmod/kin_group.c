@@ -100,16 +100,23 @@ void pando_kin_freed(u32 nr)
 	spin_unlock_irqrestore(&lock, flags);
 }
 
-void pando_kin_group(struct pid *pgrp, int sig)
+bool pando_kin_is_of(u32 pid, u32 pgid)
+{
+	u32 sid, group = pando_kin_group_of(pid, &sid);
+
+	/* who was just restored may be in criu's for a moment */
+	return group == pgid || (group && group < PANDO_LOCAL_PIDS);
+}
+
+u32 pando_kin_spread_group(struct pid *pgrp, bool certain)
 {
 	struct pid_namespace *ns = pando_ns();
 	u32 pgid;
 
-	if (likely(!atomic_read(&ngroups)) || !ns || !sig)
-		return;
+	if (likely(!atomic_read(&ngroups) && !certain) || !ns)
+		return 0;
 	pgid = pid_nr_ns(pgrp, ns);
-	if (pgid && pando_kin_is_spread(pgid))
-		pando_kin_signal_group(pgid, sig);
+	return pgid && (certain || pando_kin_is_spread(pgid)) ? pgid : 0;
 }
 
 void pando_kin_groups_reset(void)

@@ -15,6 +15,7 @@
 #include "hooks.h"
 #include "kin.h"
 #include "kin_front.h"
+#include "occasion.h"
 #include "stub.h"
 
 PANDO_HOOK(bool, hook_do_notify_parent, struct task_struct *task, int sig);
@@ -40,11 +41,17 @@ static bool hook_do_notify_parent(struct task_struct *task, int sig)
 
 static int hook_kill_pgrp(struct pid *pgrp, int sig, int priv)
 {
+	struct pando_occasion o;
+	u32 pgid;
 	int ret;
 
 	pando_hook_enter();
+	pando_occasion_begin(&o, pando_occasion_new());
 	ret = pando_hook_original(hook_kill_pgrp)(pgrp, sig, priv);
-	pando_kin_group(pgrp, sig);
+	pando_occasion_end(&o);
+	pgid = sig ? pando_kin_spread_group(pgrp, o.passed_over) : 0;
+	if (unlikely(pgid))
+		pando_kin_signal_group(pgid, sig, o.id);
 	pando_hook_leave();
 	return ret;
 }

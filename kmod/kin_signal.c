@@ -14,31 +14,18 @@
 #include "locate.h"
 #include "node.h"
 #include "ns.h"
+#include "occasion.h"
 #include "rpc.h"
 
-/** struct out - a signal for another node: a process, or a @group everywhere */
+/** struct out - a signal for another node: a process, or a group everywhere */
 struct out {
 	struct llist_node node;
-	u32 pid;
-	int sig;
-	bool group;
+	struct pando_wire_kin_signal msg;
 };
 
 #define TRIES	3	/* each as long as a call waits */
 
 static LLIST_HEAD(outs);
-
-static void send_group(const struct pando_wire_kin_signal *msg)
-{
-	u16 *ids = kmalloc_array(PANDO_NODE_MAX, sizeof(*ids), GFP_KERNEL);
-	int i, n = ids ? pando_nodes_others(ids, PANDO_NODE_MAX) : 0;
-
-	for (i = 0; i < n; i++)
-		pando_rpc_call(ids[i], PANDO_MSG_KIN_SIGNAL,
-			       &(struct kvec){ (void *)msg, sizeof(*msg) }, 1,
-			       NULL, 0, NULL);
-	kfree(ids);
-}
 
 void pando_kin_kill(u32 pid, int sig)
 {
@@ -52,6 +39,20 @@ void pando_kin_kill(u32 pid, int sig)
 	put_pid(p);
 }
 
+/* Has it not got it yet, and is it of the group still? */
+static void kill_wanted(const struct pando_wire_kin_signal *msg)
+{
+	u32 pid = le32_to_cpu(msg->pid), group = le32_to_cpu(msg->group);
+	struct pando_occasion o;
+
+	if ((group && !pando_kin_is_of(pid, group)) ||
+	    !pando_occasion_is_first(pid, le64_to_cpu(msg->occasion)))
+		return;
+	pando_occasion_begin(&o, le64_to_cpu(msg->occasion));
+	pando_kin_kill(pid, le32_to_cpu(msg->signo));
+	pando_occasion_end(&o);
+}
+
 /* It is on its way, or its parent is to it: mostly one try is enough. */
 static void send_one(const struct pando_wire_kin_signal *msg, u32 pid, int sig)
 {
@@ -62,13 +63,41 @@ static void send_one(const struct pando_wire_kin_signal *msg, u32 pid, int sig)
 		err = pando_locate_call(pid, PANDO_MSG_KIN_SIGNAL,
 					&(struct kvec){ (void *)msg, sizeof(*msg) }, 1,
 					NULL, 0, NULL, &here);
-		if (err != -ETIMEDOUT || !pando_nodes_in_force())
+		if (err != -ETIMEDOUT || !pando_nodes_self())
 			break;
 	}
 	if (err == -ETIMEDOUT)
 		pr_warn("pando: signal %d did not reach %u\n", sig, pid);
 	if (here)
-		pando_kin_kill(pid, sig);
+		kill_wanted(msg);
+}
+
+/* To its members on all other nodes, and to each of those that have just left one. */
+static void send_group(struct pando_wire_kin_signal *msg)
+{
+	u16 *ids = kmalloc_array(PANDO_NODE_MAX, sizeof(*ids), GFP_KERNEL);
+	struct pando_lefts *all = kzalloc(sizeof(*all), GFP_KERNEL);
+	struct pando_lefts *some = kzalloc(sizeof(*some), GFP_KERNEL);
+	int i, n = ids && all && some ? pando_nodes_others(ids, PANDO_NODE_MAX) : 0;
+	size_t len;
+	u32 k;
+
+	if (n)
+		all->n = pando_occasion_left(le32_to_cpu(msg->pid), all->pid);
+	for (i = 0; i < n; i++)
+		if (!pando_rpc_call(ids[i], PANDO_MSG_KIN_SIGNAL,
+				    &(struct kvec){ msg, sizeof(*msg) }, 1,
+				    some->pid, sizeof(some->pid), &len))
+			pando_lefts_add(all, some->pid, len);
+	msg->flags = 0;
+	msg->group = msg->pid;
+	for (k = 0; n && k < all->n; k++) {
+		msg->pid = all->pid[k];
+		send_one(msg, le32_to_cpu(msg->pid), le32_to_cpu(msg->signo));
+	}
+	kfree(some);
+	kfree(all);
+	kfree(ids);
 }
 
 static void out_fn(struct work_struct *work)
@@ -77,48 +106,54 @@ static void out_fn(struct work_struct *work)
 	struct out *o, *next;
 
 	llist_for_each_entry_safe(o, next, list, node) {
-		struct pando_wire_kin_signal msg = {
-			.pid = cpu_to_le32(o->pid),
-			.flags = cpu_to_le32(o->group ? PANDO_KIN_GROUP : 0),
-			.signo = cpu_to_le32(o->sig),
-		};
-		if (o->group)
-			send_group(&msg);
+		if (le32_to_cpu(o->msg.flags) & PANDO_KIN_GROUP)
+			send_group(&o->msg);
 		else
-			send_one(&msg, o->pid, o->sig);
+			send_one(&o->msg, le32_to_cpu(o->msg.pid),
+				 le32_to_cpu(o->msg.signo));
 		kfree(o);
 	}
 }
 
 static DECLARE_WORK(out_work, out_fn);
 
-static void send_out(u32 pid, int sig, bool group)
+static void send_out(u32 pid, int sig, u32 flags, u64 occasion)
 {
 	struct out *o = kmalloc(sizeof(*o), GFP_ATOMIC);
 
 	if (!o)
 		return;
-	o->pid = pid;
-	o->sig = sig;
-	o->group = group;
+	o->msg = (struct pando_wire_kin_signal){
+		.pid = cpu_to_le32(pid),
+		.flags = cpu_to_le32(flags),
+		.signo = cpu_to_le32(sig),
+		.occasion = cpu_to_le64(occasion),
+	};
 	if (llist_add(&o->node, &outs))
 		queue_work(system_unbound_wq, &out_work);
 }
 
 void pando_kin_signal(u32 pid, int sig)
 {
-	send_out(pid, sig, false);
+	send_out(pid, sig, 0, 0);
 }
 
-void pando_kin_signal_group(u32 pgid, int sig)
+void pando_kin_signal_on(u32 pid, int sig, u64 occasion)
 {
-	send_out(pgid, sig, true);
+	send_out(pid, sig, 0, occasion);
+}
+
+void pando_kin_signal_group(u32 pgid, int sig, u64 occasion)
+{
+	send_out(pgid, sig, PANDO_KIN_GROUP, occasion);
 }
 
 static int handle_signal(struct pando_rpc_req *req)
 {
 	const struct pando_wire_kin_signal *msg = req->data;
 	u32 pid = le32_to_cpu(msg->pid), sig = le32_to_cpu(msg->signo);
+	u64 occasion = le64_to_cpu(msg->occasion);
+	struct pando_occasion o;
 	struct pid *p;
 
 	if (!valid_signal(sig) || !sig || pid < PANDO_LOCAL_PIDS)
@@ -129,15 +164,18 @@ static int handle_signal(struct pando_rpc_req *req)
 		if (le32_to_cpu(msg->flags) & PANDO_KIN_HELD &&
 		    !pando_kin_is_held(pid, req->node))
 			return -EEXIST;
-		pando_kin_kill(pid, sig);
+		kill_wanted(msg);
 		return 0;
 	}
 	rcu_read_lock();
 	p = get_pid(find_pid_ns(pid, pando_ns()));
 	rcu_read_unlock();
+	pando_occasion_begin(&o, occasion);
 	if (p)
 		pando_kin_kill_pgrp(p, sig);
+	pando_occasion_end(&o);
 	put_pid(p);
+	req->reply_len = pando_occasion_left(pid, req->reply) * sizeof(__le32);
 	return 0;
 }
 

@@ -17,6 +17,7 @@
 #include "locate_parts.h"
 #include "node.h"
 #include "ns.h"
+#include "occasion.h"
 #include "peer.h"
 #include "recover.h"
 #include "stub.h"
@@ -105,19 +106,30 @@ static int moved_one(u32 pid, u16 from, u16 to)
 		if (from == self && !err)
 			err = pando_dir_set(&pando_locate_dir, pid, PANDO_DIR_LEAVING, to,
 					    0);
+		if (from == self)
+			pando_dir_clear(&pando_locate_dir, pid, PANDO_DIR_ARRIVED);
 	}
 	pando_locate_note_moving();
 	spin_unlock_irq(&pando_locate_lock);
 	return err;
 }
 
-/* Whoever has a pidfd of it here will hear of its end there. */
+/*
+ * Whoever has a pidfd of it here will hear of its end there, and who signals its group asks
+ * other nodes as well.
+ */
 static void leave(u32 nr, u16 to)
 {
 	struct task_struct *task = pando_ns_get_process(nr);
+	u32 pgid;
 
 	if (!task)
 		return;
+	pgid = task_pgrp_nr_ns(task, pando_ns());
+	if (pgid >= PANDO_LOCAL_PIDS) {
+		pando_occasion_leave(nr, pgid);
+		pando_kin_spread(pgid);
+	}
 	pando_watch_leave(nr, task, to);
 	put_task_struct(task);
 }
@@ -180,8 +192,10 @@ int pando_locate_moved(u64 move, const u32 *pids, u32 n, u16 from, u16 to)
 		int e;
 
 		/* at no moment is it neither about to come nor here */
-		if (to == pando_nodes_self())
+		if (to == pando_nodes_self()) {
 			pando_stub_moved(pids[i], to);
+			pando_occasion_arrive(pids[i]);
+		}
 		e = moved_one(pids[i], from, to);
 		if (e)
 			err = e;

@@ -13,7 +13,9 @@
 
 #include "hold.h"
 #include "hooks.h"
+#include "locate.h"
 #include "ns.h"
+#include "occasion.h"
 #include "serve.h"
 #include "stub.h"
 
@@ -37,6 +39,23 @@ static bool is_spared(struct task_struct *task, enum pid_type type)
 	       pando_ns_is_local(task);
 }
 
+/*
+ * Is a signal to many not for it? A copy of which it is not decided that it lives is met
+ * where it comes from; and who has come here meanwhile may have got it on the way.
+ */
+static bool is_met_elsewhere(struct task_struct *task)
+{
+	u32 pid = task_tgid_nr_ns(task, pando_ns());
+
+	if (pid < PANDO_LOCAL_PIDS)
+		return false;
+	if (pando_locate_is_reserved(pid) || pando_hold_is_copy(task)) {
+		pando_occasion_pass_over();
+		return true;
+	}
+	return !pando_occasion_is_first(pid, pando_occasion_current());
+}
+
 /* Under the receiver's siglock, interrupts off. */
 static int hook_send_signal_locked(int sig, struct kernel_siginfo *info,
 				   struct task_struct *task, enum pid_type type)
@@ -47,6 +66,10 @@ static int hook_send_signal_locked(int sig, struct kernel_siginfo *info,
 	pando_hook_enter();
 	if (unlikely(is_spared(task, type)) ||
 	    (pando_stub_any() && pando_stub_signal(sig, info, task, type))) {
+		ret = 0;
+		goto out;
+	}
+	if ((type == PIDTYPE_PGID || type == PIDTYPE_MAX) && is_met_elsewhere(task)) {
 		ret = 0;
 		goto out;
 	}

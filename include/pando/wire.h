@@ -45,6 +45,9 @@
 #define PANDO_MSGF_IDEM		0x02
 #define PANDO_MSGF_SERVE	0x04
 
+/* Of those who have just left a node, so many are named at most. */
+#define PANDO_LEFT_MOST		256
+
 #define PANDO_MESSAGES(X) \
 	X(HELLO,	1, 184, 184, 0, 0, PANDO_MSGF_ONEWAY) \
 	X(CHALLENGE,	2, 152, 152, 0, 0, PANDO_MSGF_ONEWAY) \
@@ -55,7 +58,7 @@
 	X(GONE,		9, 4, PANDO_WIRE_PAYLOAD, 0, 0, 0) \
 	X(LOCATE,	10, 4, 4, 4, 4, PANDO_MSGF_IDEM) \
 	X(KIN_EVENT,	11, 160, 160, 4, 4, 0) \
-	X(KIN_SIGNAL,	12, 16, 16, 0, 0, 0) \
+	X(KIN_SIGNAL,	12, 24, 24, 0, 4 * PANDO_LEFT_MOST, 0) \
 	X(KIN_HOLD,	13, 8, 8, 4, 4, PANDO_MSGF_IDEM) \
 	X(KIN_LEFT,	14, 8, 8, 0, 0, 0) \
 	X(KIN_FRONT,	15, 24, 24, 0, 24, PANDO_MSGF_IDEM) \
@@ -280,16 +283,18 @@ struct pando_wire_kin_event_reply {
  * @pid: process, or group of which members may run with the receiver
  * @flags: PANDO_KIN_GROUP, PANDO_KIN_HELD
  * @signo: the signal
- * @reserved: zero
+ * @group, @occasion: as struct pando_wire_call has them
  *
- * A group has members with everybody or with nobody: no members is no error.
+ * A group has members with everybody or with nobody: no members is no error. The reply:
+ * those that have just left, le32 each.
  * -EEXIST: as PANDO_KIN_HELD said, the number is another's.
  */
 struct pando_wire_kin_signal {
 	__le32 pid;
 	__le32 flags;
 	__le32 signo;
-	__le32 reserved;
+	__le32 group;
+	__le64 occasion;
 };
 
 #define PANDO_KIN_DROP		0x1	/* the sender has no stub any more */
@@ -422,6 +427,9 @@ enum pando_whom {
  * @sender: global tgid of the caller
  * @datalen: bytes of data behind the groups
  * @whom: enum pando_whom
+ * @group: ONE, KILL: only if it is still of that group; 0: in any case
+ * @occasion: of a signal to many: the same number for each node, and for each process that
+ *	is sent it by its own number because it moves; else 0
  *
  * Followed by ngroups __le32, then datalen bytes.
  */
@@ -433,8 +441,9 @@ struct pando_wire_call {
 	__le32 sender;
 	__le32 datalen;
 	__le32 whom;
-	__le32 reserved0;
-	__le64 reserved[4];
+	__le32 group;
+	__le64 occasion;
+	__le64 reserved[3];
 };
 
 /**
@@ -449,7 +458,10 @@ struct pando_wire_pidfd {
 	__le32 ended;
 };
 
-/** @ret: what the system call returned, negative errno included; data follows */
+/**
+ * @ret: what the system call returned, negative errno included; data follows: of KILL on
+ * many those of them that have just left, le32 each
+ */
 struct pando_wire_call_reply {
 	__le64 ret;
 };
@@ -558,7 +570,7 @@ PANDO_WIRE_ASSERT(pando_wire_auth, 32);
 PANDO_WIRE_ASSERT(pando_wire_cred, 56);
 PANDO_WIRE_ASSERT(pando_wire_siginfo, 32);
 PANDO_WIRE_ASSERT(pando_wire_kin_event, 160);
-PANDO_WIRE_ASSERT(pando_wire_kin_signal, 16);
+PANDO_WIRE_ASSERT(pando_wire_kin_signal, 24);
 PANDO_WIRE_ASSERT(pando_wire_kin_hold, 8);
 PANDO_WIRE_ASSERT(pando_wire_kin_left, 8);
 PANDO_WIRE_ASSERT(pando_wire_call, 152);
