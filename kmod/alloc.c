@@ -167,7 +167,10 @@ struct share {
 	struct list_head list;
 	struct pid *pid;
 	u32 nr;
+	unsigned long when;
 };
+
+#define MADE_WITHIN	(60 * HZ)	/* a task, of the number it was given */
 
 static LIST_HEAD(shares);
 static DEFINE_SPINLOCK(shares_lock);	/* interrupts off; innermost */
@@ -206,6 +209,7 @@ static struct pid *share(u32 nr)
 		pid = NULL;
 	sh->pid = pid;
 	sh->nr = nr;
+	sh->when = jiffies;
 	spin_lock_irq(&shares_lock);
 	if (pid)
 		list_add(&sh->list, &shares);
@@ -230,11 +234,16 @@ static int free_unused(void *arg)
 	return 0;
 }
 
-/* Nobody is to be made of that number: it has come, or its move was called off. */
-static bool is_settled(u32 nr)
+/*
+ * Nobody is to be made of that number: it has come, or its move was called off, so long ago
+ * that nobody is just being made.
+ */
+static bool is_settled(const struct share *sh)
 {
-	return (!pando_locate_is_reserved(nr) || pando_locate_is_cancelled(nr)) &&
-	       !pando_stub_may_make(nr);
+	return (!pando_locate_is_reserved(sh->nr) ||
+		(pando_locate_is_cancelled(sh->nr) &&
+		 time_after(jiffies, sh->when + MADE_WITHIN))) &&
+	       !pando_stub_may_make(sh->nr);
 }
 
 void pando_alloc_unshare(u32 nr)
@@ -246,7 +255,7 @@ void pando_alloc_unshare(u32 nr)
 		return;
 	spin_lock_irq(&shares_lock);
 	list_for_each_entry_safe(sh, next, &shares, list)
-		if (nr ? sh->nr == nr : is_settled(sh->nr))
+		if (nr ? sh->nr == nr : is_settled(sh))
 			list_move(&sh->list, &done);
 	spin_unlock_irq(&shares_lock);
 	list_for_each_entry_safe(sh, next, &done, list) {

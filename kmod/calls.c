@@ -63,13 +63,17 @@ static long result(struct pando_call_out *out, int err, size_t len)
 	return (s64)le64_to_cpu(out->reply.head.ret);
 }
 
-/* A signal to many that one is sent by its number: has it not got it, is it still of them? */
-static bool is_wanted(const struct pando_wire_call *msg)
+/*
+ * A signal to many that one is sent by its number. 1: it is to get it; 0: it has got it;
+ * -ESRCH: it is none of them any more.
+ */
+static int is_wanted(const struct pando_wire_call *msg)
 {
 	u32 pid = le32_to_cpu(msg->pid), group = le32_to_cpu(msg->group);
 
-	return (!group || pando_kin_is_of(pid, group)) &&
-	       pando_occasion_is_first(pid, le64_to_cpu(msg->occasion));
+	if (group && !pando_kin_is_of(pid, group))
+		return -ESRCH;
+	return pando_occasion_is_first(pid, le64_to_cpu(msg->occasion));
 }
 
 static long send(struct pando_call_out *out, u32 pid, __le32 *groups,
@@ -114,8 +118,12 @@ static long send_lefts(const struct pando_call_row *row, struct pando_call_out *
 		out->msg.pid = lefts->pid[i];
 		r = send(out, pid, groups, &here);
 		if (here)
-			r = is_wanted(&out->msg) ? send_here(&out->msg) : 0;
+			r = is_wanted(&out->msg);
+		if (here && r > 0)
+			r = send_here(&out->msg);
 		ret = row->merge(ret, r);
+		if (r == -EINTR)
+			break;
 	}
 	return ret;
 }
@@ -319,7 +327,9 @@ static noinline long many(pando_syscall_t original, enum pando_call call,
 	if (call == PANDO_CALL_KILL) {
 		out->msg.occasion = cpu_to_le64(pando_occasion_new());
 		ret = signal_here(&out->msg, regs, original, &others);
-		lefts->n = pando_occasion_left(id, lefts->pid);
+		/* a group that has no number here has left nobody */
+		if (whom == PANDO_WHOM_ALL || id >= PANDO_LOCAL_PIDS)
+			lefts->n = pando_occasion_left(id, jiffies, lefts->pid);
 	} else {
 		ret = many_here(row, out, whom, id, regs, original);
 	}
@@ -346,10 +356,18 @@ bool pando_call_is_unsettled(u32 pid)
  * A mover, or criu, means what it builds here, or what is left of it: when it gives up it
  * kills by number. The process is elsewhere, and not theirs to touch.
  */
-static bool is_being_built(u32 pid)
+static bool is_a_builders(enum pando_call call)
 {
-	return pando_ns_is_local(current) &&
-	       (pando_locate_is_reserved(pid) || pando_stub_has(pid));
+	switch (call) {
+	case PANDO_CALL_KILL:
+	case PANDO_CALL_TKILL:
+	case PANDO_CALL_TGKILL:
+	case PANDO_CALL_SIGQUEUE:
+	case PANDO_CALL_TGSIGQUEUE:
+		return pando_ns_is_local(current);
+	default:
+		return false;
+	}
 }
 
 /* There is no such process here. */
@@ -366,7 +384,7 @@ static noinline long elsewhere(pando_syscall_t original,
 		return -ESRCH;
 	pando_call_args(regs, compat, args);
 	pid = target(row, args);
-	if (!pid || is_being_built(pid))
+	if (!pid || is_a_builders(row->call))
 		return -ESRCH;
 	/* it may come home while we look for it, and leave again */
 	do {
@@ -594,13 +612,14 @@ static long execute(struct pando_call_in *in)
 		return pando_call_each(row, in);
 	if (!msg->occasion)
 		return row->exec(in);
-	if (!msg->whom && !is_wanted(msg))
-		return 0;
+	ret = msg->whom ? 1 : is_wanted(msg);
+	if (ret <= 0)
+		return ret;
 	pando_occasion_begin(&o, le64_to_cpu(msg->occasion));
 	ret = row->exec(in);
 	pando_occasion_end(&o);
 	if (msg->whom)
-		in->out_len = pando_occasion_left(le32_to_cpu(msg->pid), in->out) *
+		in->out_len = pando_occasion_left(le32_to_cpu(msg->pid), jiffies, in->out) *
 			      sizeof(__le32);
 	return ret;
 }

@@ -186,6 +186,9 @@ static int hold(struct hold *h, int sig, struct kernel_siginfo *info,
 
 	if (task == h->leader && tid)
 		tid = h->pid;
+	/* it is named to the sender as one that has left (occasion.h) */
+	if (occasion && h->moved && !h->copy)
+		return 1;
 	if (sig == SIGCONT)
 		undo_stops(h);
 	if (sig < SIGRTMIN && is_held(h, sig, tid, occasion))

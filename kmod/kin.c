@@ -631,13 +631,23 @@ static int handle_hold(struct pando_rpc_req *req)
 
 void pando_kin_members(void)
 {
+	DECLARE_BITMAP(members, NODES) = {};
+	bool complete = pando_recover_is_complete();
 	struct kin *k;
 	int i;
 
+	for (i = 1; i < NODES; i++)
+		if (pando_nodes_is_member(i))
+			__set_bit(i, members);
 	spin_lock_irq(&lock);
-	hash_for_each(table, i, k, node)
-		if (k->ending)
-			tell(k);
+	hash_for_each(table, i, k, node) {
+		if (!k->ending)
+			continue;
+		/* who is missing is dead, and nobody there waits */
+		if (complete)
+			bitmap_and(k->holders, k->holders, members, NODES);
+		tell(k);
+	}
 	spin_unlock_irq(&lock);
 	pando_condemned_members();
 }

@@ -20,12 +20,14 @@
 /** struct out - a signal for another node: a process, or a group everywhere */
 struct out {
 	struct llist_node node;
+	unsigned long when;
 	struct pando_wire_kin_signal msg;
 };
 
 #define TRIES	3	/* each as long as a call waits */
 
-static LLIST_HEAD(outs);
+/* Those to groups apart: they do not wait for one that is on its way. */
+static struct llist_head outs[2];
 
 void pando_kin_kill(u32 pid, int sig)
 {
@@ -73,7 +75,7 @@ static void send_one(const struct pando_wire_kin_signal *msg, u32 pid, int sig)
 }
 
 /* To its members on all other nodes, and to each of those that have just left one. */
-static void send_group(struct pando_wire_kin_signal *msg)
+static void send_group(struct pando_wire_kin_signal *msg, unsigned long when)
 {
 	u16 *ids = kmalloc_array(PANDO_NODE_MAX, sizeof(*ids), GFP_KERNEL);
 	struct pando_lefts *all = kzalloc(sizeof(*all), GFP_KERNEL);
@@ -83,7 +85,7 @@ static void send_group(struct pando_wire_kin_signal *msg)
 	u32 k;
 
 	if (n)
-		all->n = pando_occasion_left(le32_to_cpu(msg->pid), all->pid);
+		all->n = pando_occasion_left(le32_to_cpu(msg->pid), when, all->pid);
 	for (i = 0; i < n; i++)
 		if (!pando_rpc_call(ids[i], PANDO_MSG_KIN_SIGNAL,
 				    &(struct kvec){ msg, sizeof(*msg) }, 1,
@@ -100,14 +102,21 @@ static void send_group(struct pando_wire_kin_signal *msg)
 	kfree(ids);
 }
 
+static void out_fn(struct work_struct *work);
+
+static struct work_struct out_works[] = {
+	__WORK_INITIALIZER(out_works[0], out_fn),
+	__WORK_INITIALIZER(out_works[1], out_fn),
+};
+
 static void out_fn(struct work_struct *work)
 {
-	struct llist_node *list = llist_reverse_order(llist_del_all(&outs));
+	struct llist_node *list = llist_reverse_order(llist_del_all(&outs[work - out_works]));
 	struct out *o, *next;
 
 	llist_for_each_entry_safe(o, next, list, node) {
 		if (le32_to_cpu(o->msg.flags) & PANDO_KIN_GROUP)
-			send_group(&o->msg);
+			send_group(&o->msg, o->when);
 		else
 			send_one(&o->msg, le32_to_cpu(o->msg.pid),
 				 le32_to_cpu(o->msg.signo));
@@ -115,11 +124,10 @@ static void out_fn(struct work_struct *work)
 	}
 }
 
-static DECLARE_WORK(out_work, out_fn);
-
 static void send_out(u32 pid, int sig, u32 flags, u64 occasion)
 {
 	struct out *o = kmalloc(sizeof(*o), GFP_ATOMIC);
+	int which = !!(flags & PANDO_KIN_GROUP);
 
 	if (!o)
 		return;
@@ -129,8 +137,9 @@ static void send_out(u32 pid, int sig, u32 flags, u64 occasion)
 		.signo = cpu_to_le32(sig),
 		.occasion = cpu_to_le64(occasion),
 	};
-	if (llist_add(&o->node, &outs))
-		queue_work(system_unbound_wq, &out_work);
+	o->when = jiffies;
+	if (llist_add(&o->node, &outs[which]))
+		queue_work(system_unbound_wq, &out_works[which]);
 }
 
 void pando_kin_signal(u32 pid, int sig)
@@ -175,7 +184,7 @@ static int handle_signal(struct pando_rpc_req *req)
 		pando_kin_kill_pgrp(p, sig);
 	pando_occasion_end(&o);
 	put_pid(p);
-	req->reply_len = pando_occasion_left(pid, req->reply) * sizeof(__le32);
+	req->reply_len = pando_occasion_left(pid, jiffies, req->reply) * sizeof(__le32);
 	return 0;
 }
 
@@ -183,7 +192,8 @@ static int handle_signal(struct pando_rpc_req *req)
 
 void pando_kin_signals_flush(void)
 {
-	flush_work(&out_work);
+	flush_work(&out_works[0]);
+	flush_work(&out_works[1]);
 }
 
 int pando_kin_signals_init(void)

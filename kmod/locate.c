@@ -543,6 +543,10 @@ static int walk(u32 pid, enum pando_msg type, const struct kvec *vec, int nvec,
 				return is_coming(pid) ? -EBUSY :
 							lost_sight(pid, home, first);
 			node = home;
+		} else if (err == -EOWNERDEAD && !hops && node != home && home != self) {
+			/* since this node heard of it the number may be another's */
+			set_hint(pid, 0);
+			node = home;
 		} else {
 			return err == -EHOSTDOWN || err == -EOWNERDEAD ? -ESRCH : err;
 		}

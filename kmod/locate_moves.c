@@ -126,10 +126,8 @@ static void leave(u32 nr, u16 to)
 	if (!task)
 		return;
 	pgid = task_pgrp_nr_ns(task, pando_ns());
-	if (pgid >= PANDO_LOCAL_PIDS) {
-		pando_occasion_leave(nr, pgid);
-		pando_kin_spread(pgid);
-	}
+	pando_occasion_leave(nr, pgid);
+	pando_kin_spread(pgid);
 	pando_watch_leave(nr, task, to);
 	put_task_struct(task);
 }

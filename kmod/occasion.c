@@ -12,8 +12,9 @@
 #include "occasion.h"
 
 #define NODE_SHIFT	48
-#define LEFT_FOR	(10 * HZ)	/* until it lives where it goes to */
-#define ARRIVED_FOR	(60 * HZ)	/* longer than hold.c tries to send one on */
+#define LEFT_FOR	(30 * HZ)	/* until it lives where it goes to, or is not asked */
+/* longer than a signal is on its way: hold.c, kin_signal.c, and those before it */
+#define REMEMBERED_FOR	(180 * HZ)
 #define GOT_MOST	8192		/* the oldest go first */
 
 /** struct mover - @pid, of the group @pgid, came or left at @when */
@@ -127,19 +128,29 @@ static void forget(struct mover *m)
 	kfree(m);
 }
 
-/* Those of @list that are older than @age, or are @pid. */
-static void prune(struct list_head *list, unsigned long age, u32 pid)
+/* The oldest of @list. */
+static void prune(struct list_head *list)
 {
-	struct mover *m, *next;
+	struct mover *m;
 
-	list_for_each_entry_safe(m, next, list, list)
-		if (m->pid == pid || time_after(jiffies, m->when + age))
-			forget(m);
+	while ((m = list_first_entry_or_null(list, struct mover, list)) &&
+	       time_after(jiffies, m->when + REMEMBERED_FOR))
+		forget(m);
+}
+
+static struct mover *find_arrival(u32 pid)
+{
+	struct mover *m;
+
+	hash_for_each_possible(arrivals, m, node, pid)
+		if (m->pid == pid)
+			return m;
+	return NULL;
 }
 
 static void note(u32 pid, u32 pgid, bool comes)
 {
-	struct mover *m = kzalloc(sizeof(*m), GFP_KERNEL);
+	struct mover *m = kzalloc(sizeof(*m), GFP_KERNEL), *before;
 
 	if (!m)
 		return;
@@ -147,9 +158,12 @@ static void note(u32 pid, u32 pgid, bool comes)
 	m->pgid = pgid;
 	m->when = jiffies;
 	spin_lock_irq(&lock);
-	prune(&left, LEFT_FOR, pid);
-	prune(&arrived, ARRIVED_FOR, pid);
+	prune(&left);
+	prune(&arrived);
 	if (comes) {
+		before = find_arrival(pid);
+		if (before)
+			forget(before);
 		hash_add(arrivals, &m->node, pid);
 		atomic_inc(&pando_occasion_arrivals);
 	}
@@ -167,7 +181,20 @@ void pando_occasion_leave(u32 pid, u32 pgid)
 	note(pid, pgid, false);
 }
 
-u32 pando_occasion_left(u32 pgid, __le32 *pids)
+bool pando_occasion_has_left(u32 pid)
+{
+	unsigned long flags;
+	struct mover *m;
+	bool has = false;
+
+	spin_lock_irqsave(&lock, flags);
+	list_for_each_entry(m, &left, list)
+		has |= m->pid == pid;
+	spin_unlock_irqrestore(&lock, flags);
+	return has;
+}
+
+u32 pando_occasion_left(u32 pgid, unsigned long when, __le32 *pids)
 {
 	unsigned long flags;
 	struct mover *m;
@@ -176,9 +203,10 @@ u32 pando_occasion_left(u32 pgid, __le32 *pids)
 	if (likely(list_empty(&left)))
 		return 0;
 	spin_lock_irqsave(&lock, flags);
-	list_for_each_entry(m, &left, list)
+	/* who left last is met least */
+	list_for_each_entry_reverse(m, &left, list)
 		if (n < PANDO_LEFT_MOST && (!pgid || m->pgid == pgid) &&
-		    time_before(jiffies, m->when + LEFT_FOR))
+		    time_before(when, m->when + LEFT_FOR))
 			pids[n++] = cpu_to_le32(m->pid);
 	spin_unlock_irqrestore(&lock, flags);
 	return n;
@@ -193,16 +221,6 @@ void pando_lefts_add(struct pando_lefts *lefts, const __le32 *pids, size_t len)
 }
 
 /* --- who has got what -------------------------------------------------------------- */
-
-static bool is_arrival(u32 pid)
-{
-	struct mover *m;
-
-	hash_for_each_possible(arrivals, m, node, pid)
-		if (m->pid == pid)
-			return time_before(jiffies, m->when + ARRIVED_FOR);
-	return false;
-}
 
 static bool has_got(u32 pid, u64 id)
 {
@@ -231,7 +249,7 @@ bool pando_occasion_is_first(u32 pid, u64 id)
 	if (!id || likely(!atomic_read(&pando_occasion_arrivals)))
 		return true;
 	spin_lock_irqsave(&lock, flags);
-	if (!is_arrival(pid))
+	if (!find_arrival(pid))
 		goto out;
 	first = !has_got(pid, id);
 	if (first)

@@ -51,6 +51,8 @@ void pando_occasion_pass_over(void);
 void pando_occasion_arrive(u32 pid);
 /* @pid, of the group @pgid, has left. Process context. */
 void pando_occasion_leave(u32 pid, u32 pgid);
+/* Not long ago? Any context. */
+bool pando_occasion_has_left(u32 pid);
 
 extern atomic_t pando_occasion_arrivals;	/* zero is the short way */
 
@@ -63,8 +65,11 @@ struct pando_lefts {
 	__le32 pid[PANDO_LEFT_MOST];
 };
 
-/* Those of the group @pgid, 0: of all; at most PANDO_LEFT_MOST. How many. Any context. */
-u32 pando_occasion_left(u32 pgid, __le32 *pids);
+/*
+ * Those of the group @pgid, 0: of all, who had just left at @when (jiffies), the last first;
+ * at most PANDO_LEFT_MOST. How many. Any context.
+ */
+u32 pando_occasion_left(u32 pgid, unsigned long when, __le32 *pids);
 
 /* And those that another node has named, in @len bytes. */
 void pando_lefts_add(struct pando_lefts *lefts, const __le32 *pids, size_t len);

@@ -217,8 +217,7 @@ int pando_serving_begin(struct serving *s, const struct pando_rpc_req *req)
 	}
 	wanted = pando_proc_get_start(s->w);
 	if (wanted && wanted != s->start) {
-		/* another has its number now */
-		err = -EOWNERDEAD;
+		err = -ESRCH;
 		goto out_pid;
 	}
 

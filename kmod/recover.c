@@ -13,10 +13,12 @@
 
 #include <uapi/linux/pando.h>
 
+#include "kin.h"
 #include "locate.h"
 #include "locate_parts.h"
 #include "node.h"
 #include "ns.h"
+#include "occasion.h"
 #include "recover.h"
 #include "rpc.h"
 
@@ -149,13 +151,19 @@ static u32 report_collect(u16 home, u32 *nr, struct report *r)
 	return n;
 }
 
+static bool is_over(u32 pid)
+{
+	return !pando_ns_has_number(pid) && !pando_kin_is_ending(pid) &&
+	       !pando_occasion_has_left(pid);
+}
+
 /* Told while the report was on its way, their end was news of the past there. */
 static void report_ended(const struct report *r, u32 n)
 {
 	u32 i;
 
 	for (i = 0; i < n; i++)
-		if (!pando_ns_has_number(le32_to_cpu(r->pid[i])))
+		if (is_over(le32_to_cpu(r->pid[i])))
 			pando_recover_gone(le32_to_cpu(r->pid[i]));
 }
 
@@ -374,8 +382,10 @@ void pando_recover_left(u32 pid)
 		pando_dir_clear(&pando_locate_dir, pid, PANDO_DIR_AWAY);
 		spin_unlock_irq(&pando_locate_lock);
 	} else if (home) {
-		err = tell(home, PANDO_MSG_KIN_LEFT,
-			   &(struct kvec){ &msg, sizeof(msg) }, 1);
+		/* once: others wait for the answer */
+		err = pando_rpc_call(home, PANDO_MSG_KIN_LEFT,
+				     &(struct kvec){ &msg, sizeof(msg) }, 1,
+				     NULL, 0, NULL);
 	}
 	/* the next view's report says it again */
 	if (err)

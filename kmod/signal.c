@@ -45,7 +45,8 @@ static bool is_spared(struct task_struct *task, enum pid_type type)
  */
 static bool is_met_elsewhere(struct task_struct *task)
 {
-	u32 pid = task_tgid_nr_ns(task, pando_ns());
+	struct pid_namespace *ns = pando_ns();
+	u32 pid = ns ? task_tgid_nr_ns(task, ns) : 0;
 
 	if (pid < PANDO_LOCAL_PIDS)
 		return false;
@@ -69,7 +70,8 @@ static int hook_send_signal_locked(int sig, struct kernel_siginfo *info,
 		ret = 0;
 		goto out;
 	}
-	if ((type == PIDTYPE_PGID || type == PIDTYPE_MAX) && is_met_elsewhere(task)) {
+	if ((type == PIDTYPE_PGID || (type == PIDTYPE_MAX && info != SEND_SIG_PRIV)) &&
+	    is_met_elsewhere(task)) {
 		ret = 0;
 		goto out;
 	}

@@ -680,8 +680,8 @@ void kin_place(struct move *m, struct kin *k, int tty)
 		if (!i && k->parked)
 			p.kin.holders[m->start->peer_node / 64] |=
 				1ull << (m->start->peer_node % 64);
-		if (!find_task(k, t->pgid) || (!i && k->ppid > 1))
-			p.flags = PANDO_PLACE_SPREAD;
+		/* others of its group may be anywhere */
+		p.flags = PANDO_PLACE_SPREAD;
 		if (ioctl(k->dev, PANDO_IOC_PLACE, &p))
 			complain("%u is not where it belongs: %s", t->pid,
 				 strerror(errno));
