@@ -63,17 +63,10 @@ static long result(struct pando_call_out *out, int err, size_t len)
 	return (s64)le64_to_cpu(out->reply.head.ret);
 }
 
-/*
- * A signal to many that one is sent by its number. 1: it is to get it; 0: it has got it;
- * -ESRCH: it is none of them any more.
- */
 static int is_wanted(const struct pando_wire_call *msg)
 {
-	u32 pid = le32_to_cpu(msg->pid), group = le32_to_cpu(msg->group);
-
-	if (group && !pando_kin_is_of(pid, group))
-		return -ESRCH;
-	return pando_occasion_is_first(pid, le64_to_cpu(msg->occasion));
+	return pando_kin_wants(le32_to_cpu(msg->pid), le32_to_cpu(msg->group),
+			       le64_to_cpu(msg->occasion));
 }
 
 static long send(struct pando_call_out *out, u32 pid, __le32 *groups,

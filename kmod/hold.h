@@ -7,7 +7,8 @@
  *	the original	is not stopped any more, nor let go on, before criu takes
  *			hold of it. Then it stands still, so signals wait in its own
  *			queues, all but those, SIGKILL and what is sent to many, which
- *			are held back; once the cluster decides, all are. Called off: it gets them.
+ *			are held back; once the cluster decides, all are. Called off: it
+ *			gets them.
  *			Committed: those that do not travel with it follow it.
  *	the copy	is held by criu, which must not lose it: SIGKILL and SIGSTOP
  *			wait until it runs.

@@ -86,8 +86,11 @@ void pando_kin_moved(u32 pid, u16 to);
 struct pid;
 /* Its number when it has, or had, members on other nodes as well, as is @certain; or 0. */
 u32 pando_kin_spread_group(struct pid *pgrp, bool certain);
-/* Is @pid a member of the group @pgid, or about to be? Any context. */
-bool pando_kin_is_of(u32 pid, u32 pgid);
+/*
+ * A signal to many, that one of them is sent by its number: 1: it is to get it; 0: it has
+ * got it (occasion.h); -ESRCH: it is not of @pgid any more, 0: of whichever. Any context.
+ */
+int pando_kin_wants(u32 pid, u32 pgid, u64 occasion);
 /* The original kill_pgrp(), for what another node sent. */
 void pando_kin_kill_pgrp(struct pid *pgrp, int sig);
 

@@ -26,6 +26,7 @@
 #include "kin.h"
 #include "kin_tty.h"
 #include "ns.h"
+#include "occasion.h"
 #include "relation.h"
 #include "rpc.h"
 #include "stub.h"
@@ -100,12 +101,14 @@ void pando_kin_freed(u32 nr)
 	spin_unlock_irqrestore(&lock, flags);
 }
 
-bool pando_kin_is_of(u32 pid, u32 pgid)
+int pando_kin_wants(u32 pid, u32 pgid, u64 occasion)
 {
-	u32 sid, group = pando_kin_group_of(pid, &sid);
+	u32 sid, group = pgid ? pando_kin_group_of(pid, &sid) : 0;
 
 	/* who was just restored may be in criu's for a moment */
-	return group == pgid || (group && group < PANDO_LOCAL_PIDS);
+	if (group != pgid && (!group || group >= PANDO_LOCAL_PIDS))
+		return -ESRCH;
+	return pando_occasion_is_first(pid, occasion);
 }
 
 u32 pando_kin_spread_group(struct pid *pgrp, bool certain)

@@ -41,23 +41,23 @@ void pando_kin_kill(u32 pid, int sig)
 	put_pid(p);
 }
 
-/* Has it not got it yet, and is it of the group still? */
 static void kill_wanted(const struct pando_wire_kin_signal *msg)
 {
-	u32 pid = le32_to_cpu(msg->pid), group = le32_to_cpu(msg->group);
+	u64 occasion = le64_to_cpu(msg->occasion);
+	u32 pid = le32_to_cpu(msg->pid);
 	struct pando_occasion o;
 
-	if ((group && !pando_kin_is_of(pid, group)) ||
-	    !pando_occasion_is_first(pid, le64_to_cpu(msg->occasion)))
+	if (pando_kin_wants(pid, le32_to_cpu(msg->group), occasion) <= 0)
 		return;
-	pando_occasion_begin(&o, le64_to_cpu(msg->occasion));
+	pando_occasion_begin(&o, occasion);
 	pando_kin_kill(pid, le32_to_cpu(msg->signo));
 	pando_occasion_end(&o);
 }
 
 /* It is on its way, or its parent is to it: mostly one try is enough. */
-static void send_one(const struct pando_wire_kin_signal *msg, u32 pid, int sig)
+static void send_one(const struct pando_wire_kin_signal *msg)
 {
+	u32 pid = le32_to_cpu(msg->pid);
 	bool here = false;
 	int tries, err;
 
@@ -69,7 +69,7 @@ static void send_one(const struct pando_wire_kin_signal *msg, u32 pid, int sig)
 			break;
 	}
 	if (err == -ETIMEDOUT)
-		pr_warn("pando: signal %d did not reach %u\n", sig, pid);
+		pr_warn("pando: signal %u did not reach %u\n", le32_to_cpu(msg->signo), pid);
 	if (here)
 		kill_wanted(msg);
 }
@@ -95,7 +95,7 @@ static void send_group(struct pando_wire_kin_signal *msg, unsigned long when)
 	msg->group = msg->pid;
 	for (k = 0; n && k < all->n; k++) {
 		msg->pid = all->pid[k];
-		send_one(msg, le32_to_cpu(msg->pid), le32_to_cpu(msg->signo));
+		send_one(msg);
 	}
 	kfree(some);
 	kfree(all);
@@ -118,8 +118,7 @@ static void out_fn(struct work_struct *work)
 		if (le32_to_cpu(o->msg.flags) & PANDO_KIN_GROUP)
 			send_group(&o->msg, o->when);
 		else
-			send_one(&o->msg, le32_to_cpu(o->msg.pid),
-				 le32_to_cpu(o->msg.signo));
+			send_one(&o->msg);
 		kfree(o);
 	}
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Signals to many, and who moves meanwhile; see occasion.h. */
+#include <linux/atomic.h>
 #include <linux/hashtable.h>
 #include <linux/jiffies.h>
 #include <linux/preempt.h>
@@ -33,7 +34,7 @@ struct got {
 	u32 pid;
 };
 
-atomic_t pando_occasion_arrivals = ATOMIC_INIT(0);
+static atomic_t narrivals = ATOMIC_INIT(0);	/* zero is the short way */
 
 /* Taken below siglocks and the lock of hold.c; nothing is taken below it. */
 static DEFINE_SPINLOCK(lock);
@@ -122,7 +123,7 @@ static void forget(struct mover *m)
 {
 	if (!hlist_unhashed(&m->node)) {
 		hash_del(&m->node);
-		atomic_dec(&pando_occasion_arrivals);
+		atomic_dec(&narrivals);
 	}
 	list_del(&m->list);
 	kfree(m);
@@ -165,7 +166,7 @@ static void note(u32 pid, u32 pgid, bool comes)
 		if (before)
 			forget(before);
 		hash_add(arrivals, &m->node, pid);
-		atomic_inc(&pando_occasion_arrivals);
+		atomic_inc(&narrivals);
 	}
 	list_add_tail(&m->list, comes ? &arrived : &left);
 	spin_unlock_irq(&lock);
@@ -246,7 +247,7 @@ bool pando_occasion_is_first(u32 pid, u64 id)
 	bool first = true;
 	unsigned long flags;
 
-	if (!id || likely(!atomic_read(&pando_occasion_arrivals)))
+	if (!id || likely(!atomic_read(&narrivals)))
 		return true;
 	spin_lock_irqsave(&lock, flags);
 	if (!find_arrival(pid))

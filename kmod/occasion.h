@@ -13,7 +13,6 @@
 #ifndef _PANDO_OCCASION_H
 #define _PANDO_OCCASION_H
 
-#include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/types.h>
 #include <pando/wire.h>
@@ -53,8 +52,6 @@ void pando_occasion_arrive(u32 pid);
 void pando_occasion_leave(u32 pid, u32 pgid);
 /* Not long ago? Any context. */
 bool pando_occasion_has_left(u32 pid);
-
-extern atomic_t pando_occasion_arrivals;	/* zero is the short way */
 
 /* Is this what @pid is to get for @id? False: it has got it. Any context. */
 bool pando_occasion_is_first(u32 pid, u64 id);

@@ -73,22 +73,23 @@ TEST(what_is_in_the_tree_stays)
 	free(new);
 }
 
-TEST(what_is_not_becomes_crius)
+static uint8_t want[4096];
+static size_t wanted;
+
+/* What was put so far is what shall become of what comes next. */
+static void is_wanted(void)
 {
-	uint32_t limit = 70000;
-	uint8_t want[4096];
+	memcpy(want, image, len);
+	wanted = len;
+	start();
+}
+
+static void check_adopts(uint32_t limit)
+{
 	bool changed = false;
-	size_t n, wanted;
+	size_t n = 0;
 	uint8_t *new;
 
-	start();
-	process(60001, 1, 1, 1);
-	process(60003, 60001, 60003, 1);
-	wanted = len;
-	memcpy(want, image, len);
-	start();
-	process(60001, 1, 70001, 70002);
-	process(60003, 60001, 60003, 70002);
 	new = pstree_adopt(image, len, &n, above, &limit, &changed);
 	CHECK(new && changed);
 	CHECK_EQ(n, wanted);
@@ -96,15 +97,20 @@ TEST(what_is_not_becomes_crius)
 	free(new);
 }
 
-/* 60003 leads a session that is in use; 60004 is of it, and 60005 of a group in it. */
+TEST(what_is_not_becomes_crius)
+{
+	start();
+	process(60001, 1, 1, 1);
+	process(60003, 60001, 60003, 1);
+	is_wanted();
+	process(60001, 1, 70001, 70002);
+	process(60003, 60001, 60003, 70002);
+	check_adopts(70000);
+}
+
+/* 60003 leads a session that is in use; 60004 and 9, which leads a group, are of it. */
 TEST(what_is_not_is_its_parents)
 {
-	uint32_t limit = 60001;
-	uint8_t want[4096];
-	bool changed = false;
-	size_t n, wanted;
-	uint8_t *new;
-
 	start();
 	process(60001, 1, 60001, 60001);
 	process(60003, 60001, 60001, 60001);
@@ -112,41 +118,25 @@ TEST(what_is_not_is_its_parents)
 	process(9, 60003, 9, 60001);
 	process(8, 60004, 8, 8);
 	process(60006, 8, 8, 8);
-	wanted = len;
-	memcpy(want, image, len);
-	start();
+	is_wanted();
 	process(60001, 1, 60001, 60001);
 	process(60003, 60001, 60003, 60003);
 	process(60004, 60003, 60003, 60003);
 	process(9, 60003, 9, 60003);
 	process(8, 60004, 8, 8);
 	process(60006, 8, 60006, 60006);
-	new = pstree_adopt(image, len, &n, above, &limit, &changed);
-	CHECK(new && changed);
-	CHECK_EQ(n, wanted);
-	CHECK(new && n == wanted && !memcmp(new, want, n));
-	free(new);
+	check_adopts(60001);
 }
 
 TEST(a_number_may_grow)
 {
-	uint32_t limit = 0xf0000000;
-	bool changed = false;
-	uint8_t want[4096];
-	size_t n, wanted;
-	uint8_t *new;
-
 	start();
 	process(0xf0000000, 1, 0xf0000000, 0xf0000000);
 	process(5, 0xf0000000, 0xf0000000, 0xf0000000);
-	wanted = len;
-	memcpy(want, image, len);
-	start();
+	is_wanted();
 	process(0xf0000000, 1, 0xf0000000, 0xf0000000);
 	process(5, 0xf0000000, 0xf0000001, 0xf0000001);
-	new = pstree_adopt(image, len, &n, above, &limit, &changed);
-	CHECK(new && changed && n == wanted && !memcmp(new, want, n));
-	free(new);
+	check_adopts(0xf0000000);
 }
 
 TEST(garbage_is_refused)
