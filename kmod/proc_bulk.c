@@ -5,7 +5,8 @@
  * those programs read of as many of the following processes as one reply
  * holds. A window is its reader's own (one process, under one set of
  * credentials), is made under those credentials, and is believed for
- * PANDO_PROC_FRESH_MS.
+ * PANDO_PROC_FRESH_MS, on one way up: who comes back to a process, or reads a file
+ * once more, has a reason to think that something has changed, and is told what is.
  *
  * Locks: scans_lock guards the list; a scan's mutex its windows, and is held
  * over a question, and waited for killably. Nothing is taken inside either.
@@ -33,12 +34,14 @@
  * struct window - the reply to one BULK
  * @when: it was asked for, jiffies
  * @generation: of the directory then
+ * @seen: up to this number its reader has come
  * @len: of @buf that is filled; checked
  * @buf: PANDO_WIRE_PAYLOAD bytes, or NULL
  */
 struct window {
 	unsigned long when;
 	int generation;
+	u32 seen;
 	size_t len;
 	u8 *buf;
 };
@@ -52,6 +55,7 @@ struct window {
  * @used: last time, jiffies; scans_lock
  * @lock: all that follows
  * @last: the process it asked about last
+ * @files: of that, which it has read
  * @next: the window to be replaced next
  * @window: see above
  */
@@ -62,7 +66,7 @@ struct scan {
 	const struct cred *cred;
 	unsigned long used;
 	struct mutex lock;	/* all that follows */
-	u32 last;
+	u32 last, files;
 	unsigned int next;
 	struct window window[WINDOWS];
 };
@@ -199,21 +203,24 @@ static bool is_fresh(const struct window *w)
 			   msecs_to_jiffies(PANDO_PROC_FRESH_MS));
 }
 
-static const struct pando_wire_proc_bulk *
-find_record(const struct scan *s, u32 pid, unsigned long *when)
+static bool is_ahead(const struct scan *s, const struct window *w, u32 pid)
 {
-	const struct pando_wire_proc_bulk *rec;
+	return pid > w->seen || (pid == w->seen && pid == s->last);
+}
+
+/* Its window, and the record in it, or NULL. */
+static struct window *find_window(struct scan *s, u32 pid,
+				  const struct pando_wire_proc_bulk **rec)
+{
 	int i;
 
 	for (i = 0; i < WINDOWS; i++) {
-		const struct window *w = &s->window[i];
+		struct window *w = &s->window[i];
 
-		rec = is_fresh(w) ? pando_record_find(w->buf, w->len, pid) :
-				    NULL;
-		if (rec) {
-			*when = w->when;
-			return rec;
-		}
+		*rec = is_fresh(w) && is_ahead(s, w, pid) ?
+		       pando_record_find(w->buf, w->len, pid) : NULL;
+		if (*rec)
+			return w;
 	}
 	return NULL;
 }
@@ -233,6 +240,7 @@ static void fetch(struct scan *s, u32 pid)
 
 	q.len = scnprintf(path, sizeof(path), "%u", pid);
 	w->len = 0;
+	w->seen = 0;
 	if (!w->buf)
 		w->buf = kvmalloc(PANDO_WIRE_PAYLOAD, GFP_KERNEL);
 	if (!w->buf)
@@ -249,12 +257,19 @@ static void fetch(struct scan *s, u32 pid)
 static const struct pando_wire_proc_bulk *
 record_of(struct scan *s, u32 pid, unsigned long *when)
 {
-	const struct pando_wire_proc_bulk *rec = find_record(s, pid, when);
+	const struct pando_wire_proc_bulk *rec;
+	struct window *w = find_window(s, pid, &rec);
 
-	if (!rec && s->last && pid > s->last) {
+	if (!w && s->last && pid > s->last) {
 		fetch(s, pid);
-		rec = find_record(s, pid, when);
+		w = find_window(s, pid, &rec);
 	}
+	if (w) {
+		w->seen = pid;
+		*when = w->when;
+	}
+	if (pid != s->last)
+		s->files = 0;
 	s->last = pid;
 	return rec;
 }
@@ -305,7 +320,6 @@ umode_t pando_bulk_mode(const struct pando_remote *r)
 {
 	const struct pando_wire_proc_bulk *rec;
 	int index = file_index(r);
-	unsigned long when;
 	umode_t mode = 0;
 	struct scan *s;
 	size_t len;
@@ -314,7 +328,7 @@ umode_t pando_bulk_mode(const struct pando_remote *r)
 	if (!s)
 		return 0;
 	if (!mutex_lock_killable(&s->lock)) {
-		rec = find_record(s, r->pid, &when);
+		find_window(s, r->pid, &rec);
 		if (rec && le64_to_cpu(rec->stat.ino) == r->start &&
 		    pando_record_file(rec, index, &len))
 			mode = pando_record_mode(index);
@@ -352,6 +366,12 @@ ssize_t pando_bulk_read(const struct pando_remote *r, const struct cred *cred,
 	if (mutex_lock_killable(&s->lock))
 		goto out;
 	rec = record_of(s, r->pid, &when);
+	if (s->files & BIT(index)) {
+		/* nor are the others what they were */
+		s->files = ~0;
+		goto out_unlock;
+	}
+	s->files |= BIT(index);
 	if (!rec || le64_to_cpu(rec->stat.ino) != r->start)
 		goto out_unlock;
 	data = pando_record_file(rec, index, &len);

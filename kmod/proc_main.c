@@ -324,6 +324,22 @@ stop:
 	return false;
 }
 
+/*
+ * procfs makes an entry of each task that it lists, for a mover too. Of a stub that must not
+ * be what the next lookup finds.
+ */
+static void drop_native(struct super_block *sb, const char *name, int len)
+{
+	struct qstr q = QSTR_INIT(name, len);
+	struct dentry *dentry = d_hash_and_lookup(sb->s_root, &q);
+
+	if (IS_ERR_OR_NULL(dentry))
+		return;
+	if (d_really_is_positive(dentry) && !pando_remote_is_ours(d_inode(dentry)))
+		d_invalidate(dentry);
+	dput(dentry);
+}
+
 static bool root_actor(struct dir_context *ctx, const char *name, int namelen,
 		       loff_t offset, u64 ino, unsigned int type)
 {
@@ -334,6 +350,8 @@ static bool root_actor(struct dir_context *ctx, const char *name, int namelen,
 
 		if (!emit_remotes(w, pid))
 			return false;
+		if (!pando_locate_is_settled(pid))
+			drop_native(w->sb, name, namelen);
 		/* What runs here is shown from here. */
 		if (w->at < w->list->count && w->list->pid[w->at] == pid)
 			w->at++;

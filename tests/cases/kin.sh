@@ -57,6 +57,9 @@ is "$(in_cluster 3 "ps -o ppid= -p $C" | tr -d ' ')" "$P" \
 	'ps on a third node shows its parent'
 is "$(on 3 "cluster-ps -o pid" | grep -cw "$C")" 1 'cluster-ps shows it once'
 is "$(in_cluster 1 'ps -e -o pid=' | grep -cw "$C")" 1 'and so does ps at home'
+is "$(in_cluster 1 "xargs -0 </proc/$C/cmdline; readlink /proc/$C/exe; ps -o comm= -p $C")" \
+	"$(in_cluster 2 "xargs -0 </proc/$C/cmdline; readlink /proc/$C/exe; ps -o comm= -p $C")" \
+	'and what is listed there is the process and not its stub'
 for n in 1 2; do
 	in_cluster 3 "kill -STOP $C"
 	stops $n "stop $n is seen"
