@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What wait4() reports of one that ended elsewhere: see kin_usage.h. */
+/* What is left of one that ended elsewhere: see kin_usage.h. */
+#include <linux/sched/prio.h>
 #include <linux/sched/signal.h>
 #include <linux/task_io_accounting_ops.h>
 
@@ -39,10 +40,26 @@ void pando_kin_usage_get(struct pando_wire_kin_event *ev, struct task_struct *t)
 	c->inblock = cpu_to_le64(sig->cinblock);
 	c->oublock = cpu_to_le64(sig->coublock);
 	c->maxrss = cpu_to_le64(sig->cmaxrss);
+	ev->nice = cpu_to_le32(task_nice(t->group_leader));
+	strscpy(ev->comm, t->group_leader->comm, sizeof(ev->comm));
 }
 
-void pando_kin_usage_add(struct signal_struct *sig, const struct pando_wire_kin_event *ev)
+/* A zombie is seen in /proc: the name of a stub is nothing to its parent. */
+static void take_name(struct task_struct *t, const struct pando_wire_kin_event *ev)
 {
+	int nice = le32_to_cpu(ev->nice);
+
+	if (!ev->comm[0])
+		return;
+	task_lock(t);
+	strscpy_pad(t->comm, ev->comm, sizeof(t->comm));
+	task_unlock(t);
+	set_user_nice(t, clamp(nice, MIN_NICE, MAX_NICE));
+}
+
+void pando_kin_usage_add(struct task_struct *t, const struct pando_wire_kin_event *ev)
+{
+	struct signal_struct *sig = t->signal;
 	const struct pando_wire_rusage *self = &ev->self, *children = &ev->children;
 	unsigned long flags;
 
@@ -68,4 +85,5 @@ void pando_kin_usage_add(struct signal_struct *sig, const struct pando_wire_kin_
 	sig->coublock += le64_to_cpu(children->oublock);
 	sig->cmaxrss = le64_to_cpu(children->maxrss);
 	write_sequnlock_irqrestore(&sig->stats_lock, flags);
+	take_name(t, ev);
 }

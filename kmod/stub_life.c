@@ -81,7 +81,7 @@ void pando_stub_put_away(struct pando_stub *s)
 void pando_stub_end_as(struct pando_stub *s,
 		       const struct pando_wire_kin_event *ev)
 {
-	pando_kin_usage_add(s->task->signal, ev);
+	pando_kin_usage_add(s->task, ev);
 	pando_stub_end(s, le32_to_cpu(ev->status) & 0xffff);
 }
 

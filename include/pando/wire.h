@@ -57,7 +57,7 @@
 	X(GUESTS,	8, 16, PANDO_WIRE_PAYLOAD, 0, 0, PANDO_MSGF_IDEM) \
 	X(GONE,		9, 4, PANDO_WIRE_PAYLOAD, 0, 0, 0) \
 	X(LOCATE,	10, 4, 4, 4, 4, PANDO_MSGF_IDEM) \
-	X(KIN_EVENT,	11, 160, 160, 4, 4, 0) \
+	X(KIN_EVENT,	11, 184, 184, 4, 4, 0) \
 	X(KIN_SIGNAL,	12, 24, 24, 0, 4 * PANDO_LEFT_MOST, 0) \
 	X(KIN_HOLD,	13, 8, 8, 4, 4, PANDO_MSGF_IDEM) \
 	X(KIN_LEFT,	14, 8, 8, 0, 0, 0) \
@@ -254,6 +254,8 @@ enum pando_kin_event {
  * @status: as above
  * @session: PANDO_KIN_REGROUP: its session now
  * @self, @children: PANDO_KIN_EXIT: what wait4() reports, RUSAGE_BOTH apart
+ * @nice: PANDO_KIN_EXIT: -20 to 19
+ * @comm: PANDO_KIN_EXIT: its name, ended by a zero byte; empty: unknown
  */
 struct pando_wire_kin_event {
 	__le32 pid;
@@ -262,6 +264,9 @@ struct pando_wire_kin_event {
 	__le32 session;
 	struct pando_wire_rusage self;
 	struct pando_wire_rusage children;
+	__le32 nice;
+	__u8 comm[16];
+	__le32 reserved;
 };
 
 enum pando_kin_answer {
@@ -569,7 +574,7 @@ PANDO_WIRE_ASSERT(pando_wire_challenge, 152);
 PANDO_WIRE_ASSERT(pando_wire_auth, 32);
 PANDO_WIRE_ASSERT(pando_wire_cred, 56);
 PANDO_WIRE_ASSERT(pando_wire_siginfo, 32);
-PANDO_WIRE_ASSERT(pando_wire_kin_event, 160);
+PANDO_WIRE_ASSERT(pando_wire_kin_event, 184);
 PANDO_WIRE_ASSERT(pando_wire_kin_signal, 24);
 PANDO_WIRE_ASSERT(pando_wire_kin_hold, 8);
 PANDO_WIRE_ASSERT(pando_wire_kin_left, 8);
