@@ -270,8 +270,11 @@ static long exec_pidfd_signal(struct pando_call_in *in)
 
 	if (start < 0)
 		return start;
-	/* a number used again; what was restored here began anew */
-	if (start != arg(in, 1) && !pando_locate_has_arrived(pid_of(in)))
+	/*
+	 * A number used again; what was restored here began anew. Who has a stub says 0:
+	 * as long as that stands the number is no other's.
+	 */
+	if (arg(in, 1) && start != arg(in, 1) && !pando_locate_has_arrived(pid_of(in)))
 		return -ESRCH;
 	return exec_kill(in);
 }
@@ -541,6 +544,17 @@ static long exec_ioprio_set(struct pando_call_in *in)
 				   pid_of(in), arg(in, 0), 0);
 }
 
+/* With another first argument it is about many, or wrong: then the kernel says so. */
+static u32 priority_target(const u64 *args)
+{
+	return (int)args[0] == PRIO_PROCESS && (int)args[1] > 0 ? args[1] : 0;
+}
+
+static u32 ioprio_target(const u64 *args)
+{
+	return (int)args[0] == IOPRIO_WHO_PROCESS && (int)args[1] > 0 ? args[1] : 0;
+}
+
 /* How many pieces of 32 bits that version has; 0: there is none such. */
 static u32 cap_pieces(u32 version)
 {
@@ -659,11 +673,12 @@ const struct pando_call_row pando_call_rows[__PANDO_CALL_MAX] = {
 	ROW(SIGQUEUE, 0, pack_sigqueue, NULL, exec_kill),
 	ROW(TGSIGQUEUE, 1, pack_tgsigqueue, NULL, exec_tgkill),
 	ROW(GETPGID, 0, pack_none, NULL, exec_getpgid),
-	ROW(GETSID, 0, pack_none, NULL, exec_getsid),
+	/* of many: pando_call_group_session() */
+	ROW(GETSID, 0, pack_none, NULL, exec_getsid, .merge = pando_call_merge_max),
 	ROW(GETPRIORITY, 1, pack_none, NULL, exec_getpriority,
-	    .merge = pando_call_merge_max),
+	    .target = priority_target, .merge = pando_call_merge_max),
 	ROW(SETPRIORITY, 1, pack_setpriority, NULL, exec_setpriority,
-	    .merge = pando_call_merge_all),
+	    .target = priority_target, .merge = pando_call_merge_all),
 	ROW(SCHED_GETAFFINITY, 0, pack_getaffinity, unpack_getaffinity,
 	    exec_getaffinity),
 	ROW(SCHED_SETAFFINITY, 0, pack_setaffinity, NULL, exec_setaffinity),
@@ -677,9 +692,9 @@ const struct pando_call_row pando_call_rows[__PANDO_CALL_MAX] = {
 	ROW(SCHED_RR_GET_INTERVAL, 0, pack_none, unpack_rr_interval,
 	    exec_rr_interval),
 	ROW(IOPRIO_GET, 1, pack_none, NULL, exec_ioprio_get,
-	    .merge = pando_call_merge_min),
+	    .target = ioprio_target, .merge = pando_call_merge_min),
 	ROW(IOPRIO_SET, 1, pack_ioprio_set, NULL, exec_ioprio_set,
-	    .merge = pando_call_merge_all),
+	    .target = ioprio_target, .merge = pando_call_merge_all),
 	ROW(CAPGET, 0, pack_capget, unpack_capget, exec_capget,
 	    .target = capget_target),
 	/* no hooks of their own in calls.c: pidfd.c and kin_group.c send these */

@@ -338,6 +338,27 @@ static noinline long many(pando_syscall_t original, enum pando_call call,
 	return ret;
 }
 
+long pando_call_group_session(u32 pgid)
+{
+	const struct pando_call_row *row = &pando_call_rows[PANDO_CALL_GETSID];
+	struct pando_call_out *out = kzalloc(sizeof(*out), GFP_KERNEL);
+	struct pando_call_in in = {};
+	__le32 *groups;
+	long ret;
+
+	if (!out)
+		return -ENOMEM;
+	ret = address(out, PANDO_CALL_GETSID, pgid, &groups);
+	if (!ret) {
+		out->msg.whom = cpu_to_le32(PANDO_WHOM_GROUP);
+		in.msg = &out->msg;
+		ret = send_all(row, out, groups, NULL, pando_call_each(row, &in));
+		kfree(groups);
+	}
+	kfree(out);
+	return ret;
+}
+
 bool pando_call_is_unsettled(u32 pid)
 {
 	return pid && pando_ns_has_current() && !pando_ns_is_local(current) &&
@@ -601,8 +622,13 @@ static long execute(struct pando_call_in *in)
 	long ret;
 
 	row = &pando_call_rows[le32_to_cpu(in->msg->call)];
-	if (msg->whom && row->call != PANDO_CALL_KILL)
-		return pando_call_each(row, in);
+	if (msg->whom && row->call != PANDO_CALL_KILL) {
+		ret = pando_call_each(row, in);
+		/* who asks may join it, and signals that are sent from here are for all */
+		if (row->call == PANDO_CALL_GETSID && ret > 0)
+			pando_kin_spread(le32_to_cpu(msg->pid));
+		return ret;
+	}
 	if (!msg->occasion)
 		return row->exec(in);
 	ret = msg->whom ? 1 : is_wanted(msg);

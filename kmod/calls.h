@@ -106,6 +106,12 @@ static inline void pando_call_args(const struct pt_regs *regs, bool compat,
  */
 bool pando_call_is_unsettled(u32 pid);
 
+/*
+ * The session of that group, by those of its members who say so, on any node. -ESRCH: it
+ * has none; or another error. May sleep; in the context of a process of the cluster.
+ */
+long pando_call_group_session(u32 pgid);
+
 /* call_rows.c */
 extern const struct pando_call_row pando_call_rows[__PANDO_CALL_MAX];
 extern const struct pando_call_row pando_call_rr_time32;

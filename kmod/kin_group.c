@@ -25,6 +25,7 @@
 #include "hooks.h"
 #include "kin.h"
 #include "kin_tty.h"
+#include "locate.h"
 #include "ns.h"
 #include "occasion.h"
 #include "relation.h"
@@ -270,6 +271,57 @@ long pando_kin_exec_setpgid(struct pando_call_in *in)
 	return ret;
 }
 
+/* A group without a member here, of which the kernel therefore says EPERM: it may live. */
+static long join_elsewhere(u32 pid, u32 pgid)
+{
+	u32 self = task_tgid_nr_ns(current, pando_ns());
+	struct pando_regroup r = {
+		.pgid = pgid,
+		.sid = task_session_nr_ns(current, pando_ns()),
+		.ppid = pid == self ? 0 : self,
+		.own = pid == self,
+	};
+	struct pid *made;
+	long ret;
+
+	if (pid == self && current->signal->leader)
+		return -EPERM;
+	if (pando_call_group_session(pgid) != r.sid)
+		return -EPERM;
+	rcu_read_lock();
+	made = find_pid_ns(pid, pando_ns());
+	r.task = made ? get_pid_task(made, PIDTYPE_TGID) : NULL;
+	rcu_read_unlock();
+	if (!r.task)
+		return -ESRCH;
+	ret = pando_alloc_number(pgid, &made);
+	if (!ret)
+		ret = pando_relation_regroup(&r);
+	pando_alloc_number_done(made);
+	put_task_struct(r.task);
+	if (!ret) {
+		pando_kin_tty_regrouped();
+		pando_kin_spread(pgid);
+	}
+	return ret;
+}
+
+/* Not one that criu rebuilds, which does as it did before. */
+static bool is_settled(void)
+{
+	return pando_locate_is_settled(task_tgid_nr_ns(current, pando_ns()));
+}
+
+static bool has_group(u32 pgid)
+{
+	bool has;
+
+	rcu_read_lock();
+	has = pid_task(find_pid_ns(pgid, pando_ns()), PIDTYPE_PGID);
+	rcu_read_unlock();
+	return has;
+}
+
 static long set_group(pando_syscall_t original, const struct pt_regs *regs,
 		      u32 pid, u32 pgid)
 {
@@ -284,6 +336,9 @@ static long set_group(pando_syscall_t original, const struct pt_regs *regs,
 	away = pando_stub_stands(pid);
 	old = away ? pando_kin_group_of(pid, &sid) : 0;
 	ret = original(regs);
+	if (ret == -EPERM && pgid != pid && pgid >= PANDO_LOCAL_PIDS &&
+	    pgid < PANDO_PID_MAX && !has_group(pgid) && is_settled())
+		ret = join_elsewhere(pid, pgid);
 	if (!ret && away)
 		ret = follow(pid, pgid, old, sid);
 	else if (!ret)
@@ -325,13 +380,25 @@ static long hook32_setpgid(const struct pt_regs *regs)
 /* One for both ABIs: it has no arguments. */
 PANDO_HOOK_SYSCALL(hook_setsid);
 
+/* Where its own number is that of a group nobody becomes the leader of a session. */
+static bool is_groups_number(void)
+{
+	return task_pgrp(current) != task_tgid(current) && is_settled() &&
+	       pando_call_group_session(task_tgid_nr_ns(current, pando_ns())) > 0;
+}
+
 static long hook_setsid(const struct pt_regs *regs)
 {
+	bool matters;
 	long ret;
 
 	pando_hook_enter();
-	ret = pando_hook_original(hook_setsid)(regs);
-	if (ret > 0 && unlikely(may_matter()))
+	matters = may_matter();
+	if (unlikely(matters) && is_groups_number())
+		ret = -EPERM;
+	else
+		ret = pando_hook_original(hook_setsid)(regs);
+	if (ret > 0 && unlikely(matters))
 		pando_kin_regrouped(ret);
 	pando_hook_leave();
 	return ret;

@@ -259,6 +259,9 @@ static bool of_remote(struct file *file, struct remote_pidfd *p)
 	*p = (struct remote_pidfd){};
 	if (file->f_op->poll == kernels_poll && is_concerned())
 		p->pid = of_absent(file->private_data);
+	/* without a stub its number may be another's by now: only who has arrived is it */
+	if (p->pid && !pando_stub_stands(p->pid))
+		p->start = ~0ULL;
 	return p->pid;
 }
 

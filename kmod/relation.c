@@ -321,6 +321,8 @@ static int regroup(void *arg)
 	if (is_dead(task) || !pgrp)
 		return -ESRCH;
 	err = r->ppid ? may_regroup(r) : 0;
+	if (r->own && (task->signal->leader || task_session_nr_ns(task, pando_ns()) != r->sid))
+		err = -EPERM;
 	if (err)
 		return err;
 	session = r->sid ? find_pid_ns(r->sid, pando_ns()) : NULL;

@@ -62,10 +62,12 @@ int pando_relation_place(const struct pando_relation *r);
  * @sid: its new session; 0: as it is
  * @ppid: who asks: the parent in whose session @sid it has to be already; 0:
  *	nobody, it was decided elsewhere
+ * @own: it asks for itself: it must not lead a session, and be in @sid
  */
 struct pando_regroup {
 	struct task_struct *task;
 	u32 pgid, sid, ppid;
+	bool own;
 };
 
 /*
