@@ -29,6 +29,7 @@
 #include "peer.h"
 #include "ports.h"
 #include "precopy.h"
+#include "sched.h"
 #include "segments.h"
 #include "terminal.h"
 #include "tree.h"
@@ -401,8 +402,10 @@ static int send_state(struct source *s)
 	uint64_t bytes = 0;
 	uint32_t *pids, *out;
 	size_t n;
-	int images, err;
+	int images, err = sched_save(m, &s->tree);
 
+	if (err)
+		return err;
 	peer_cork(m, true);
 	images = images_send(m, &bytes);
 	if (images < 0)

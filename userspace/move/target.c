@@ -17,6 +17,7 @@
 #include "hold.h"
 #include "images.h"
 #include "peer.h"
+#include "sched.h"
 #include "target.h"
 #include "tree.h"
 
@@ -563,6 +564,7 @@ static int restore(struct target *t)
 		t->fabric = NULL;
 	}
 	t->uffds.fill = FILL_NOTHING;
+	sched_restore(m, t->pids, t->n);
 	return keeper_built(m, &t->keeper);
 }
 
