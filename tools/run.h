@@ -57,6 +57,23 @@ void run_request(int sock, uint32_t id, const struct run *r, bool tty,
 int run_signals(void);
 int run_signal_take(int signals);
 
+/* --- run_stop.c ------------------------------------------------------------*/
+
+enum run_stop {
+	RUN_STOP_GO_ON,		/* somebody let us go on */
+	RUN_STOP_NEWS,		/* something came on one of the descriptors */
+	RUN_STOP_EARLY,		/* likewise, before we stopped */
+	RUN_STOP_NONE,		/* nobody could: we did not stop (an orphan's group) */
+};
+
+/*
+ * Stops this process by @signo (SIGTSTP, SIGTTIN, SIGTTOU), and returns why it is stopped
+ * no more. @fds: sockets, or -1. SIGCONT must be blocked.
+ */
+enum run_stop run_stop(int signo, const int fds[2]);
+
+/* --- run_relay.c, its loop -------------------------------------------------*/
+
 struct run_relay {
 	int sock;		/* is taken; to the daemon where the program runs */
 	int control;		/* to ours, if that is another one; or -1 */

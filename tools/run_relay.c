@@ -23,6 +23,7 @@
 #define HELD_MAX	(256u << 10)	/* on its way out */
 #define CHUNK		(128u << 10)
 #define FRONT_MS	200	/* in the background: are we still? */
+#define QUIET_MS	200	/* there is no more to come, for now */
 
 /* Bytes on their way to our stdout or stderr. */
 struct output {
@@ -373,17 +374,6 @@ int run_signal_take(int signals)
 	return info.ssi_signo;
 }
 
-/*
- * We stop as a job does. A program without a terminal is the first of its session,
- * and a terminal's stop signal has no effect there; so it gets the one that has.
- */
-static void stop(struct relay *r)
-{
-	queue_signal(r, SIGSTOP);
-	pando_stream_flush(r->stream);
-	raise(SIGSTOP);
-}
-
 /* Where our shell wants us the program is too; @continued: and it goes on. */
 static void follow_shell(struct relay *r, bool continued)
 {
@@ -395,35 +385,106 @@ static void follow_shell(struct relay *r, bool continued)
 		queue_window(r);
 }
 
+/* All that has come by now, beyond stops of the program too: of interest is its end. */
+static int take_late(struct relay *r)
+{
+	struct pollfd p = { r->control, POLLIN, 0 };
+	int err = 0, stopped = r->stopped;
+
+	do {
+		r->stopped = 0;
+		err = take_frames(r);
+	} while (!err && !r->exit && r->stopped);
+	if (!r->exit && poll(&p, 1, 0) > 0)
+		err = take_news(r);
+	r->stopped = stopped;
+	return err;
+}
+
+static size_t held(const struct relay *r)
+{
+	return pando_bytes_left(&r->out[0].held) + pando_bytes_left(&r->out[1].held);
+}
+
+/* The end comes in pieces: until nothing has come for a moment. */
+static int take_news_of_it(struct relay *r)
+{
+	struct pollfd p[2] = { { pando_stream_fd(r->stream), POLLIN, 0 },
+			       { r->control, POLLIN, 0 } };
+	int err;
+
+	do {
+		err = take_late(r);
+	} while (!err && !r->exit && held(r) <= HELD_MAX && poll(p, 2, QUIET_MS) > 0);
+	return err;
+}
+
+/* Until our shell lets us go on, or there is nobody any more who could. */
+static int stay_stopped(struct relay *r, int signo, enum run_stop *how)
+{
+	int fds[2] = { pando_stream_fd(r->stream), r->control };
+	int err = take_late(r);		/* what is in our hands nobody wakes us for */
+	size_t had = held(r);
+
+	*how = RUN_STOP_NEWS;
+	while (!err && !r->exit) {
+		*how = run_stop(signo, fds);
+		if (*how != RUN_STOP_NEWS && *how != RUN_STOP_EARLY)
+			break;
+		err = take_news_of_it(r);
+		/* others there may write: once it is known that they do that wakes us no more */
+		if (held(r) > had)
+			fds[0] = -1;
+		/* who has put us in front wants us to go on, and its word comes but once */
+		if (*how == RUN_STOP_NEWS && r->tty && term_front()) {
+			*how = RUN_STOP_GO_ON;
+			break;
+		}
+	}
+	return err;
+}
+
+/*
+ * We stop as a job does. A program without a terminal is the first of its session,
+ * and a terminal's stop signal has no effect there; so it gets the one that has.
+ */
+static int stop(struct relay *r)
+{
+	enum run_stop how;
+	int err;
+
+	queue_signal(r, SIGSTOP);
+	pando_stream_flush(r->stream);
+	err = stay_stopped(r, SIGTSTP, &how);
+	if (err || r->exit)
+		return err;
+	if (how == RUN_STOP_NONE)
+		raise(SIGSTOP);		/* SIGCONT is taken as any signal */
+	else
+		queue_signal(r, SIGCONT);
+	return 0;
+}
+
 /*
  * The program, which has a terminal, was stopped, by its keyboard or because it
  * is in the background; so we are. Where no shell would let us go on the kernel
  * does not stop us, and the program goes on too, unless somebody stopped it who
  * can let it go on.
  */
-static void follow_stop(struct relay *r)
+static int follow_stop(struct relay *r)
 {
-	int signo = r->stopped == SIGSTOP ? SIGTSTP : r->stopped;
-	struct sigaction old, reset = { .sa_handler = SIG_DFL };
-	struct timespec now = { 0, 0 };
-	sigset_t set, blocked, cont;
+	int signo = r->stopped == SIGSTOP ? SIGTSTP : r->stopped, err;
+	enum run_stop how;
 
 	term_restore();
-	sigemptyset(&set);
-	sigaddset(&set, signo);
-	sigaction(signo, &reset, &old);
-	raise(signo);
-	sigprocmask(SIG_UNBLOCK, &set, &blocked);
-	sigprocmask(SIG_SETMASK, &blocked, NULL);
-	sigaction(signo, &old, NULL);
-	sigemptyset(&cont);
-	sigaddset(&cont, SIGCONT);
-	if (sigtimedwait(&cont, NULL, &now) > 0 || r->stopped != SIGSTOP)
+	err = stay_stopped(r, signo, &how);
+	if (!err && !r->exit && (how == RUN_STOP_GO_ON || r->stopped != SIGSTOP))
 		follow_shell(r, true);
 	r->stopped = 0;
+	return err;
 }
 
-static void take_signal(struct relay *r, int signo)
+static int take_signal(struct relay *r, int signo)
 {
 	switch (signo) {
 	case 0:
@@ -437,7 +498,7 @@ static void take_signal(struct relay *r, int signo)
 		if (r->tty)
 			queue_signal(r, SIGTSTP);
 		else
-			stop(r);
+			return stop(r);
 		break;
 	case SIGCONT:
 		if (r->tty)
@@ -448,6 +509,7 @@ static void take_signal(struct relay *r, int signo)
 	default:
 		queue_signal(r, signo);
 	}
+	return 0;
 }
 
 /* --- the loop --------------------------------------------------------------*/
@@ -486,7 +548,9 @@ static int step(struct relay *r)
 	if (poll(p, ALL, front ? -1 : FRONT_MS) < 0)
 		return errno == EINTR ? 0 : -errno;
 	if (p[SIGNALS].revents)
-		take_signal(r, run_signal_take(r->signals));
+		err = take_signal(r, run_signal_take(r->signals));
+	if (err || r->exit)
+		return err;
 	if (p[IN].revents)
 		read_input(r);
 	for (int i = 0; i < 2; i++)
@@ -565,13 +629,14 @@ int run_relay(const struct run_relay *how, Pando__Frame **frame)
 		term_raw();
 		queue_window(&r);	/* it may have changed since */
 	}
-	take_signal(&r, how->early);
+	err = take_signal(&r, how->early);
 	while (!err && !r.exit && !r.lost) {
 		err = step(&r);
 		if (err || !r.stopped || has_output(&r.out[0]))
 			continue;
-		follow_stop(&r);
-		err = take_frames(&r);	/* that came behind it */
+		err = follow_stop(&r);
+		if (!err && !r.exit)
+			err = take_frames(&r);	/* that came behind it */
 	}
 	if (r.lost) {
 		queue_signal(&r, SIGHUP);

@@ -50,9 +50,9 @@ class Shell(Terminal):
         found = re.search(r"status=(\d+)", self.command("echo s''tatus=$?") or "")
         return found and int(found[1])
 
-    def start(self, program, mark=""):
+    def start(self, program, mark="", option=""):
         """A job of that shell command there; its PID there."""
-        self.type(f"{RUN} sh -c 'echo p''id=$$; exec {program}' {mark}\n")
+        self.type(f"cluster-run {option}-n {NODE} -- sh -c 'echo p''id=$$; exec {program}' {mark}\n")
         found = self.expect(r"pid=(\d+)\s")
         return found and found[1]
 
@@ -79,6 +79,24 @@ def in_the_foreground(t):
     status = t.end("\x03")
     say(status == 130, "^C ends it", status, t.seen)
     say(until(lambda: not state(pid)), "and its program", state(pid))
+    for option in "", "-T ":
+        pid = t.start("sleep 1007", option=option)
+        t.type("\x1a")
+        t.expect(r"Stopped[^\n]*\n" + PROMPT)
+        until(lambda: state(pid) == "T")
+        kill("KILL", pid)
+        say(hears(t, "Exit 137"), f"one that is killed while it stands stopped has ended {option}",
+            t.seen)
+
+
+def hears(t, word, command=":"):
+    """Does the shell tell that of a job, at that command or soon after?"""
+    said = t.command(command) or ""
+    return until(lambda: word in said or word in (t.command(":") or ""))
+
+
+def kill(sig, pid):
+    output(*(() if PRETENDED else ("cluster-run", "-T", "--")), "kill", "-" + sig, pid)
 
 
 def in_the_background(t):
@@ -193,7 +211,7 @@ def moved(t):
     say(until(lambda: state(pid) == "S"), "fg lets it go on", state(pid), t.seen)
     # what is typed for the shell while a job has the terminal
     t.type("echo a''head\n")
-    output("cluster-run", "-T", "--", "kill", pid)
+    kill("TERM", pid)
     say(t.expect(r"\bahead\s"), "what was typed ahead is the shell's when it ends", t.seen)
     t.command(":")
 
@@ -217,7 +235,7 @@ def moved(t):
     pid = job(f"/usr/libexec/pando-test/ttyless.py {out}")
     t.expect("ready")
     why = move(pid, NODE)
-    output("cluster-run", "-T", "--", "kill", "-USR1", pid)
+    kill("USR1", pid)
     say(not why and until(lambda: os.path.exists(out) and open(out).read() == "6\n"),
         "who lets go of its terminal there has none any more (ENXIO)", why, t.seen)
     t.command(":")
@@ -256,12 +274,6 @@ def moved(t):
     say(t.expect(r"/dev/pts/\d+ is"), "to its own terminal", t.seen)
     status = t.end("exit(6)\n")
     say(status == 6, "and ends with its own status", status, t.seen)
-
-
-def hears(t, word, command=":"):
-    """Does the shell tell that of a job, at that command or soon after?"""
-    said = t.command(command) or ""
-    return until(lambda: word in said or word in (t.command(":") or ""))
 
 
 def is_stopped(t, how, command=":"):
@@ -406,4 +418,5 @@ def main():
         parts[part](t)
 
 
-main()
+if __name__ == "__main__":
+    main()
