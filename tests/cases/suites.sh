@@ -58,8 +58,10 @@ same outside inside 'each gives the same in the cluster as outside of it'
 # stress NODE WHERE: how each stressor of stress-ng ended that looks at results
 stressors="fork kill wait zombie session clone pidfd procfs pty sigq sigpending ptrace vfork exec
 	daemon schedpolicy nice prctl"
-stress() {
-	"$RIG" exec "$1" -t 3000 -- bash -c "cd /tmp; for s in ${stressors//$'\n'/ }; do
+stress() { # of its two readers of /proc/kmsg one waits for what the other has read
+	"$RIG" exec "$1" -t 3000 -- bash -c "while sleep 1; do echo stress >/dev/kmsg; done &
+		trap 'kill %1' EXIT
+		cd /tmp; for s in ${stressors//$'\n'/ }; do
 		$2 stress-ng --verify --\$s 1 --timeout 10 </dev/null >>/tmp/stress.log 2>&1
 		echo \$s \$?; done"
 }

@@ -4,11 +4,12 @@
  * "child PID" of each, "parent PID", "ready", and then "status PID 0x137f". SIGTERM
  * ends a child with status 42; the parent ends with its last child.
  *
- * stops LOG storm: stops the children of LOG and lets them go on, each as soon as
+ * stops LOG storm [LOST]: stops the children of LOG and lets them go on, each as soon as
  * LOG says that its parent was told of the last one, after a pause of any length,
  * until there is a file LOG.end. A parent that is not told within a minute, is told
  * twice or of something else is a line that begins with "bad", and the end. Else the
- * last line is "done N", with how often a signal was sent.
+ * last line is "done N", with how often a signal was sent. The child LOST may be killed
+ * meanwhile, of which its parent is told once and then of nothing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -84,10 +85,11 @@ struct child {
 	int last;		/* of what */
 	int wanted;		/* of how much it should have been */
 	long long due_ms;	/* the next signal, or by then it must have been told */
+	bool may_end, ended;
 };
 
 static struct child child[MOST];
-static int children, sent;
+static int children, sent, lost;
 
 static long long now_ms(void)
 {
@@ -114,7 +116,11 @@ static int next_status(const struct child *c)
 /* False: of something that did not happen, or twice. */
 static bool take(struct child *c, int status)
 {
-	if (status == next_status(c) && c->told < c->wanted) {
+	if (status == SIGKILL && c->may_end && !c->ended) {
+		c->ended = true;
+		return true;
+	}
+	if (!c->ended && status == next_status(c) && c->told < c->wanted) {
 		c->told++;
 		c->last = status;
 		c->due_ms = now_ms() + rand() % PAUSE_MS;
@@ -142,7 +148,8 @@ static bool hear(FILE *log)
 		}
 		at = ftell(log);
 		if (sscanf(line, "child %d", &pid) == 1 && children < MOST)
-			child[children++] = (struct child){ .pid = pid };
+			child[children++] = (struct child){ .pid = pid,
+							    .may_end = pid == lost };
 		if (sscanf(line, "status %d %x", &pid, &status) != 2)
 			continue;
 		c = find(pid);
@@ -162,7 +169,7 @@ static bool send(const struct child *c)
 	int sig = next_status(c) == STOPPED ? SIGSTOP : SIGCONT;
 
 	for (int i = 0; i < 5; i++) {
-		if (!kill(c->pid, sig))
+		if (!kill(c->pid, sig) || (errno == ESRCH && c->may_end))
 			return true;
 		if (errno != ETIMEDOUT)
 			break;
@@ -172,6 +179,8 @@ static bool send(const struct child *c)
 
 static bool act(struct child *c, bool over, bool *busy)
 {
+	if (c->ended)
+		return true;
 	if (c->told < c->wanted) {
 		*busy = true;
 		if (now_ms() < c->due_ms)
@@ -219,11 +228,13 @@ static int storm(const char *path)
 
 int main(int argc, char **argv)
 {
-	if (argc != 3)
+	if (argc < 3)
 		return 2;
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (!strcmp(argv[2], "storm"))
+	if (!strcmp(argv[2], "storm")) {
+		lost = argc > 3 ? atoi(argv[3]) : 0;
 		return storm(argv[1]);
+	}
 	out = open(argv[1], O_WRONLY | O_CREAT | O_TRUNC, 0644);
 	return out < 0 ? 2 : parent(atoi(argv[2]));
 }
