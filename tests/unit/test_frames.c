@@ -254,6 +254,7 @@ struct side {
 	bool initiator;
 	const char *key, *context;
 	int ret;
+	int patience_ms;	/* 0: as long as it takes */
 };
 
 static void *prove(void *data)
@@ -261,7 +262,7 @@ static void *prove(void *data)
 	struct side *s = data;
 
 	s->ret = pando_auth(s->sock, s->initiator, s->key, strlen(s->key),
-			    s->context, 300);
+			    s->context, s->patience_ms ? s->patience_ms : 20000);
 	if (s->ret)
 		shutdown(s->sock, SHUT_RDWR);
 	return NULL;
@@ -273,8 +274,8 @@ static void both(const char *k1, const char *c1, const char *k2,
 	pthread_t t;
 
 	pair();
-	*x = (struct side){ a, true, k1, c1, 1 };
-	*y = (struct side){ b, false, k2, c2, 1 };
+	*x = (struct side){ a, true, k1, c1, 1, 0 };
+	*y = (struct side){ b, false, k2, c2, 1, 0 };
 	pthread_create(&t, NULL, prove, y);
 	prove(x);
 	pthread_join(t, NULL);
@@ -294,14 +295,14 @@ TEST(auth)
 	both("", "c", "", "c", &x, &y);
 	OK(x.ret == -EACCES && y.ret == -EACCES, "nor no secret at all");
 	pair();
-	y = (struct side){ b, false, "secret", "c", 1 };
+	y = (struct side){ b, false, "secret", "c", 1, 0 };
 	if (write(a, "GET / HTTP/1.1\r\nHost: example.org\r\n\r\n....", 40) < 0)
 		exit(1);
 	prove(&y);
 	OK(y.ret == -EACCES, "a web browser is refused");
 	unpair();
 	pair();
-	y = (struct side){ b, false, "secret", "c", 1 };
+	y = (struct side){ b, false, "secret", "c", 1, 300 };
 	prove(&y);
 	OK(y.ret == -ETIMEDOUT, "who says nothing is not waited for");
 	unpair();
