@@ -239,6 +239,28 @@ static long follow(u32 pid, u32 pgid, u32 old, u32 sid)
 	return ret;
 }
 
+/* The process @nr, into a group that may have no member here, and so no number. */
+static long put_into(u32 nr, struct pando_regroup *r)
+{
+	struct pid *pid, *made;
+	long ret;
+
+	rcu_read_lock();
+	pid = find_pid_ns(nr, pando_ns());
+	r->task = pid ? get_pid_task(pid, PIDTYPE_TGID) : NULL;
+	rcu_read_unlock();
+	if (!r->task)
+		return -ESRCH;
+	ret = pando_alloc_number(r->pgid, &made);
+	if (!ret)
+		ret = pando_relation_regroup(r);
+	pando_alloc_number_done(made);
+	put_task_struct(r->task);
+	if (!ret)
+		pando_kin_tty_regrouped();
+	return ret;
+}
+
 /* At the child's node; the group was looked for at the parent's. */
 long pando_kin_exec_setpgid(struct pando_call_in *in)
 {
@@ -248,26 +270,13 @@ long pando_kin_exec_setpgid(struct pando_call_in *in)
 		.ppid = le32_to_cpu(in->msg->sender),
 	};
 	u32 nr = le32_to_cpu(in->msg->pid);
-	struct pid *pid, *made;
 	long ret;
 
 	if (r.pgid < PANDO_LOCAL_PIDS || r.pgid >= PANDO_PID_MAX)
 		return -EPERM;
-	rcu_read_lock();
-	pid = find_pid_ns(nr, pando_ns());
-	r.task = pid ? get_pid_task(pid, PIDTYPE_TGID) : NULL;
-	rcu_read_unlock();
-	if (!r.task)
-		return -ESRCH;
-	ret = pando_alloc_number(r.pgid, &made);
+	ret = put_into(nr, &r);
 	if (!ret)
-		ret = pando_relation_regroup(&r);
-	pando_alloc_number_done(made);
-	put_task_struct(r.task);
-	if (!ret) {
-		pando_kin_tty_regrouped();
 		pando_kin_regrouped(nr);
-	}
 	return ret;
 }
 
@@ -281,28 +290,15 @@ static long join_elsewhere(u32 pid, u32 pgid)
 		.ppid = pid == self ? 0 : self,
 		.own = pid == self,
 	};
-	struct pid *made;
 	long ret;
 
 	if (pid == self && current->signal->leader)
 		return -EPERM;
 	if (pando_call_group_session(pgid) != r.sid)
 		return -EPERM;
-	rcu_read_lock();
-	made = find_pid_ns(pid, pando_ns());
-	r.task = made ? get_pid_task(made, PIDTYPE_TGID) : NULL;
-	rcu_read_unlock();
-	if (!r.task)
-		return -ESRCH;
-	ret = pando_alloc_number(pgid, &made);
+	ret = put_into(pid, &r);
 	if (!ret)
-		ret = pando_relation_regroup(&r);
-	pando_alloc_number_done(made);
-	put_task_struct(r.task);
-	if (!ret) {
-		pando_kin_tty_regrouped();
 		pando_kin_spread(pgid);
-	}
 	return ret;
 }
 

@@ -3,7 +3,7 @@
 # Suites that others wrote for one kernel: each test gives the same result in the
 # cluster's namespace and outside of it, and the same where the children are moved
 # to another node as soon as they are made. A few of them in make check;
-# PANDO_SUITES=all takes what concerns processes, which takes an hour or two, and
+# PANDO_SUITES=all takes what concerns processes, which takes two thirds of an hour, and
 # PANDO_SUITES="SUITE..." those.
 # PANDO_EVERY=N: of N forks one child is moved.
 set -u

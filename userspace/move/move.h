@@ -119,6 +119,9 @@ static inline int64_t now_ms(void)
 void *xcalloc(size_t n, size_t size);
 void *xrealloc(void *p, size_t n, size_t size);
 
+/* For qsort() and bsearch(): PIDs, pid_t or uint32_t. */
+int by_number(const void *a, const void *b);
+
 /* All of @len bytes of a socket within @timeout_ms: 0, -EPIPE, -ETIMEDOUT. */
 int read_full(int fd, void *buf, size_t len, int timeout_ms);
 int write_full(int fd, const void *buf, size_t len, int timeout_ms);

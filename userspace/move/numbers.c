@@ -5,13 +5,6 @@
 
 #include "move.h"
 
-static int by_number(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 /* Are they those that were reserved when the move began? */
 static bool as_reserved(const Pando__MoveStart *start, const uint32_t *pids,
 			size_t n)

@@ -133,13 +133,6 @@ static void restore(const struct record *r, const uint8_t *all)
 		set_slack(tid, le64toh(r->slack_ns));
 }
 
-static int by_number(const void *a, const void *b)
-{
-	const uint32_t *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
 void sched_restore(struct move *m, const uint32_t *tid, size_t n)
 {
 	int fd = openat(m->dir, SCHED_IMAGE, O_RDONLY | O_CLOEXEC);

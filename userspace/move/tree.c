@@ -86,13 +86,6 @@ static int read_stat(struct task *k)
 	return n == 5 ? 0 : -ESRCH;
 }
 
-static int by_number(const void *a, const void *b)
-{
-	pid_t x = *(const pid_t *)a, y = *(const pid_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 static void read_threads(struct task *k)
 {
 	char path[128];
