@@ -99,6 +99,7 @@ def until(test):
     while time.monotonic() < end:
         if test():
             return True
+        time.sleep(0.02)        # others need the processor to get there
     return False
 
 

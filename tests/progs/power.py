@@ -40,17 +40,21 @@ class Agent:
     def __init__(self, node=None, pid=None):
         self.pid = int(pid or output("cluster-run", "-d", "-n", node, "--",
                                      f"{PROGS}/agent.py", DIR))
+        self.asked = None
         if node:
             self.said()
 
     def tell(self, what):
         with open(f"{DIR}/{self.pid}.do", "w", encoding="utf-8") as f:
             f.write(what)
-        in_cluster(f"kill -USR1 {self.pid}")
+        self.asked = what, in_cluster(f"kill -USR1 {self.pid}")
 
     def said(self):
         path = f"{DIR}/{self.pid}.said"
         if not until(lambda: os.path.exists(path)):
+            say(False, f"{self.pid} does as it is told", self.asked,
+                in_cluster(f"cluster-ps -p {self.pid} -o pid,ppid,node,s,comm;"
+                           f"cd /proc/{self.pid} && cat status wchan"))
             return "nothing"
         text = read(path).strip()
         os.unlink(path)
