@@ -403,6 +403,11 @@ static void collect(struct task_struct *leader, void *arg)
 		tid = t == leader ? c->hold->pid :
 				    task_pid_nr_ns(t, pando_ns());
 		collect_queue(c->hold, &t->pending, tid, &c->signals);
+		/*
+		 * Its parent here is what is left of one that moved too, or of a stub, and
+		 * the end of that is nobody's; of its parent's own it is told at its new place.
+		 */
+		t->pdeath_signal = 0;
 	}
 	depart(c);
 }

@@ -141,6 +141,9 @@ in_cluster 1 "kill -KILL $P"
 
 # --- the parent ends ---------------------------------------------------------------
 parent pdeath
+move "$P" 2
+move "$P" 1
+refuse 'nor is a move of both of them' on 1 "grep -q ^SIGHUP $log.child"
 move "$C" 2
 move "$C" 3
 sees x 3 "$P" "$P" "$P"
