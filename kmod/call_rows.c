@@ -255,7 +255,7 @@ static long exec_pidfd_open(struct pando_call_in *in)
 
 	if (start < 0)
 		return start;
-	err = pando_kin_tell(pid_of(in), in->node);
+	err = pando_kin_tell(pid_of(in), in->node, false);
 	if (err && err != -ESRCH)
 		return err;
 	wire.ended = cpu_to_le32(!!err);

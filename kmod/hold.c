@@ -248,6 +248,19 @@ bool pando_hold_is_copy(const struct task_struct *task)
 	return is;
 }
 
+bool pando_hold_has(const struct task_struct *task)
+{
+	unsigned long flags;
+	bool has;
+
+	if (!pando_hold_any())
+		return false;
+	spin_lock_irqsave(&lock, flags);
+	has = find(task->signal);
+	spin_unlock_irqrestore(&lock, flags);
+	return has;
+}
+
 /* --- where it goes ------------------------------------------------------------------ */
 
 /* The original runs behind its hook. */

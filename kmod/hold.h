@@ -46,6 +46,9 @@ int pando_hold_signal(int sig, struct kernel_siginfo *info,
 /* Is @task a copy of which it is not decided that it lives? Any context. */
 bool pando_hold_is_copy(const struct task_struct *task);
 
+/* Is it to move, and stands still or is about to? Any context. */
+bool pando_hold_has(const struct task_struct *task);
+
 /* --- for the helpers of a move; process context ------------------------------ */
 
 int pando_hold_begin(struct file *owner, const struct pando_hold *args);

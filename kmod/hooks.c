@@ -12,6 +12,7 @@
 #include <linux/rcupdate.h>
 
 #include "hooks.h"
+#include "reaper.h"
 
 DEFINE_PER_CPU(long, pando_hook_busy);
 
@@ -28,6 +29,7 @@ static struct {
 	{ pando_kin_hooks, &pando_kin_nhooks },
 	{ pando_remap_hooks, &pando_remap_nhooks },
 	{ pando_group_hooks, &pando_group_nhooks },
+	{ pando_reaper_hooks, &pando_reaper_nhooks },
 };
 
 /* kprobes know the address of a symbol; the probe does not stay. */

@@ -1,97 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Processes with relations on other nodes: see kin.h. */
-#include <linux/bitmap.h>
-#include <linux/delay.h>
-#include <linux/hashtable.h>
-#include <linux/kref.h>
-#include <linux/llist.h>
 #include <linux/module.h>
 #include <linux/pid_namespace.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
-#include <linux/spinlock.h>
 #include <linux/tty.h>
-#include <linux/workqueue.h>
 
 #include <uapi/linux/pando.h>
 
 #include "condemned.h"
-#include "hooks.h"
 #include "kin.h"
 #include "kin_front.h"
-#include "kin_stop.h"
+#include "kin_parts.h"
 #include "kin_tty.h"
 #include "kin_usage.h"
 #include "locate.h"
 #include "node.h"
 #include "ns.h"
+#include "reaper.h"
 #include "recover.h"
 #include "rpc.h"
 #include "stub.h"
 #include "watch.h"
 
-#define NODES	(PANDO_NODE_MAX + 1)
-
-/**
- * struct kin - a process of this node that has stubs on others
- * @node: in the table
- * @ref: one for the table, one while @work is queued
- * @pid: its number
- * @holders: the nodes with stubs of it; lock
- * @events: what they have not been told yet, the youngest first
- * @untold: how many of those there are, with the one that is being told
- * @changes: and how many of them are for all
- * @exit: the last of them, ready when it is needed: memory may be short then
- * @ending: it has ended, @exit was filled in; lock
- * @kept: a holder has what is left of it
- * @tty: it had that for a terminal elsewhere when it ended, or NULL; a reference
- * @work: tells them
- */
-struct kin {
-	struct hlist_node node;
-	struct kref ref;
-	u32 pid;
-	DECLARE_BITMAP(holders, NODES);
-	struct llist_head events;
-	atomic_t untold;
-	atomic_t changes;
-	struct pando_wire_kin_event exit;
-	bool ending;
-	bool kept;
-	struct tty_struct *tty;
-	struct work_struct work;
-};
-
-/* Holders that are not ready for a word hear it again after so long, and so often. */
-#define LATER_MIN_MS	2
-#define LATER_MAX_MS	50
-#define LATER_MOST	(120 * HZ)
-
-/**
- * struct event - other than its end; the members as on the wire
- * @only: for this holder, which may have missed some; what it says is looked up when it
- *	is told; 0: for all of them
- */
-struct event {
-	struct llist_node node;
-	u16 only;
-	u32 what;
-	u32 status;
-	u32 session;
-};
-
-/* Taken with interrupts off, below tasklist_lock and siglock. */
-static DEFINE_SPINLOCK(lock);
-static DEFINE_HASHTABLE(table, 8);	/* lock */
+DEFINE_SPINLOCK(pando_kin_lock);	/* see kin_parts.h */
+static DEFINE_HASHTABLE(table, 8);	/* pando_kin_lock */
 
 /* Tells: each process's events in their order, those of others meanwhile. */
 static struct workqueue_struct *tell_wq;
 
 /* --- the table --------------------------------------------------------------- */
 
-static struct kin *find(u32 pid)
+struct pando_held *pando_kin_find(u32 pid)
 {
-	struct kin *k;
+	struct pando_held *k;
 
 	hash_for_each_possible(table, k, node, pid)
 		if (k->pid == pid)
@@ -99,52 +41,50 @@ static struct kin *find(u32 pid)
 	return NULL;
 }
 
-static void kin_free(struct kref *ref)
+void pando_kin_free(struct kref *ref)
 {
-	struct kin *k = container_of(ref, struct kin, ref);
+	struct pando_held *k = container_of(ref, struct pando_held, ref);
 
 	tty_kref_put(k->tty);
 	kfree(k);
 }
 
-/* Under the lock. */
-static void forget(struct kin *k)
+void pando_kin_forget(struct pando_held *k)
 {
 	hash_del(&k->node);
 	atomic_dec(&pando_stub_gate);
-	kref_put(&k->ref, kin_free);
+	kref_put(&k->ref, pando_kin_free);
 }
 
-static void tell(struct kin *k)
+static void tell(struct pando_held *k)
 {
 	kref_get(&k->ref);
 	if (!queue_work(tell_wq, &k->work))
-		kref_put(&k->ref, kin_free);
+		kref_put(&k->ref, pando_kin_free);
 }
 
 void pando_kin_holders(u32 pid, u64 *holders)
 {
-	struct kin *k;
+	struct pando_held *k;
 	int id;
 
-	spin_lock_irq(&lock);
-	k = find(pid);
+	spin_lock_irq(&pando_kin_lock);
+	k = pando_kin_find(pid);
 	if (k)
-		for_each_set_bit(id, k->holders, NODES)
+		for_each_set_bit(id, k->holders, PANDO_KIN_NODES)
 			holders[id / 64] |= BIT_ULL(id % 64);
-	spin_unlock_irq(&lock);
+	spin_unlock_irq(&pando_kin_lock);
 }
-
-static void tell_fn(struct work_struct *work);
 
 int pando_kin_add(u32 pid, const u64 *holders)
 {
 	u16 self = pando_nodes_self();
-	struct kin *new, *k;
+	struct pando_held *new, *k;
 	bool any = false;
+	u32 sid;
 	int id;
 
-	for (id = 1; id < NODES; id++)
+	for (id = 1; id < PANDO_KIN_NODES; id++)
 		any |= id != self && holders[id / 64] & BIT_ULL(id % 64);
 	if (!any)
 		return 0;
@@ -154,46 +94,61 @@ int pando_kin_add(u32 pid, const u64 *holders)
 	kref_init(&new->ref);
 	new->pid = pid;
 	init_llist_head(&new->events);
-	INIT_WORK(&new->work, tell_fn);
-	spin_lock_irq(&lock);
-	k = find(pid);
+	INIT_WORK(&new->work, pando_kin_tell_fn);
+	spin_lock_irq(&pando_kin_lock);
+	k = pando_kin_find(pid);
 	if (!k) {
 		k = new;
 		new = NULL;
 		hash_add(table, &k->node, pid);
 		atomic_inc(&pando_stub_gate);
 	}
-	for (id = 1; id < NODES; id++)
+	for (id = 1; id < PANDO_KIN_NODES; id++)
 		if (id != self &&
 		    (holders[id / 64] & BIT_ULL(id % 64)))
 			__set_bit(id, k->holders);
-	spin_unlock_irq(&lock);
+	spin_unlock_irq(&pando_kin_lock);
 	kfree(new);
+	/* where it is known others may be put into its group, and we are not asked */
+	pando_kin_spread(pando_kin_group_of(pid, &sid));
 	return 0;
+}
+
+bool pando_kin_has(u32 pid)
+{
+	unsigned long flags;
+	struct pando_held *k;
+	bool has;
+
+	spin_lock_irqsave(&pando_kin_lock, flags);
+	k = pando_kin_find(pid);
+	has = k && !k->ending;
+	spin_unlock_irqrestore(&pando_kin_lock, flags);
+	return has;
 }
 
 bool pando_kin_is_held(u32 pid, u16 node)
 {
-	struct kin *k;
+	struct pando_held *k;
 	bool held;
 
-	spin_lock_irq(&lock);
-	k = find(pid);
+	spin_lock_irq(&pando_kin_lock);
+	k = pando_kin_find(pid);
 	held = k && test_bit(node, k->holders);
-	spin_unlock_irq(&lock);
+	spin_unlock_irq(&pando_kin_lock);
 	return held;
 }
 
 void pando_kin_moved(u32 pid, u16 to)
 {
-	struct kin *k;
+	struct pando_held *k;
 
-	spin_lock_irq(&lock);
-	k = to == pando_nodes_self() ? NULL : find(pid);
+	spin_lock_irq(&pando_kin_lock);
+	k = to == pando_nodes_self() ? NULL : pando_kin_find(pid);
 	/* its new node has the list, or gets it by their announcements */
 	if (k && !k->ending)
-		forget(k);
-	spin_unlock_irq(&lock);
+		pando_kin_forget(k);
+	spin_unlock_irq(&pando_kin_lock);
 	/* who comes home was noted before (pando_locate_moved()) */
 	if (to != pando_nodes_self())
 		pando_stub_moved(pid, to);
@@ -205,228 +160,30 @@ void pando_kin_moved(u32 pid, u16 to)
 bool pando_kin_is_ending(u32 pid)
 {
 	unsigned long flags;
-	struct kin *k;
+	struct pando_held *k;
 	bool ending;
 
 	if (!pando_stub_any())
 		return false;
-	spin_lock_irqsave(&lock, flags);
-	k = find(pid);
+	spin_lock_irqsave(&pando_kin_lock, flags);
+	k = pando_kin_find(pid);
 	ending = k && k->ending;
-	spin_unlock_irqrestore(&lock, flags);
+	spin_unlock_irqrestore(&pando_kin_lock, flags);
 	return ending;
 }
 
-/* --- telling the holders ------------------------------------------------------- */
+/* --- what befalls them ------------------------------------------------------------ */
 
-/* Of one that has been forgotten, because it moved on, there are none. */
-static void copy_holders(struct kin *k, unsigned long *holders)
+static void add_event(u32 pid, const struct pando_held_event *what)
 {
-	spin_lock_irq(&lock);
-	if (hlist_unhashed(&k->node))
-		bitmap_zero(holders, NODES);
-	else
-		bitmap_copy(holders, k->holders, NODES);
-	spin_unlock_irq(&lock);
-}
-
-static bool holds(struct kin *k, u16 node)
-{
-	bool yes;
-
-	spin_lock_irq(&lock);
-	yes = !hlist_unhashed(&k->node) && test_bit(node, k->holders);
-	spin_unlock_irq(&lock);
-	return yes;
-}
-
-/*
- * Tries until it is no member any more (-EHOSTDOWN), or no holder, and ready to hear it.
- * Else its answer: enum pando_kin_answer.
- */
-static int tell_one(struct kin *k, u16 node, const struct pando_wire_kin_event *ev)
-{
-	struct pando_wire_kin_event_reply reply;
-	unsigned long end = jiffies + LATER_MOST;
-	unsigned int nap = LATER_MIN_MS;
-	size_t len;
-	int err;
-
-	for (;;) {
-		reply = (struct pando_wire_kin_event_reply){};
-		err = pando_rpc_call(node, PANDO_MSG_KIN_EVENT,
-				     &(struct kvec){ (void *)ev, sizeof(*ev) },
-				     1, &reply, sizeof(reply), &len);
-		if (err == -ETIMEDOUT || err == -EAGAIN)
-			continue;
-		if (err || le32_to_cpu(reply.answer) != PANDO_KIN_LATER)
-			break;
-		if (!holds(k, node) || time_after(jiffies, end))
-			return PANDO_KIN_NOTED;
-		msleep(nap);
-		nap = min_t(unsigned int, 2 * nap, LATER_MAX_MS);
-	}
-	return err ?: le32_to_cpu(reply.answer);
-}
-
-/*
- * How it stands now: to be told twice of the same changes nothing (stub_life.c). False:
- * it ends, and that is told.
- */
-static bool look_up(struct kin *k, struct pando_wire_kin_event *ev)
-{
-	struct task_struct *task = pando_ns_get_process(k->pid);
-	u32 signal = 0;
-	bool lives;
-
-	if (!task)
-		return false;
-	lives = !(READ_ONCE(task->signal->flags) & SIGNAL_GROUP_EXIT) && !task->exit_state;
-	ev->what = cpu_to_le32(PANDO_KIN_CONT);
-	if (pando_kin_stop_get(task, &signal) & PANDO_KIN_STOPPED) {
-		ev->what = cpu_to_le32(PANDO_KIN_STOP);
-		ev->status = cpu_to_le32(signal ?: SIGSTOP);
-	}
-	put_task_struct(task);
-	return lives;
-}
-
-/* Which holder is next? NODES: none. */
-static int next_holder(struct kin *k, const struct event *e, const unsigned long *told)
-{
-	DECLARE_BITMAP(holders, NODES);
-
-	copy_holders(k, holders);
-	bitmap_andnot(holders, holders, told, NODES);
-	if (e->only)
-		return test_bit(e->only, holders) ? e->only : NODES;
-	return find_first_bit(holders, NODES);
-}
-
-/*
- * A holder that is not ready keeps what comes after from the others as well: so there
- * is never more than one that some know of and some do not, and who becomes a holder
- * in place of another, as when a parent moves, misses none. What it was told already
- * where it comes from is nothing new to it.
- */
-static void tell_change(struct kin *k, const struct event *e)
-{
-	struct pando_wire_kin_event ev = {
-		.pid = cpu_to_le32(k->pid),
-		.what = cpu_to_le32(e->what),
-		.status = cpu_to_le32(e->status),
-		.session = cpu_to_le32(e->session),
-	};
-	DECLARE_BITMAP(told, NODES) = {};
-	u32 pgid, sid = 0;
-	int id;
-
-	while ((id = next_holder(k, e, told)) < NODES) {
-		if (e->only && !look_up(k, &ev))
-			return;
-		/* one that came later may have been told already */
-		if (e->what == PANDO_KIN_REGROUP) {
-			pgid = pando_kin_group_of(k->pid, &sid);
-			if (!pgid)
-				return;
-			ev.status = cpu_to_le32(pgid);
-			ev.session = cpu_to_le32(sid);
-		}
-		if (tell_one(k, id, &ev) == -ENOTCONN)	/* detached */
-			return;
-		__set_bit(id, told);
-	}
-}
-
-/* All that can be told now know its end; false: it is detached. */
-static bool tell_end_to_all(struct kin *k, unsigned long *down)
-{
-	static const struct event end = { .what = PANDO_KIN_EXIT };
-	int id, ret;
-
-	while ((id = next_holder(k, &end, down)) < NODES) {
-		ret = tell_one(k, id, &k->exit);
-		if (ret == -ENOTCONN)
-			return false;
-		if (ret == -EHOSTDOWN) {
-			__set_bit(id, down);
-			continue;
-		}
-		spin_lock_irq(&lock);
-		__clear_bit(id, k->holders);
-		k->kept |= ret == PANDO_KIN_KEEPS;
-		spin_unlock_irq(&lock);
-	}
-	return true;
-}
-
-/* Nobody is left who waits to be told. */
-static bool forget_told(struct kin *k)
-{
-	bool gone;
-
-	spin_lock_irq(&lock);
-	gone = hlist_unhashed(&k->node);
-	if (!gone && bitmap_empty(k->holders, NODES)) {
-		forget(k);
-		gone = true;
-	}
-	spin_unlock_irq(&lock);
-	return gone;
-}
-
-/*
- * Who is not a member now is told when it is back (pando_kin_members()): a
- * status is never lost while the one who waits for it may be alive. Nor is it for who
- * becomes a holder meanwhile.
- */
-static void tell_end(struct kin *k)
-{
-	DECLARE_BITMAP(down, NODES) = {};
-
-	do {
-		if (!tell_end_to_all(k, down) || !bitmap_empty(down, NODES))
-			return;
-	} while (!forget_told(k));
-	/* who keeps it has told its home, and will tell it the end */
-	if (!k->kept)
-		pando_recover_ended(k->pid);
-}
-
-static void tell_fn(struct work_struct *work)
-{
-	struct kin *k = container_of(work, struct kin, work);
-	struct llist_node *list = llist_reverse_order(llist_del_all(&k->events));
-	struct event *e, *next;
-	bool ending;
-
-	llist_for_each_entry_safe(e, next, list, node) {
-		tell_change(k, e);
-		if (!e->only)
-			atomic_dec(&k->changes);
-		kfree(e);
-		atomic_dec(&k->untold);
-	}
-	spin_lock_irq(&lock);
-	ending = k->ending && !hlist_unhashed(&k->node);
-	spin_unlock_irq(&lock);
-	if (ending && k->tty)
-		pando_kin_tty_settle(k->tty);
-	if (ending)
-		tell_end(k);
-	kref_put(&k->ref, kin_free);
-}
-
-static void add_event(u32 pid, const struct event *what)
-{
-	struct event *e = kmemdup(what, sizeof(*e), GFP_ATOMIC);
+	struct pando_held_event *e = kmemdup(what, sizeof(*e), GFP_ATOMIC);
 	unsigned long flags;
-	struct kin *k;
+	struct pando_held *k;
 
 	if (!e)
 		return;
-	spin_lock_irqsave(&lock, flags);
-	k = find(pid);
+	spin_lock_irqsave(&pando_kin_lock, flags);
+	k = pando_kin_find(pid);
 	if (k && !k->ending) {
 		atomic_inc(&k->untold);
 		if (!e->only)
@@ -435,14 +192,14 @@ static void add_event(u32 pid, const struct event *what)
 		tell(k);
 		e = NULL;
 	}
-	spin_unlock_irqrestore(&lock, flags);
+	spin_unlock_irqrestore(&pando_kin_lock, flags);
 	kfree(e);
 }
 
 void pando_kin_change(u32 pid, enum pando_kin_event what, u32 status,
 		      u32 session)
 {
-	struct event e = { .what = what, .status = status, .session = session };
+	struct pando_held_event e = { .what = what, .status = status, .session = session };
 
 	add_event(pid, &e);
 }
@@ -450,13 +207,13 @@ void pando_kin_change(u32 pid, enum pando_kin_event what, u32 status,
 bool pando_kin_is_telling(u32 pid, bool change)
 {
 	unsigned long flags;
-	struct kin *k;
+	struct pando_held *k;
 	bool is;
 
-	spin_lock_irqsave(&lock, flags);
-	k = find(pid);
+	spin_lock_irqsave(&pando_kin_lock, flags);
+	k = pando_kin_find(pid);
 	is = k && atomic_read(change ? &k->changes : &k->untold);
-	spin_unlock_irqrestore(&lock, flags);
+	spin_unlock_irqrestore(&pando_kin_lock, flags);
 	return is;
 }
 
@@ -468,7 +225,7 @@ void pando_kin_died(struct task_struct *task)
 {
 	u32 pid = task_tgid_nr_ns(task, pando_ns());
 	unsigned long flags;
-	struct kin *k;
+	struct pando_held *k;
 
 	if (task->ptrace &&
 	    !same_thread_group(rcu_dereference_protected(task->parent, 1),
@@ -478,17 +235,18 @@ void pando_kin_died(struct task_struct *task)
 	if (!pando_locate_is_settled(pid) && !pando_stub_is_original(task, pid))
 		return;
 	pando_watch_end(pid);
-	spin_lock_irqsave(&lock, flags);
-	k = find(pid);
+	spin_lock_irqsave(&pando_kin_lock, flags);
+	k = pando_kin_find(pid);
 	if (k && !k->ending) {
 		k->exit.pid = cpu_to_le32(pid);
 		pando_kin_usage_get(&k->exit, task);
 		k->tty = pando_kin_tty_get(task);
+		k->waiter = pando_kin_waits_where(task);
 		k->ending = true;
 		pando_recover_pin(pid);
 		tell(k);
 	}
-	spin_unlock_irqrestore(&lock, flags);
+	spin_unlock_irqrestore(&pando_kin_lock, flags);
 	pando_stub_tidy();
 }
 
@@ -505,6 +263,8 @@ static int handle_event(struct pando_rpc_req *req)
 		reply->answer = cpu_to_le32(PANDO_KIN_LATER);
 		return 0;
 	}
+	if (what == PANDO_KIN_STOP || what == PANDO_KIN_CONT)
+		pando_stub_user(pid, le32_to_cpu(ev->uid));
 	switch (what) {
 	case PANDO_KIN_EXIT:
 		pando_watch_end(pid);
@@ -534,11 +294,11 @@ static int handle_event(struct pando_rpc_req *req)
 
 /* --- who holds ------------------------------------------------------------------- */
 
-int pando_kin_hold(u32 pid, bool drop, u16 *where)
+int pando_kin_hold(u32 pid, u32 flags, u16 *where)
 {
 	struct pando_wire_kin_hold msg = {
 		.pid = cpu_to_le32(pid),
-		.flags = cpu_to_le32(drop ? PANDO_KIN_DROP : 0),
+		.flags = cpu_to_le32(flags),
 	};
 	struct pando_wire_kin_hold_reply reply = {};
 	bool here;
@@ -555,21 +315,21 @@ int pando_kin_hold(u32 pid, bool drop, u16 *where)
 void pando_kin_let_go(u32 pid)
 {
 	if (!pando_watch_has(pid))
-		pando_kin_hold(pid, true, NULL);
+		pando_kin_hold(pid, PANDO_KIN_DROP, NULL);
 }
 
 static void drop_holder(u32 pid, u16 node)
 {
-	struct kin *k;
+	struct pando_held *k;
 
-	spin_lock_irq(&lock);
-	k = find(pid);
+	spin_lock_irq(&pando_kin_lock);
+	k = pando_kin_find(pid);
 	if (k) {
 		__clear_bit(node, k->holders);
-		if (bitmap_empty(k->holders, NODES) && !k->ending)
-			forget(k);
+		if (bitmap_empty(k->holders, PANDO_KIN_NODES) && !k->ending)
+			pando_kin_forget(k);
 	}
-	spin_unlock_irq(&lock);
+	spin_unlock_irq(&pando_kin_lock);
 }
 
 /* Do holders hear of its stops at all? Who has a parent here is that one's business. */
@@ -587,18 +347,53 @@ static bool is_told_of(u32 pid)
 	return told;
 }
 
-int pando_kin_tell(u32 pid, u16 node)
+bool pando_kin_is_left(u32 pid)
 {
+	unsigned long flags;
+	struct pando_held *k;
+	bool is;
+
+	spin_lock_irqsave(&pando_kin_lock, flags);
+	k = pando_kin_find(pid);
+	is = k && k->left;
+	spin_unlock_irqrestore(&pando_kin_lock, flags);
+	return is;
+}
+
+/* It has ended, and will be told of when its parent, which ends, has left it. */
+static bool is_left_behind(u32 pid)
+{
+	unsigned long flags;
+	struct pando_held *k;
+
+	if (pando_kin_is_left(pid))
+		return true;
+	if (!pando_reaper_leaves(pid))
+		return false;
+	spin_lock_irqsave(&pando_kin_lock, flags);
+	k = pando_kin_find(pid);
+	if (k)
+		k->left = true;
+	spin_unlock_irqrestore(&pando_kin_lock, flags);
+	return k;
+}
+
+int pando_kin_tell(u32 pid, u16 node, bool anew)
+{
+	struct pando_held_event group = { .only = node, .what = PANDO_KIN_REGROUP };
 	u64 holders[PANDO_NODE_WORDS] = {};
 	int err;
 
 	holders[node / 64] = BIT_ULL(node % 64);
 	err = pando_kin_add(pid, holders);
+	if (!err && anew)
+		add_event(pid, &group);
 	/* it may be new, or was away, or asks for a stub that has come since */
 	if (!err && is_told_of(pid))
-		add_event(pid, &(struct event){ .only = node });
+		add_event(pid, &(struct pando_held_event){ .only = node });
 	/* it may have died meanwhile, and nobody looked for holders */
-	if (!err && !pando_ns_is_alive(pid) && !pando_kin_is_ending(pid)) {
+	if (!err && !pando_ns_is_alive(pid) && !pando_kin_is_ending(pid) &&
+	    !is_left_behind(pid)) {
 		drop_holder(pid, node);
 		err = -ESRCH;
 	}
@@ -622,7 +417,7 @@ static int handle_hold(struct pando_rpc_req *req)
 	}
 	if (!pando_ns_has_pid(pid))
 		return pando_locate_miss(pid);
-	err = pando_kin_tell(pid, req->node);
+	err = pando_kin_tell(pid, req->node, le32_to_cpu(msg->flags) & PANDO_KIN_ANEW);
 	/* that it is not here, so that its home had to be asked, would be another answer */
 	return err == -ESRCH ? -EOWNERDEAD : err;
 }
@@ -631,39 +426,39 @@ static int handle_hold(struct pando_rpc_req *req)
 
 void pando_kin_members(void)
 {
-	DECLARE_BITMAP(members, NODES) = {};
+	DECLARE_BITMAP(members, PANDO_KIN_NODES) = {};
 	bool complete = pando_recover_is_complete();
-	struct kin *k;
+	struct pando_held *k;
 	int i;
 
-	for (i = 1; i < NODES; i++)
+	for (i = 1; i < PANDO_KIN_NODES; i++)
 		if (pando_nodes_is_member(i))
 			__set_bit(i, members);
-	spin_lock_irq(&lock);
+	spin_lock_irq(&pando_kin_lock);
 	hash_for_each(table, i, k, node) {
 		if (!k->ending)
 			continue;
 		/* who is missing is dead, and nobody there waits */
 		if (complete)
-			bitmap_and(k->holders, k->holders, members, NODES);
+			bitmap_and(k->holders, k->holders, members, PANDO_KIN_NODES);
 		tell(k);
 	}
-	spin_unlock_irq(&lock);
+	spin_unlock_irq(&pando_kin_lock);
 	pando_condemned_members();
 }
 
 void pando_kin_reset(void)
 {
 	struct hlist_node *next;
-	struct kin *k;
+	struct pando_held *k;
 	int i;
 
 	pando_kin_signals_flush();
 	pando_condemned_reset();
-	spin_lock_irq(&lock);
+	spin_lock_irq(&pando_kin_lock);
 	hash_for_each_safe(table, i, next, k, node)
-		forget(k);
-	spin_unlock_irq(&lock);
+		pando_kin_forget(k);
+	spin_unlock_irq(&pando_kin_lock);
 	pando_kin_groups_reset();
 	pando_kin_tty_reset();
 	pando_kin_front_reset();

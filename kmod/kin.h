@@ -52,20 +52,24 @@ void pando_kin_died(struct task_struct *task);
  */
 bool pando_kin_is_ending(u32 pid);
 /*
- * @node holds @pid from now on: it is told of its end. -ESRCH: that was before.
- * Process context.
+ * @node holds @pid from now on: it is told of its end, and @anew of its group and session.
+ * -ESRCH: that was before. Process context.
  */
-int pando_kin_tell(u32 pid, u16 node);
+int pando_kin_tell(u32 pid, u16 node, bool anew);
 /*
  * This node holds, or holds no more, @pid: there is a stub of it, or somebody
- * watches it (watch.h). @where, if it is not NULL: out, the node that answered.
- * Process context, waits.
+ * watches it (watch.h). @flags: PANDO_KIN_DROP, PANDO_KIN_ANEW. @where, if it is not NULL:
+ * out, the node that answered. Process context, waits.
  */
-int pando_kin_hold(u32 pid, bool drop, u16 *where);
+int pando_kin_hold(u32 pid, u32 flags, u16 *where);
 /* There is no stub of it any more. */
 void pando_kin_let_go(u32 pid);
 /* A signal of the kernel's for a process that is here, if it is. */
 void pando_kin_kill(u32 pid, int sig);
+/* Have others that are to be told of its end? Under tasklist_lock. */
+bool pando_kin_has(u32 pid);
+/* Has it ended, and will others be told of it when its parent has left it? */
+bool pando_kin_is_left(u32 pid);
 /* Has that node a stub of it? Process context. */
 bool pando_kin_is_held(u32 pid, u16 node);
 

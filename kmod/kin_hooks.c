@@ -15,6 +15,7 @@
 #include "hooks.h"
 #include "kin.h"
 #include "kin_front.h"
+#include "ns.h"
 #include "occasion.h"
 #include "stub.h"
 
@@ -26,12 +27,14 @@ PANDO_HOOK(long, hook_tty_jobctrl_ioctl, struct tty_struct *tty, struct tty_stru
 /* Under tasklist_lock held for writing, interrupts off. */
 static bool hook_do_notify_parent(struct task_struct *task, int sig)
 {
-	bool ret;
+	bool ended, ret;
 
 	pando_hook_enter();
 	if (pando_stub_any() && thread_group_leader(task) &&
 	    thread_group_empty(task)) {
-		if (!pando_stub_died(task))
+		/* of a stub whose new parent is elsewhere only we can tell (reaper.h) */
+		if (!pando_stub_died(task, &ended) ||
+		    (ended && pando_kin_has(task_tgid_nr_ns(task, pando_ns()))))
 			pando_kin_died(task);
 	}
 	ret = pando_hook_original(hook_do_notify_parent)(task, sig);

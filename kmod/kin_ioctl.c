@@ -24,6 +24,7 @@
 #include "locate.h"
 #include "node.h"
 #include "ns.h"
+#include "nurse.h"
 #include "relation.h"
 #include "remap.h"
 #include "stub.h"
@@ -177,7 +178,7 @@ static long bind(struct file *file, const struct pando_park __user *user)
 
 	if (copy_from_user(&p, user, sizeof(p)))
 		return -EFAULT;
-	if (p.flags)
+	if (p.flags || p.where > PANDO_NODE_MAX)
 		return -EINVAL;
 	return pando_stub_bind(file, p.pid, p.where);
 }
@@ -188,9 +189,9 @@ static long claim(struct file *file, const struct pando_claim __user *user)
 
 	if (copy_from_user(&c, user, sizeof(c)))
 		return -EFAULT;
-	if (c.flags & ~PANDO_CLAIM_TRAVELS)
+	if (c.flags & ~PANDO_CLAIM_TRAVELS && c.flags != PANDO_CLAIM_TOLD)
 		return -EINVAL;
-	return pando_stub_claim(file, c.pid, c.flags & PANDO_CLAIM_TRAVELS);
+	return pando_stub_claim(file, c.pid, c.flags);
 }
 
 static long join(struct file *file, const __u32 __user *user)
@@ -307,10 +308,12 @@ long pando_kin_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 	if (!pando_ns())
 		return -ENOTCONN;
-	if (!pando_ns_has_current() || !pando_ns_is_local(current) ||
-	    !capable(CAP_SYS_ADMIN))
+	if (!pando_ns_has_current() || !capable(CAP_SYS_ADMIN) ||
+	    (!pando_ns_is_local(current) && !pando_ns_current_is_init()))
 		return -EPERM;
 	switch (cmd) {
+	case PANDO_IOC_NURSE:
+		return pando_ns_current_is_init() ? pando_nurse_ioctl(user) : -EPERM;
 	case PANDO_IOC_KIN:
 		return ask(user);
 	case PANDO_IOC_CLAIM:

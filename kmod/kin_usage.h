@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What is left of a process that ended elsewhere: what wait4() reports, its name. */
+/* What is left of a process that ended elsewhere: what wait4() reports, its name, its user. */
 #ifndef _PANDO_KIN_USAGE_H
 #define _PANDO_KIN_USAGE_H
 
@@ -7,6 +7,12 @@
 
 struct task_struct;
 
+#define PANDO_KIN_NOBODY	((u32)-1)	/* a user that is not known */
+
+/* The real user of @t, in the initial user namespace. Any context. */
+u32 pando_kin_user_of(struct task_struct *t);
+/* @stub has it before it acts upon a signal that follows. Process context. */
+void pando_kin_user_set(struct task_struct *stub, u32 uid);
 /* Of @t, which is the last of its group, and dead. */
 void pando_kin_usage_get(struct pando_wire_kin_event *ev, struct task_struct *t);
 /* To its stub @t, which is about to end; may sleep. */

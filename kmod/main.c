@@ -17,6 +17,7 @@
 #include "loop.h"
 #include "netlink.h"
 #include "node.h"
+#include "reaper.h"
 #include "rpc.h"
 #include "serve.h"
 #include "stub.h"
@@ -54,6 +55,9 @@ static int __init pando_init(void)
 	err = pando_kin_front_init();
 	if (err)
 		goto err_front;
+	err = pando_reaper_init();
+	if (err)
+		goto err_reaper;
 	err = pando_tasklist_init();
 	if (err)
 		goto err_tasklist;
@@ -76,6 +80,8 @@ err_hooks:
 err_serve:
 	pando_tasklist_exit();
 err_tasklist:
+	pando_reaper_exit();
+err_reaper:
 	pando_kin_front_exit();
 err_front:
 	pando_kin_exit();
@@ -107,6 +113,7 @@ static void __exit pando_exit(void)
 	pando_tasklist_exit();
 	pando_hold_reset();
 	pando_stub_fini();
+	pando_reaper_exit();
 	pando_kin_front_exit();
 	pando_kin_exit();
 	pando_watch_exit();

@@ -16,6 +16,7 @@
 #include "netlink.h"
 #include "node.h"
 #include "ns.h"
+#include "nurse.h"
 #include "serve.h"
 #include "stub.h"
 #include "watch.h"
@@ -144,6 +145,7 @@ static int attach(struct genl_info *info)
 	if (err)
 		goto err_module;
 	pando_serve_open();
+	pando_nurse_open();
 	err = pando_nodes_attach(self,
 				 nla_data(info->attrs[PANDO_A_TRANSPORT]),
 				 info->extack);
@@ -154,6 +156,7 @@ static int attach(struct genl_info *info)
 	goto out;
 
 err_ns:
+	pando_nurse_close();
 	pando_serve_close();
 	pando_ns_detach();
 err_module:
@@ -174,6 +177,7 @@ static int detach(struct genl_info *info)
 		return err;
 	/* ends all waits, so that nobody stays inside a hook */
 	pando_nodes_detach();
+	pando_nurse_close();
 	pando_serve_close();
 	pando_ns_detach();
 	pando_watch_reset();

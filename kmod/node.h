@@ -72,6 +72,9 @@ u16 pando_nodes_self(void);		/* 0 when not attached */
 u64 pando_nodes_incarnation(void);	/* of this node; 0: not attached */
 u64 pando_nodes_incarnation_of(u16 id);	/* 0: not a member */
 
+/* How long another node's answer is waited for, jiffies. */
+unsigned long pando_nodes_timeout(void);
+
 /*
  * Fills @ids with up to @max ids of the other members in ascending order and
  * returns how many there are. Any context.

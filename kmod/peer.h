@@ -68,8 +68,6 @@ int pando_nodes_wait_open(unsigned long deadline, u64 newer_than, u64 *epoch);
 #include "epoch.h"
 enum pando_epoch_verdict pando_nodes_check(u64 epoch);
 
-unsigned long pando_nodes_timeout(void);
-
 /*
  * rpc.c: the connection is usable (again), or the epoch is in force: a worker
  * sends what has no reply yet. Any context.

@@ -1,15 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Parents, groups, sessions and numbers: see relation.h. */
+#include <linux/cred.h>
 #include <linux/module.h>
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
+#include <linux/slab.h>
 #include <linux/tty.h>
+#include <linux/uidgid.h>
+
+#include <pando/wire.h>
 
 #include "alloc.h"
+#include "hold.h"
+#include "hooks.h"
 #include "kin_stop.h"
+#include "locate.h"
 #include "ns.h"
+#include "reaper.h"
 #include "relation.h"
 #include "stub.h"
 #include "tasklist.h"
@@ -62,6 +71,12 @@ static void go_to(struct task_struct *task, enum pid_type type, struct pid *new)
 		return;
 	set_pid(task, type, new);
 	pando_alloc_left(old);
+}
+
+/* Of a stub that ends: its process may leave the group before it is quite gone. */
+static void leave_group(struct task_struct *stub)
+{
+	go_to(stub, PIDTYPE_PGID, task_pgrp(pando_ns()->child_reaper));
 }
 
 static void set_parent(struct task_struct *task, struct task_struct *parent)
@@ -273,6 +288,8 @@ static int place(void *arg)
 	go_to(task, PIDTYPE_PGID, pgrp);
 	go_to(task, PIDTYPE_SID, session);
 	task->signal->leader = session == task_tgid(task);
+	if (stub)
+		leave_group(stub);
 	return 0;
 }
 
@@ -294,6 +311,21 @@ static int orphan(void *arg)
 int pando_relation_orphan(struct task_struct *task)
 {
 	return pando_tasklist_run(orphan, task);
+}
+
+static int leave(void *arg)
+{
+	struct task_struct *stub = arg;
+
+	if (is_dead(stub))
+		return -ESRCH;
+	leave_group(stub);
+	return 0;
+}
+
+int pando_relation_leave(struct task_struct *stub)
+{
+	return pando_tasklist_run(leave, stub);
 }
 
 /* The rules of setpgid() that hold where the child is. */
@@ -357,4 +389,308 @@ static int unneeded(void *arg)
 int pando_relation_unneeded(struct task_struct *stub)
 {
 	return pando_tasklist_run(unneeded, stub);
+}
+
+/* --- orphans -------------------------------------------------------------------- */
+
+/* As the kernel's find_alive_thread(). */
+static struct task_struct *alive_thread(struct task_struct *task)
+{
+	struct task_struct *t;
+
+	for_each_thread(task, t)
+		if (!(t->flags & PF_EXITING))
+			return t;
+	return NULL;
+}
+
+struct climb {
+	u32 pid, reaper, next;
+};
+
+/* From @t on upwards. */
+static void climb_from(struct task_struct *t, struct climb *c)
+{
+	struct pid_namespace *ns = pando_ns();
+	u32 nr;
+
+	for (;; t = parent_of(t)) {
+		nr = task_tgid_nr_ns(t, ns);
+		if (nr < PANDO_LOCAL_PIDS)
+			return;
+		if (pando_stub_is(t->group_leader) || !pando_locate_is_settled(nr)) {
+			c->next = nr;
+			return;
+		}
+		/* one that ends has given its children away, and would not give these */
+		if (t->signal->is_child_subreaper && alive_thread(t) &&
+		    !pando_reaper_is_leaver(t)) {
+			c->reaper = nr;
+			return;
+		}
+	}
+}
+
+static int climb(void *arg)
+{
+	struct climb *c = arg;
+	struct task_struct *t = process(c->pid);
+
+	if (!t || is_dead(t))
+		return -ESRCH;
+	climb_from(t, c);
+	return 0;
+}
+
+u32 pando_relation_reaper(u32 pid, u32 *next)
+{
+	struct climb c = { .pid = pid };
+
+	pando_tasklist_run(climb, &c);
+	*next = c.next;
+	return c.reaper;
+}
+
+/** struct gather - of @task's children those of the cluster, @room of @n at most */
+struct gather {
+	struct task_struct *task;
+	struct pando_orphan *orphans;
+	int room, n;
+	struct climb up;
+};
+
+static int gather(void *arg)
+{
+	struct pid_namespace *ns = pando_ns();
+	struct gather *g = arg;
+	struct task_struct *c;
+
+	g->n = 0;
+	g->up = (struct climb){};
+	list_for_each_entry(c, &g->task->children, sibling) {
+		struct pando_orphan *o = &g->orphans[g->n];
+		u32 nr = task_tgid_nr_ns(c, ns);
+
+		if (nr < PANDO_LOCAL_PIDS || g->n++ >= g->room)
+			continue;
+		*o = (struct pando_orphan){ .pid = nr, .task = get_task_struct(c) };
+		o->stop = pando_kin_stop_get(c, &o->signal);
+	}
+	climb_from(parent_of(g->task), &g->up);
+	/* the kernel is to find the same one: where none is to be found here, pando-init */
+	g->task->signal->has_child_subreaper = !!g->up.reaper;
+	return 0;
+}
+
+int pando_relation_orphans(struct pando_orphan **orphans, u32 *reaper, u32 *next)
+{
+	struct gather g = { .task = current };
+
+	for (;;) {
+		pando_tasklist_run(gather, &g);
+		if (g.n <= g.room)
+			break;
+		while (g.room)
+			put_task_struct(g.orphans[--g.room].task);
+		kvfree(g.orphans);
+		g.orphans = kvcalloc(g.n, sizeof(*g.orphans), GFP_KERNEL);
+		if (!g.orphans)
+			return -ENOMEM;
+		g.room = g.n;
+	}
+	*orphans = g.orphans;
+	*reaper = g.up.reaper;
+	*next = g.up.next;
+	return g.n;
+}
+
+/**
+ * struct bequest - @task is to be a child of @reaper
+ * @real: which is not a stub
+ * @pgid: out: see relation.h
+ */
+struct bequest {
+	struct task_struct *task;
+	u32 reaper;
+	bool real;
+	u32 pgid;
+};
+
+static bool is_zombie(struct task_struct *task)
+{
+	return task->exit_state && thread_group_empty(task);
+}
+
+static bool is_above(struct task_struct *above, struct task_struct *task)
+{
+	for (; task_tgid_nr_ns(task, pando_ns()) >= PANDO_LOCAL_PIDS; task = parent_of(task))
+		if (same_thread_group(task, above))
+			return true;
+	return false;
+}
+
+/* Is it the parent that makes the group of @task more than an orphan's? */
+static bool is_anchored(struct task_struct *task, struct task_struct *parent)
+{
+	return task_pgrp(parent) != task_pgrp(task) &&
+	       task_session(parent) == task_session(task);
+}
+
+/** struct members - of @pgid; @flags: out, PANDO_KIN_ANCHORED, PANDO_KIN_STANDS */
+struct members {
+	u32 pgid, flags;
+};
+
+/* As the kernel's kill_orphaned_pgrp() looks at them. */
+static int look_at_members(void *arg)
+{
+	struct members *m = arg;
+	struct pid *pgrp = find_pid_ns(m->pgid, pando_ns());
+	struct task_struct *p;
+
+	do_each_pid_task(pgrp, PIDTYPE_PGID, p) {
+		if (is_zombie(p) || pando_stub_is(p) || is_global_init(parent_of(p)))
+			continue;
+		if (is_anchored(p, parent_of(p)))
+			m->flags |= PANDO_KIN_ANCHORED;
+		if (p->signal->flags & SIGNAL_STOP_STOPPED)
+			m->flags |= PANDO_KIN_STANDS;
+	} while_each_pid_task(pgrp, PIDTYPE_PGID, p);
+	return 0;
+}
+
+u32 pando_relation_group(u32 pgid)
+{
+	struct members m = { .pgid = pgid };
+
+	pando_tasklist_run(look_at_members, &m);
+	return m.flags;
+}
+
+/* Nobody of the namespace sends it: the kernel would say so. */
+static void pdeath_locked(struct task_struct *task, void *arg)
+{
+	struct kernel_siginfo *info = arg;
+	u32 pid = info->si_pid;
+	struct sigqueue *q;
+
+	pando_signal_original(info->si_signo, info, task, PIDTYPE_TGID);
+	list_for_each_entry_reverse(q, &task->signal->shared_pending.list, list) {
+		if (q->info.si_signo != info->si_signo)
+			continue;
+		if (q->info.si_code == SI_USER && !q->info.si_pid)
+			q->info.si_pid = pid;
+		break;
+	}
+}
+
+/* May it signal that one? As a process may that has no capability but root's. */
+static bool may_signal(struct task_struct *from, struct task_struct *to)
+{
+	const struct cred *a, *b;
+	bool may;
+
+	rcu_read_lock();
+	a = __task_cred(from);
+	b = __task_cred(to);
+	may = uid_eq(a->euid, GLOBAL_ROOT_UID) || uid_eq(a->euid, b->suid) ||
+	      uid_eq(a->euid, b->uid) || uid_eq(a->uid, b->suid) || uid_eq(a->uid, b->uid);
+	rcu_read_unlock();
+	return may;
+}
+
+/* PR_SET_PDEATHSIG, as its parent sends it while it ends. */
+static void send_pdeath(struct task_struct *task, struct task_struct *parent)
+{
+	struct kernel_siginfo info;
+	struct task_struct *t;
+
+	for_each_thread(task, t) {
+		if (!t->pdeath_signal || !may_signal(parent, t))
+			continue;
+		clear_siginfo(&info);
+		info.si_signo = t->pdeath_signal;
+		info.si_code = SI_USER;
+		info.si_pid = task_tgid_nr_ns(parent, task_active_pid_ns(t));
+		/* who sends it is of the initial user namespace */
+		info.si_uid = from_kuid_munged(&init_user_ns, task_uid(parent));
+		pando_siglock_run(t, pdeath_locked, &info);
+	}
+}
+
+static int inherit(void *arg)
+{
+	struct bequest *b = arg;
+	struct task_struct *task = b->task, *reaper = process(b->reaper), *parent;
+
+	reaper = reaper && !is_dead(reaper) ? alive_thread(reaper) : NULL;
+	if (!reaper || (b->real && pando_stub_is(reaper->group_leader)) ||
+	    pando_reaper_is_leaver(reaper))
+		return -ENXIO;
+	if (is_dead(task) || is_zombie(task))
+		return -ESRCH;
+	if (pando_hold_has(task) || pando_hold_has(reaper))
+		return -EBUSY;
+	parent = parent_of(task);
+	if (same_thread_group(parent, reaper))
+		return 0;
+	if (is_above(task, reaper))
+		return -ELOOP;
+	give_to(task, reaper);
+	/* else it has been an orphan for a moment */
+	if (!same_thread_group(parent, pando_ns()->child_reaper)) {
+		send_pdeath(task, parent);
+		if (is_anchored(task, parent))
+			b->pgid = task_pgrp_nr_ns(task, pando_ns());
+	}
+	return 0;
+}
+
+int pando_relation_inherit(struct task_struct *task, u32 reaper, bool real, u32 *pgid)
+{
+	struct bequest b = { .task = task, .reaper = reaper, .real = real };
+	int err;
+
+	err = pando_tasklist_run(inherit, &b);
+	*pgid = b.pgid;
+	return err;
+}
+
+static int thread_ended(void *arg)
+{
+	struct task_struct *task = arg;
+
+	if (!is_dead(task) && !is_zombie(task))
+		send_pdeath(task, parent_of(task));
+	return 0;
+}
+
+void pando_relation_thread_ended(struct task_struct *task)
+{
+	pando_tasklist_run(thread_ended, task);
+}
+
+/** struct whose - @pid: a zombie's; @parent: out: with a reference, or NULL */
+struct whose {
+	u32 pid;
+	struct task_struct *parent;
+};
+
+static int zombies_parent(void *arg)
+{
+	struct whose *q = arg;
+	struct task_struct *task = process(q->pid);
+
+	if (!task || is_dead(task) || !is_zombie(task))
+		return -ESRCH;
+	q->parent = get_task_struct(parent_of(task));
+	return 0;
+}
+
+struct task_struct *pando_relation_zombies_parent(u32 pid)
+{
+	struct whose q = { .pid = pid };
+
+	pando_tasklist_run(zombies_parent, &q);
+	return q.parent;
 }

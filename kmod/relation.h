@@ -85,4 +85,49 @@ int pando_relation_unneeded(struct task_struct *stub);
 /* Its parent is pando-init from now on. -ESRCH: it is dead. Sleeps. */
 int pando_relation_orphan(struct task_struct *task);
 
+/*
+ * A stub that is about to end, while its process lives on elsewhere, is in no group of the
+ * cluster any more. -ESRCH: it is dead. Sleeps.
+ */
+int pando_relation_leave(struct task_struct *stub);
+
+/**
+ * struct pando_orphan - a child of a process that is about to end
+ * @pid: its number
+ * @task: its leader, or the stub's, with a reference
+ * @stop, @signal: how it stands (kin_stop.h)
+ */
+struct pando_orphan {
+	u32 pid;
+	struct task_struct *task;
+	u32 stop, signal;
+};
+
+/*
+ * The subreaper of whoever is a descendant of @pid, and perhaps that one itself: its
+ * number; 0: there is none as far as can be seen here, and if @next is not 0 those above
+ * that one, who runs elsewhere, are to be looked at. Sleeps.
+ */
+u32 pando_relation_reaper(u32 pid, u32 *next);
+/*
+ * The children that current, which exits, leaves behind: their number, or -ENOMEM;
+ * @orphans: to be freed, with their tasks. And whose they are to be as far as can be seen
+ * here, as above. Sleeps.
+ */
+int pando_relation_orphans(struct pando_orphan **orphans, u32 *reaper, u32 *next);
+/*
+ * The parent of @task ends, and leaves it to @reaper, which is here, or, if it need not be
+ * @real, a stub of it: as the kernel does it, but for the dead. -ESRCH: @task has ended;
+ * -ENXIO: there is no such @reaper; -EBUSY: one of them moves; -ELOOP: @task is above
+ * @reaper. @pgid: out: its group, if that was anchored by this parent, or 0: whether it is
+ * an orphan's now the caller finds out. Sleeps.
+ */
+int pando_relation_inherit(struct task_struct *task, u32 reaper, bool real, u32 *pgid);
+/* How members of a group stand that run here: PANDO_KIN_ANCHORED, PANDO_KIN_STANDS. Sleeps. */
+u32 pando_relation_group(u32 pgid);
+/* A thread of its parent that had forked it ends. Sleeps. */
+void pando_relation_thread_ended(struct task_struct *task);
+/* The parent, with a reference, of a process that has ended; NULL: it has not. Sleeps. */
+struct task_struct *pando_relation_zombies_parent(u32 pid);
+
 #endif

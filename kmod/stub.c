@@ -250,6 +250,21 @@ struct task_struct *pando_stub_get(u32 pid)
 	return task;
 }
 
+struct task_struct *pando_stub_get_whole(u32 pid)
+{
+	struct task_struct *task = NULL;
+	struct pando_stub *s;
+
+	mutex_lock(&pando_stub_act);
+	spin_lock_irq(&pando_stub_lock);
+	s = pando_stub_find(pid);
+	if (s && s->state == PANDO_STUB_STANDS && !s->left && !s->ending)
+		task = get_task_struct(s->task);
+	spin_unlock_irq(&pando_stub_lock);
+	mutex_unlock(&pando_stub_act);
+	return task;
+}
+
 bool pando_stub_is_copy(u32 pid)
 {
 	struct pando_stub *s;
@@ -379,13 +394,14 @@ void pando_stub_delivered(int sig, struct kernel_siginfo *info)
 	rcu_read_unlock();
 }
 
-bool pando_stub_died(struct task_struct *task)
+bool pando_stub_died(struct task_struct *task, bool *ended)
 {
 	unsigned long flags;
 	struct pando_stub *s;
 
 	spin_lock_irqsave(&pando_stub_lock, flags);
 	s = pando_stub_find_task(task);
+	*ended = s && s->state == PANDO_STUB_STANDS && s->ending && !s->left;
 	/* a tracer may keep it for a while: what is sent to it is its process's */
 	if (s && s->left)
 		goto out;

@@ -52,10 +52,10 @@ bool pando_stub_is_home(u32 pid);
 /* --- for the helper of a move; process context ------------------------------ */
 
 /*
- * @owner may make a task of that number, see PANDO_IOC_CLAIM. It is undone when
- * @owner is closed before it was kept.
+ * @owner may make a task of that number, see PANDO_IOC_CLAIM; @flags: PANDO_CLAIM_*. It is
+ * undone when @owner is closed before it was kept.
  */
-int pando_stub_claim(struct file *owner, u32 pid, bool travels);
+int pando_stub_claim(struct file *owner, u32 pid, u32 flags);
 /* What was restored with its parent meets its process, which is here. */
 int pando_stub_join(struct file *owner, u32 pid);
 /* The task was made. -ESRCH if it was not. */
@@ -64,6 +64,11 @@ int pando_stub_bind(struct file *owner, u32 pid, u16 where);
 int pando_stub_travel(struct file *owner, u32 pid);
 /* A move to this node found it here, and relies on it: it does not go before that ends. */
 bool pando_stub_is_pinned(u32 pid);
+/* So does whoever gets this, or NULL: no memory; to be given back. Process context. */
+void *pando_stub_pin(u32 pid);
+void pando_stub_unpin(void *pin);
+/* One that stands, and goes on to do so while it is pinned: with a reference, or NULL. */
+struct task_struct *pando_stub_get_whole(u32 pid);
 /* Does it just now? Then its process cannot come home. Any context. */
 bool pando_stub_leaves(u32 pid);
 /*
@@ -111,6 +116,8 @@ struct task_struct *pando_stub_get(u32 pid);
  * of the process is here now.
  */
 bool pando_stub_exit(u32 pid, const struct pando_wire_kin_event *ev);
+/* It stops, or goes on, as that user's: what pando_stub_stop() and _cont() tell of it. */
+void pando_stub_user(u32 pid, u32 uid);
 /* False: not just now, and it is to be told again; likewise. */
 bool pando_stub_stop(u32 pid, int sig);
 bool pando_stub_cont(u32 pid);
@@ -151,10 +158,10 @@ void pando_stub_sent(struct task_struct *task);
 /* current takes a signal: @info is what the kernel acts upon. */
 void pando_stub_delivered(int sig, struct kernel_siginfo *info);
 /*
- * Something is dead: was it a stub, and so no process's end? Under
- * tasklist_lock.
+ * Something is dead: was it a stub, and so no process's end? @ended: out: but its process
+ * has ended, and that is why. Under tasklist_lock.
  */
-bool pando_stub_died(struct task_struct *task);
+bool pando_stub_died(struct task_struct *task, bool *ended);
 /* Those that nobody needs any more, and whose tasks have not quite gone. */
 extern struct list_head pando_stub_lefts;
 bool pando_stub_is_left(u32 pid);

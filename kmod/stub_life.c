@@ -75,6 +75,7 @@ void pando_stub_put_away(struct pando_stub *s)
 		list_add(&s->lefts, &pando_stub_lefts);
 	}
 	spin_unlock_irq(&pando_stub_lock);
+	pando_relation_leave(s->task);
 	pando_stub_end(s, 0);
 }
 
@@ -130,7 +131,7 @@ static bool has_parent(struct pando_stub *s)
 	return found;
 }
 
-/* It arrives with its parent just now: it ends when it stands. */
+/* It is being made just now: it ends when it stands. True: with a parent that waits. */
 static bool postpone(u32 pid, const struct pando_wire_kin_event *ev)
 {
 	struct pando_stub *s;
@@ -138,14 +139,27 @@ static bool postpone(u32 pid, const struct pando_wire_kin_event *ev)
 
 	spin_lock_irq(&pando_stub_lock);
 	s = pando_stub_find(pid);
-	arrives = s && s->state < PANDO_STUB_STANDS && s->travels && !s->original &&
-		  !s->ending;
+	arrives = s && s->state < PANDO_STUB_STANDS && !s->original && !s->ending;
 	spin_unlock_irq(&pando_stub_lock);
 	if (!arrives)
 		return false;
 	if (!s->pending)
 		s->pending = kmemdup(ev, sizeof(*ev), GFP_KERNEL | __GFP_NOFAIL);
-	return true;
+	return s->travels;
+}
+
+void pando_stub_is_gone(u32 pid)
+{
+	struct pando_wire_kin_event killed = {
+		.pid = cpu_to_le32(pid),
+		.what = cpu_to_le32(PANDO_KIN_EXIT),
+		.status = cpu_to_le32(SIGKILL),
+		.uid = cpu_to_le32(PANDO_KIN_NOBODY),
+	};
+
+	mutex_lock(&pando_stub_act);
+	postpone(pid, &killed);
+	mutex_unlock(&pando_stub_act);
 }
 
 bool pando_stub_exit(u32 pid, const struct pando_wire_kin_event *ev)
@@ -210,6 +224,17 @@ bool pando_stub_comes(u32 pid, bool end)
 		comes = s->travels && !s->original && !end;
 	spin_unlock_irq(&pando_stub_lock);
 	return s ? comes : leaves_stub(pid);
+}
+
+void pando_stub_user(u32 pid, u32 uid)
+{
+	struct pando_stub *s;
+
+	mutex_lock(&pando_stub_act);
+	s = standing(pid);
+	if (s)
+		pando_kin_user_set(s->task, uid);
+	mutex_unlock(&pando_stub_act);
 }
 
 /* It stops when it runs: mostly at once. */
@@ -377,6 +402,7 @@ static bool missed(u32 pid)
 	struct pando_wire_kin_event killed = {
 		.what = cpu_to_le32(PANDO_KIN_EXIT),
 		.status = cpu_to_le32(SIGKILL),
+		.uid = cpu_to_le32(PANDO_KIN_NOBODY),
 	};
 	bool again = false, ended = false;
 	struct pando_stub *s;
@@ -408,6 +434,7 @@ static void found(u32 pid, u16 where)
 	s = pando_stub_find(pid);
 	if (s && s->state == PANDO_STUB_STANDS) {
 		s->misses = 0;
+		s->anew = false;
 		pando_stub_set_where(s, where, incarnation);
 	}
 	spin_unlock_irq(&pando_stub_lock);
@@ -433,16 +460,30 @@ static u32 *all_pids(u32 *n)
 	return pids;
 }
 
+/* While it was made its process may have gone into another group. */
+static bool is_anew(u32 pid)
+{
+	struct pando_stub *s;
+	bool is;
+
+	spin_lock_irq(&pando_stub_lock);
+	s = pando_stub_find(pid);
+	is = s && s->anew;
+	spin_unlock_irq(&pando_stub_lock);
+	return is;
+}
+
 static void announce_fn(struct work_struct *work)
 {
-	bool again = false;
+	bool again = false, anew;
 	u32 *pids, n, i;
 	u16 where;
 	int err;
 
 	pids = all_pids(&n);
 	for (i = 0; i < n; i++) {
-		err = pando_kin_hold(pids[i], false, &where);
+		anew = is_anew(pids[i]);
+		err = pando_kin_hold(pids[i], anew ? PANDO_KIN_ANEW : 0, &where);
 		if (!err)
 			found(pids[i], where);
 		else if (err != -ESRCH || missed(pids[i]))

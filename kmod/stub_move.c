@@ -26,9 +26,9 @@
 #define ENDS_WITHIN	(5 * HZ)
 
 /**
- * struct pin - a move to this node relies on a stub that it did not make
+ * struct pin - somebody relies on a stub that is, or comes to be, here
  * @list: of all
- * @owner: who
+ * @owner: a move to this node, or NULL
  * @pid: on which
  */
 struct pin {
@@ -39,30 +39,56 @@ struct pin {
 
 static LIST_HEAD(pins);		/* pando_stub_lock */
 
-bool pando_stub_is_pinned(u32 pid)
+static bool has_pin(u32 pid, bool moves)
 {
 	struct pin *p;
 	bool is = false;
 
 	spin_lock_irq(&pando_stub_lock);
 	list_for_each_entry(p, &pins, list)
-		is |= p->pid == pid;
+		is |= p->pid == pid && (p->owner || !moves);
 	spin_unlock_irq(&pando_stub_lock);
 	return is;
 }
 
-static int pin(struct file *owner, u32 pid)
+bool pando_stub_is_pinned(u32 pid)
+{
+	return has_pin(pid, false);
+}
+
+static struct pin *pin(struct file *owner, u32 pid)
 {
 	struct pin *p = kmalloc(sizeof(*p), GFP_KERNEL);
 
 	if (!p)
-		return -ENOMEM;
+		return NULL;
 	p->owner = owner;
 	p->pid = pid;
 	spin_lock_irq(&pando_stub_lock);
 	list_add(&p->list, &pins);
 	spin_unlock_irq(&pando_stub_lock);
-	return 0;
+	return p;
+}
+
+void *pando_stub_pin(u32 pid)
+{
+	struct pin *p;
+
+	/* whoever has found it unneeded has put it away by then, or sees this */
+	mutex_lock(&pando_stub_act);
+	p = pin(NULL, pid);
+	mutex_unlock(&pando_stub_act);
+	return p;
+}
+
+void pando_stub_unpin(void *p)
+{
+	struct pin *this = p;
+
+	spin_lock_irq(&pando_stub_lock);
+	list_del(&this->list);
+	spin_unlock_irq(&pando_stub_lock);
+	kfree(this);
 }
 
 static void unpin(struct file *owner)
@@ -106,7 +132,7 @@ static bool is_passing(u32 pid)
 	return is;
 }
 
-static int claim(struct file *owner, u32 pid, bool travels)
+static int claim(struct file *owner, u32 pid, bool travels, bool hold)
 {
 	bool leaves = pando_locate_is_leaving(pid);
 	struct task_struct *original = NULL;
@@ -115,7 +141,7 @@ static int claim(struct file *owner, u32 pid, bool travels)
 	if (is_passing(pid))
 		return -EAGAIN;
 	if (pando_stub_has(pid))
-		return travels ? -EALREADY : pin(owner, pid) ?: -EALREADY;
+		return travels || pin(owner, pid) ? -EALREADY : -ENOMEM;
 	if (pando_locate_is_reserved(pid))
 		return -EEXIST;
 	if (pando_ns_has_process(pid)) {
@@ -134,6 +160,8 @@ static int claim(struct file *owner, u32 pid, bool travels)
 	}
 	s->owner = owner;
 	s->travels = travels;
+	s->held = hold && !original;
+	s->anew = hold && !travels;
 	WRITE_ONCE(s->original, original);
 	/* from here on child_changed() sees to it */
 	if (original && pando_kin_is_telling(pid, true))
@@ -141,8 +169,26 @@ static int claim(struct file *owner, u32 pid, bool travels)
 	return original ? 1 : 0;
 }
 
-int pando_stub_claim(struct file *owner, u32 pid, bool travels)
+/*
+ * From now on we hear of its end, whoever hears of it as well. Nobody waits for one that
+ * does not travel: a leader, or a parent, that has ended is no reason not to move.
+ */
+static int hear(u32 pid, bool travels)
 {
+	int err = pando_kin_hold(pid, 0, NULL);
+
+	if (!err || travels || err == -EINTR)
+		return err;
+	/* of a node that is missing just now it may be */
+	if (err == -ESRCH && pando_recover_is_complete() && !pando_ns_has_pid(pid) &&
+	    !pando_locate_is_reserved(pid))
+		pando_stub_is_gone(pid);
+	return 0;
+}
+
+int pando_stub_claim(struct file *owner, u32 pid, u32 flags)
+{
+	bool travels = flags & PANDO_CLAIM_TRAVELS, hold = !(flags & PANDO_CLAIM_TOLD);
 	unsigned long end = jiffies + ENDS_WITHIN;
 	int ret;
 
@@ -150,7 +196,7 @@ int pando_stub_claim(struct file *owner, u32 pid, bool travels)
 		return -EINVAL;
 	for (;;) {
 		mutex_lock(&pando_stub_act);
-		ret = claim(owner, pid, travels);
+		ret = claim(owner, pid, travels, hold);
 		mutex_unlock(&pando_stub_act);
 		if (ret != -EAGAIN)
 			break;
@@ -160,9 +206,8 @@ int pando_stub_claim(struct file *owner, u32 pid, bool travels)
 			return -EBUSY;
 		usleep_range(500, 2000);
 	}
-	/* from now on we hear of its end, whoever hears of it as well */
-	if (!ret && travels) {
-		ret = pando_kin_hold(pid, false, NULL);
+	if (!ret && hold) {
+		ret = hear(pid, travels);
 		if (ret)
 			unclaim(owner, pid);
 	}
@@ -385,7 +430,7 @@ static struct pando_stub *owned(struct file *owner)
 void pando_stub_drop(struct file *owner)
 {
 	struct pando_stub *s;
-	bool travels;
+	bool held;
 	u32 pid;
 
 	stay(owner);
@@ -395,16 +440,19 @@ void pando_stub_drop(struct file *owner)
 		s = owned(owner);
 		if (!s) {
 			mutex_unlock(&pando_stub_act);
-			if (pando_stub_any())
+			if (pando_stub_any()) {
+				end_pending();
 				pando_stub_tidy();
+			}
 			return;
 		}
 		pid = s->pid;
-		travels = s->travels && !s->original;
-		if (s->state == PANDO_STUB_BOUND && pando_stub_is_pinned(pid)) {
+		held = s->held;
+		if (s->state == PANDO_STUB_BOUND && has_pin(pid, true)) {
 			spin_lock_irq(&pando_stub_lock);
 			s->state = PANDO_STUB_STANDS;
 			spin_unlock_irq(&pando_stub_lock);
+			held = false;
 		} else if (s->state == PANDO_STUB_BOUND) {
 			pando_stub_put_away(s);
 		} else {
@@ -414,7 +462,7 @@ void pando_stub_drop(struct file *owner)
 		}
 		mutex_unlock(&pando_stub_act);
 		pando_alloc_unshare(pid);
-		if (travels)
+		if (held)
 			pando_kin_let_go(pid);
 	}
 }

@@ -34,6 +34,8 @@ enum pando_stub_state {
  * @state: see above; pando_stub_lock
  * @owner: whose it is until it stands
  * @travels: it comes with a parent that waits for it
+ * @held: its process's node knows of it before it stands
+ * @anew: its group was noted before that
  * @leaver: who takes it away with that; it is left as it is
  * @rising: it stands, but not yet in the place of its process
  * @task: the task, with a reference; NULL while PANDO_STUB_CLAIMED
@@ -59,7 +61,7 @@ struct pando_stub {
 	u64 incarnation;
 	enum pando_stub_state state;
 	struct file *owner;
-	bool travels;
+	bool travels, held, anew;
 	struct file *leaver;
 	bool rising;
 	struct task_struct *task;
@@ -111,6 +113,9 @@ void pando_stub_end_as(struct pando_stub *s,
  * NULL: none, or no memory (whoever asks will ask again).
  */
 struct pando_stub **pando_stub_collect(u32 *n);
+
+/* It is being made, and nobody has its process any more: it ends when it stands. */
+void pando_stub_is_gone(u32 pid);
 
 /* stub_life.c: ends its workers; at DETACH. */
 void pando_stub_life_stop(void);

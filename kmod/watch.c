@@ -102,10 +102,10 @@ static void part_fn(struct work_struct *work)
 
 	if (!pando_watch_has(p->pid) &&
 	    (!pando_stub_has(p->pid) || pando_stub_has_left(p->pid))) {
-		pando_kin_hold(p->pid, true, NULL);
+		pando_kin_hold(p->pid, PANDO_KIN_DROP, NULL);
 		/* who has come since was perhaps overtaken by that */
 		if (pando_watch_has(p->pid))
-			pando_kin_hold(p->pid, false, NULL);
+			pando_kin_hold(p->pid, 0, NULL);
 	}
 	kfree(p);
 }
@@ -357,7 +357,7 @@ static bool announce(u32 pid)
 			pando_watch_end(pid);
 		return false;
 	}
-	err = pando_kin_hold(pid, false, &where);
+	err = pando_kin_hold(pid, 0, &where);
 	if (!err)
 		found(pid, where);
 	return err && (err != -ESRCH || missed(pid));

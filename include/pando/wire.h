@@ -47,6 +47,8 @@
 
 /* Of those who have just left a node, so many are named at most. */
 #define PANDO_LEFT_MOST		256
+/* ... and so many orphans are given to a subreaper at once. */
+#define PANDO_ADOPT_MOST	64
 
 #define PANDO_MESSAGES(X) \
 	X(HELLO,	1, 184, 184, 0, 0, PANDO_MSGF_ONEWAY) \
@@ -57,13 +59,17 @@
 	X(GUESTS,	8, 16, PANDO_WIRE_PAYLOAD, 0, 0, PANDO_MSGF_IDEM) \
 	X(GONE,		9, 4, PANDO_WIRE_PAYLOAD, 0, 0, 0) \
 	X(LOCATE,	10, 4, 4, 4, 4, PANDO_MSGF_IDEM) \
-	X(KIN_EVENT,	11, 184, 184, 4, 4, 0) \
+	X(KIN_EVENT,	11, 440, 440, 4, 4, 0) \
 	X(KIN_SIGNAL,	12, 24, 24, 0, 4 * PANDO_LEFT_MOST, 0) \
 	X(KIN_HOLD,	13, 8, 8, 4, 4, PANDO_MSGF_IDEM) \
 	X(KIN_LEFT,	14, 8, 8, 0, 0, 0) \
 	X(KIN_FRONT,	15, 24, 24, 0, 24, PANDO_MSGF_IDEM) \
 	X(CALL,		16, 152, PANDO_WIRE_PAYLOAD, 8, PANDO_WIRE_PAYLOAD, \
 	  PANDO_MSGF_SERVE) \
+	X(KIN_REAPER,	18, 8, 8, 8, 8, PANDO_MSGF_IDEM) \
+	X(KIN_ADOPT,	19, 8, 8 + 48 * PANDO_ADOPT_MOST, 0, 0, 0) \
+	X(KIN_PARENT,	20, 56, 56, 8, 8, 0) \
+	X(KIN_GROUP,	21, 8, 8, 8, 8, PANDO_MSGF_IDEM) \
 	X(PROC_LIST,	32, 8, 8, 8, PANDO_WIRE_PAYLOAD, PANDO_MSGF_IDEM) \
 	X(PROC_STAT,	33, 120, 1024 + 4096, 32, 32, \
 	  PANDO_MSGF_IDEM | PANDO_MSGF_SERVE) \
@@ -256,6 +262,9 @@ enum pando_kin_event {
  * @self, @children: PANDO_KIN_EXIT: what wait4() reports, RUSAGE_BOTH apart
  * @nice: PANDO_KIN_EXIT: -20 to 19
  * @comm: PANDO_KIN_EXIT: its name, ended by a zero byte; empty: unknown
+ * @uid: PANDO_KIN_EXIT, STOP, CONT: its real user, in the initial user namespace
+ * @limit: PANDO_KIN_EXIT: of each resource the soft and the hard limit, as prlimit64() has
+ *	them
  */
 struct pando_wire_kin_event {
 	__le32 pid;
@@ -266,7 +275,8 @@ struct pando_wire_kin_event {
 	struct pando_wire_rusage children;
 	__le32 nice;
 	__u8 comm[16];
-	__le32 reserved;
+	__le32 uid;
+	__le64 limit[16][2];
 };
 
 enum pando_kin_answer {
@@ -303,10 +313,11 @@ struct pando_wire_kin_signal {
 };
 
 #define PANDO_KIN_DROP		0x1	/* the sender has no stub any more */
+#define PANDO_KIN_ANEW		0x2	/* it is new: its group and session may be old */
 
 /**
  * struct pando_wire_kin_hold - the sender has a stub of @pid
- * @flags: PANDO_KIN_DROP
+ * @flags: PANDO_KIN_DROP, PANDO_KIN_ANEW
  */
 struct pando_wire_kin_hold {
 	__le32 pid;
@@ -348,6 +359,99 @@ struct pando_wire_kin_front {
 	__le32 pgid;
 	__le32 reserved;
 	__le64 seq;
+};
+
+/**
+ * struct pando_wire_kin_reaper - where is the nearest subreaper (prctl(2)) from @pid up?
+ * @pid: a process that lives with the receiver: itself, or one of its ancestors
+ * @reserved: zero
+ */
+struct pando_wire_kin_reaper {
+	__le32 pid;
+	__le32 reserved;
+};
+
+/**
+ * struct pando_wire_kin_reaper_reply
+ * @reaper: that one, or 0
+ * @next: then: from this one up it is not known here; 0: there is none
+ */
+struct pando_wire_kin_reaper_reply {
+	__le32 reaper;
+	__le32 next;
+};
+
+/**
+ * struct pando_wire_kin_stub - what a stub of a process is to be like
+ * @pid, @pgid, @sid: its numbers
+ * @where: the node where it is believed to live
+ * @uid, @gid: real, effective, saved; in the initial user namespace
+ * @stop: 0; or it stands stopped, or went on, as PANDO_KIN_STOPPED and
+ *	PANDO_KIN_CONTINUED of linux/pando.h have it
+ * @signal: what wait() has yet to tell of that, or 0
+ */
+struct pando_wire_kin_stub {
+	__le32 pid;
+	__le32 pgid;
+	__le32 sid;
+	__le32 where;
+	__le32 uid[3];
+	__le32 gid[3];
+	__le32 stop;
+	__le32 signal;
+};
+
+/**
+ * struct pando_wire_kin_adopt - a process ends, and leaves children
+ * @reaper: the subreaper, that lives with the receiver, and is to have them
+ * @n: how many, PANDO_ADOPT_MOST at most
+ * @orphan: they; those too that have ended, and have not been waited for
+ */
+struct pando_wire_kin_adopt {
+	__le32 reaper;
+	__le32 n;
+	struct pando_wire_kin_stub orphan[];
+};
+
+#define PANDO_KIN_THREAD	0x1	/* not itself, but the thread that has forked it */
+
+/**
+ * struct pando_wire_kin_parent - the parent of a process ends
+ * @pid: the process, that lives with the receiver
+ * @flags: PANDO_KIN_THREAD
+ * @parent: whose child it is from now on, which lives with the sender
+ *
+ * And the sender has a stub of @pid, as KIN_HOLD says. It may have ended already: then its
+ * end will be told, as soon as its parent has. -ENXIO: @parent has ended.
+ */
+struct pando_wire_kin_parent {
+	__le32 pid;
+	__le32 flags;
+	struct pando_wire_kin_stub parent;
+};
+
+/**
+ * struct pando_wire_kin_parent_reply
+ * @pgid: a process group that its old parent has, or had, a hold on (an orphan's if that
+ *	was the only one), or 0
+ * @reserved: zero
+ */
+struct pando_wire_kin_parent_reply {
+	__le32 pgid;
+	__le32 reserved;
+};
+
+#define PANDO_KIN_ANCHORED	0x1	/* the parent of one is in the session, not in the group */
+#define PANDO_KIN_STANDS	0x2	/* one is stopped */
+
+/**
+ * struct pando_wire_kin_group - how are the members of a group that run with the receiver?
+ * @pgid: the group, in the reply as well
+ * @flags: zero; in the reply PANDO_KIN_ANCHORED, PANDO_KIN_STANDS
+ */
+struct pando_wire_kin_group {
+	__le32 pgid;
+	__le32 flags;
 };
 
 /**
@@ -574,10 +678,17 @@ PANDO_WIRE_ASSERT(pando_wire_challenge, 152);
 PANDO_WIRE_ASSERT(pando_wire_auth, 32);
 PANDO_WIRE_ASSERT(pando_wire_cred, 56);
 PANDO_WIRE_ASSERT(pando_wire_siginfo, 32);
-PANDO_WIRE_ASSERT(pando_wire_kin_event, 184);
+PANDO_WIRE_ASSERT(pando_wire_kin_event, 440);
 PANDO_WIRE_ASSERT(pando_wire_kin_signal, 24);
 PANDO_WIRE_ASSERT(pando_wire_kin_hold, 8);
 PANDO_WIRE_ASSERT(pando_wire_kin_left, 8);
+PANDO_WIRE_ASSERT(pando_wire_kin_reaper, 8);
+PANDO_WIRE_ASSERT(pando_wire_kin_reaper_reply, 8);
+PANDO_WIRE_ASSERT(pando_wire_kin_stub, 48);
+PANDO_WIRE_ASSERT(pando_wire_kin_adopt, 8);
+PANDO_WIRE_ASSERT(pando_wire_kin_parent, 56);
+PANDO_WIRE_ASSERT(pando_wire_kin_parent_reply, 8);
+PANDO_WIRE_ASSERT(pando_wire_kin_group, 8);
 PANDO_WIRE_ASSERT(pando_wire_call, 152);
 PANDO_WIRE_ASSERT(pando_wire_proc, 120);
 PANDO_WIRE_ASSERT(pando_wire_proc_stat, 32);

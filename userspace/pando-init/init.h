@@ -25,6 +25,14 @@ int mounts_setup(void);
 /* serve.c: threads that wait for serve_go(), then serve until detached. */
 int serve_start(unsigned int threads);
 void serve_go(void);
+/* For one more thread: returns when serve_go() was called since it did last (*@seen). */
+void serve_wait(unsigned int *seen);
+
+/*
+ * nurse.c: a thread, and a process of its own, that make stubs for the kernel module where
+ * no move does, once serve_go() was called.
+ */
+int nurse_start(void);
 
 /*
  * guard.c: a thread that freezes the cluster's processes when the lease on

@@ -513,6 +513,8 @@ int main(int argc, char **argv)
 		return 1;
 	if (guard_start() < 0)
 		return 1;
+	if (nurse_start() < 0)
+		say("warning", "orphans of other nodes will not find their subreapers here");
 	if (serve_start(threads) < 0) {
 		say("error", "cannot make the serving threads");
 		return 1;

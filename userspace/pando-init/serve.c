@@ -37,6 +37,15 @@ static void serve(void *buf)
 	close(fd);
 }
 
+void serve_wait(unsigned int *seen)
+{
+	pthread_mutex_lock(&lock);
+	while (turn == *seen)
+		pthread_cond_wait(&told, &lock);
+	*seen = turn;
+	pthread_mutex_unlock(&lock);
+}
+
 static void *thread(void *data)
 {
 	unsigned int seen = 0;
@@ -50,11 +59,7 @@ static void *thread(void *data)
 		return NULL;
 	}
 	for (;;) {
-		pthread_mutex_lock(&lock);
-		while (turn == seen)
-			pthread_cond_wait(&told, &lock);
-		seen = turn;
-		pthread_mutex_unlock(&lock);
+		serve_wait(&seen);
 		serve(buf);
 	}
 }

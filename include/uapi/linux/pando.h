@@ -281,7 +281,9 @@ struct pando_park {
 /**
  * struct pando_claim - the caller, or a child of its, makes a stub
  * @pid: with this number, by clone3() and set_tid
- * @flags: PANDO_CLAIM_TRAVELS: it arrives with the parent that waits for it
+ * @flags: PANDO_CLAIM_TRAVELS: it arrives with the parent that waits for it.
+ *	PANDO_CLAIM_TOLD: who wants the stub (PANDO_IOC_NURSE) sees to it that we hear of
+ *	its process's end
  */
 struct pando_claim {
 	__u32 pid;
@@ -289,6 +291,7 @@ struct pando_claim {
 };
 
 #define PANDO_CLAIM_TRAVELS	0x1
+#define PANDO_CLAIM_TOLD	0x2
 
 #define PANDO_HOLD_SIGNALS	64
 
@@ -341,6 +344,29 @@ struct pando_stop {
 	__u32 signal;
 };
 
+/**
+ * struct pando_nurse - a stub that pando-init is to make
+ * @id: in: of the last one, 0: there was none; out: of this one
+ * @result: in: what came of the last one: 0, or a negative errno
+ * @pid: out: the number it gets
+ * @parent: out: it is to have the clock of this process, or 0: of the namespace
+ * @where: out: the node where its process runs
+ * @flags: out: for PANDO_IOC_CLAIM
+ * @reserved: zero
+ * @uid, @gid: out: real, effective, saved; as the initial user namespace has them
+ */
+struct pando_nurse {
+	__aligned_u64 id;
+	__s32 result;
+	__u32 pid;
+	__u32 parent;
+	__u32 where;
+	__u32 flags;
+	__u32 reserved;
+	__u32 uid[3];
+	__u32 gid[3];
+};
+
 /*
  * KIN: asks. -ESRCH: no such process; -EOWNERDEAD: none, but a group or session here has
  *   its number.
@@ -375,6 +401,8 @@ struct pando_stop {
  *   -ESRCH: it is not stopped.
  * STOP: it is stopped when its tracer lets go, and nobody is told of it. -ESRCH: it has
  *   ended; -EINVAL: no such signal.
+ * NURSE: for a thread of pando-init, which may use CLAIM, BIND, PLACE and KEEP as well:
+ *   returns when a stub is to be made that no move makes. -ENOTCONN: detached.
  */
 #define PANDO_IOC_KIN		_IOWR(0xBA, 0x11, struct pando_kin)
 #define PANDO_IOC_CLAIM		_IOW(0xBA, 0x12, struct pando_claim)
@@ -393,5 +421,6 @@ struct pando_stop {
 #define PANDO_IOC_STOPPED	_IOW(0xBA, 0x1f, __u32)
 #define PANDO_IOC_STOP		_IOW(0xBA, 0x20, struct pando_stop)
 #define PANDO_IOC_TRAVEL	_IOW(0xBA, 0x21, __u32)
+#define PANDO_IOC_NURSE		_IOWR(0xBA, 0x22, struct pando_nurse)
 
 #endif /* _UAPI_LINUX_PANDO_H */
