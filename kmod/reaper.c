@@ -160,13 +160,13 @@ static int leave_to(u32 pid, const struct pando_wire_kin_stub *parent, u32 *pgid
 	return err;
 }
 
-static int thread_ended(u32 pid)
+static int thread_ended(u32 pid, const struct pando_wire_kin_stub *parent)
 {
 	struct task_struct *task = pando_ns_get_process(pid);
 
 	if (!task)
 		return -ESRCH;
-	pando_relation_thread_ended(task);
+	pando_relation_thread_ended(task, le32_to_cpu(parent->pid));
 	put_task_struct(task);
 	return 0;
 }
@@ -184,7 +184,7 @@ static int handle_parent(struct pando_rpc_req *req)
 	if (!pando_ns_has_pid(pid))
 		return pando_locate_miss(pid);
 	if (le32_to_cpu(msg->flags) & PANDO_KIN_THREAD)
-		return thread_ended(pid);
+		return thread_ended(pid, &msg->parent);
 	err = pando_kin_tell(pid, req->node, false);
 	if (err || !pando_ns_is_alive(pid))
 		return err == -ESRCH ? -EOWNERDEAD : err;
@@ -234,7 +234,7 @@ static int tell_parent(u32 pid, const struct pando_wire_kin_stub *parent, u32 fl
 	err = pando_locate_call(pid, PANDO_MSG_KIN_PARENT, &(struct kvec){ &msg, sizeof(msg) },
 				1, &reply, sizeof(reply), NULL, &here);
 	if (here)
-		err = flags ? thread_ended(pid) : leave_to(pid, parent, &pgid);
+		err = flags ? thread_ended(pid, parent) : leave_to(pid, parent, &pgid);
 	else
 		pgid = le32_to_cpu(reply.pgid);
 	if (!err && g)
@@ -246,10 +246,14 @@ static u32 ask_group(u16 node, u32 pgid)
 {
 	struct pando_wire_kin_group msg = { .pgid = cpu_to_le32(pgid) }, reply = {};
 
-	if (pando_rpc_call(node, PANDO_MSG_KIN_GROUP, &(struct kvec){ &msg, sizeof(msg) }, 1,
-			   &reply, sizeof(reply), NULL))
+	int err;
+
+	err = pando_rpc_call(node, PANDO_MSG_KIN_GROUP, &(struct kvec){ &msg, sizeof(msg) }, 1,
+			     &reply, sizeof(reply), NULL);
+	if (err == -EHOSTDOWN)
 		return 0;
-	return le32_to_cpu(reply.flags);
+	/* who does not answer may have the one that counts */
+	return err ? PANDO_KIN_ANCHORED : le32_to_cpu(reply.flags);
 }
 
 static int handle_group(struct pando_rpc_req *req)
@@ -278,16 +282,25 @@ static void signal_group(u32 pgid, struct pid *pgrp, int sig)
 	pando_kin_signal_group(pgid, sig, o.id);
 }
 
-/* As the kernel has it: a group that is an orphan's now, and has stopped, goes on. */
-static void judge(u32 pgid, const u16 *ids, int n)
+static bool stands_alone(u32 pgid, const u16 *ids, int n)
 {
 	u32 flags = pando_relation_group(pgid);
-	struct pid *pgrp;
 	int i;
 
 	for (i = 0; i < n; i++)
 		flags |= ask_group(ids[i], pgid);
-	if (flags != PANDO_KIN_STANDS)
+	return flags == PANDO_KIN_STANDS;
+}
+
+/*
+ * As the kernel has it: a group that is an orphan's now, and has stopped, goes on. They are
+ * asked twice: a member may have moved from one that was still to be asked.
+ */
+static void judge(u32 pgid, const u16 *ids, int n)
+{
+	struct pid *pgrp;
+
+	if (!stands_alone(pgid, ids, n) || !stands_alone(pgid, ids, n))
 		return;
 	rcu_read_lock();
 	pgrp = get_pid(find_pid_ns(pgid, pando_ns()));
@@ -340,7 +353,7 @@ static struct task_struct *adopt_stub(const struct pando_wire_kin_stub *orphan, 
 	return ERR_PTR(err);
 }
 
-/* -ENXIO: the subreaper is not here; -EBUSY: it moves. */
+/* -ENXIO: the subreaper is not here; -EBUSY: it moves; -EAGAIN: the orphan does. */
 static int adopt_one(const struct pando_wire_kin_stub *orphan,
 		     const struct pando_wire_kin_stub *reaper, unsigned long end,
 		     struct groups *g)
@@ -366,17 +379,20 @@ static int adopt_one(const struct pando_wire_kin_stub *orphan,
 	if (err == -EEXIST) {
 		err = leave_to(pid, reaper, &pgid);
 		note_group(g, pgid);
+		if (err == -EBUSY)
+			err = -EAGAIN;
 	}
 	return err;
 }
 
-/* -ENXIO: the subreaper is not here, or is not any more; -EBUSY: it moves. */
+/* -ENXIO: the subreaper is not here, or is not any more; -EBUSY: one of them moves. */
 static int adopt(u32 pid, const struct pando_wire_kin_stub *orphans, u32 n)
 {
 	struct groups *g = kzalloc(sizeof(*g), GFP_KERNEL);
 	unsigned long end = jiffies + patience();
 	struct pando_wire_kin_stub reaper;
 	struct task_struct *task;
+	bool again = false;
 	int err = 0;
 	u32 i;
 
@@ -386,10 +402,13 @@ static int adopt(u32 pid, const struct pando_wire_kin_stub *orphans, u32 n)
 		goto out;
 	}
 	describe(&reaper, task, pando_nodes_self());
-	for (i = 0; i < n && err != -ENXIO && err != -EBUSY; i++)
+	for (i = 0; i < n && err != -ENXIO && err != -EBUSY; i++) {
 		err = adopt_one(&orphans[i], &reaper, end, g);
+		again |= err == -EAGAIN;
+	}
 	judge_all(g);
-	err = err == -ENXIO || err == -EBUSY ? err : 0;
+	if (err != -ENXIO)
+		err = again || err == -EBUSY ? -EBUSY : 0;
 out:
 	if (task)
 		put_task_struct(task);
@@ -486,27 +505,6 @@ static int give(u32 reaper, const struct pando_orphan *orphans, u32 n,
 	return here ? adopt(reaper, msg->orphan, n) : err;
 }
 
-static int give_all(u32 reaper, const struct pando_orphan *orphans, u32 n)
-{
-	unsigned long end = jiffies + SETTLED_WITHIN;
-	struct pando_wire_kin_adopt *msg;
-	int err = -ENOMEM;
-	u32 i;
-
-	msg = kzalloc(struct_size(msg, orphan, PANDO_ADOPT_MOST), GFP_KERNEL);
-	if (!msg || down_timeout(&settling, SETTLED_WITHIN))
-		goto out;
-	for (i = 0; i < n && time_before(jiffies, end); i += PANDO_ADOPT_MOST) {
-		err = give(reaper, orphans + i, min_t(u32, n - i, PANDO_ADOPT_MOST), msg);
-		if (err && err != -ETIMEDOUT)
-			break;
-	}
-	up(&settling);
-out:
-	kfree(msg);
-	return err;
-}
-
 static bool is_away(const struct pando_orphan *o)
 {
 	return pando_stub_stands(o->pid);
@@ -552,39 +550,63 @@ static void let_go(const struct pando_orphan *orphans, u32 n)
 			pando_relation_orphan(orphans[n].task);
 }
 
+/* @native: the kernel gives them away. 0, or why not all were taken. */
+static int give_all(u32 reaper, const struct pando_orphan *orphans, u32 n, bool native)
+{
+	unsigned long end = jiffies + SETTLED_WITHIN;
+	struct pando_wire_kin_adopt *msg;
+	int err = 0, ret = -ENOMEM;
+	u32 i, some;
+
+	msg = kzalloc(struct_size(msg, orphan, PANDO_ADOPT_MOST), GFP_KERNEL);
+	if (!msg || down_timeout(&settling, SETTLED_WITHIN))
+		goto out;
+	for (i = 0, ret = 0; i < n && time_before(jiffies, end); i += some) {
+		some = min_t(u32, n - i, PANDO_ADOPT_MOST);
+		err = give(reaper, orphans + i, some, msg);
+		if (!err && !native)
+			let_go(orphans + i, some);
+		ret = ret ?: err;
+		if (err && err != -ETIMEDOUT && err != -EBUSY)
+			break;
+	}
+	up(&settling);
+out:
+	kfree(msg);
+	return ret;
+}
+
 /*
  * A subreaper of this node is the kernel's business, if all of the children are here too.
- * True: there may be more to do, as children may have come, or the subreaper has ended.
+ * 1: others may have come meanwhile; -EBUSY, -ESRCH, -ENXIO: it is worth another try.
  */
-static bool settle(const struct pando_orphan *orphans, u32 n, u32 reaper, u32 next)
+static int settle(const struct pando_orphan *orphans, u32 n, u32 reaper, u32 next)
 {
 	bool native = reaper;
 	int err = 0;
 
 	if (!n || (native && !any_away(orphans, n)))
-		return false;
+		return 0;
 	if (!native)
 		err = find_reaper(next, &reaper);
-	if (err == -ESRCH)
-		usleep_range(2000, 5000);	/* until that is known here too */
 	if (err || !reaper)
-		return err == -ESRCH;
-	err = give_all(reaper, orphans, n);
-	if (!err && !native)
-		let_go(orphans, n);
-	return !native || err;
+		return err;
+	err = give_all(reaper, orphans, n, native);
+	return err ?: !native;
 }
 
 /* The process goes on, and so do its children: who has asked for it is told. */
 static void settle_thread(const struct pando_orphan *orphans, u32 n)
 {
+	unsigned long end = jiffies + SETTLED_WITHIN;
 	struct pando_wire_kin_stub self;
+	int err = 0;
 	u32 i;
 
 	describe(&self, current, pando_nodes_self());
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n && err != -ETIMEDOUT && time_before(jiffies, end); i++)
 		if (is_away(&orphans[i]))
-			tell_parent(orphans[i].pid, &self, PANDO_KIN_THREAD, NULL);
+			err = tell_parent(orphans[i].pid, &self, PANDO_KIN_THREAD, NULL);
 }
 
 /** struct leaver - who ends, and settles whose its children are to be */
@@ -611,11 +633,14 @@ bool pando_reaper_is_leaver(struct task_struct *task)
 
 bool pando_reaper_leaves(u32 pid)
 {
-	struct task_struct *parent = pando_relation_zombies_parent(pid);
-	bool is = parent && pando_reaper_is_leaver(parent);
+	struct task_struct *parent;
+	bool is;
 
-	if (parent)
-		put_task_struct(parent);
+	parent = pando_relation_zombies_parent(pid, &is);
+	if (!parent)
+		return false;
+	is |= pando_reaper_is_leaver(parent);
+	put_task_struct(parent);
 	return is;
 }
 
@@ -639,57 +664,74 @@ static bool is_last(void)
 	       atomic_read(&current->signal->live) <= 1;
 }
 
-/* Once over. True: once more. */
-static bool settle_all(bool last)
+/* Once over; as settle(). */
+static int settle_all(bool last)
 {
 	struct pando_orphan *orphans = NULL;
 	u32 reaper = 0, next = 0;
-	bool again = false;
-	int n, i;
+	int n, i, ret = 0;
 
-	n = pando_relation_orphans(&orphans, &reaper, &next);
+	n = pando_relation_orphans(last, &orphans, &reaper, &next);
 	if (n > 0 && last)
-		again = settle(orphans, sort_out(orphans, n), reaper, next);
+		ret = settle(orphans, sort_out(orphans, n), reaper, next);
 	else if (n > 0)
 		settle_thread(orphans, n);
 	for (i = 0; i < n; i++)
 		put_task_struct(orphans[i].task);
 	kvfree(orphans);
-	return again;
+	return ret;
 }
 
-static void exits(void)
+static void settle_last(void)
 {
-	unsigned long end = jiffies + SETTLED_WITHIN;
-	struct leaver leaver = { .task = current };
-	int round = 0;
+	unsigned long end = jiffies + patience();
+	int ret, round = 0;
 
+	do {
+		ret = settle_all(true);
+		/* until it is known here too, or one of them has moved */
+		if (ret < 0)
+			usleep_range(2000, 5000);
+		else if (++round == ROUNDS_MAX)
+			return;
+	} while ((ret > 0 || ret == -EBUSY || ret == -ESRCH || ret == -ENXIO) &&
+		 time_before(jiffies, end));
+}
+
+/* @leaver: it is in the list when this returns true. */
+static bool exits(struct leaver *leaver)
+{
 	if (!is_parent())
-		return;
+		return false;
 	if (!is_last()) {
 		settle_all(false);
 		if (!is_last())
-			return;
+			return false;
 	}
+	leaver->task = current;
 	spin_lock_irq(&leavers_lock);
-	list_add(&leaver.list, &leavers);
+	list_add(&leaver->list, &leavers);
 	spin_unlock_irq(&leavers_lock);
-	while (settle_all(true) && ++round < ROUNDS_MAX && time_before(jiffies, end))
-		;
-	spin_lock_irq(&leavers_lock);
-	list_del(&leaver.list);
-	spin_unlock_irq(&leavers_lock);
+	settle_last();
+	return true;
 }
 
 PANDO_HOOK(void, hook_exit_signals, struct task_struct *task);
 
-/* At the beginning of do_exit(). */
+/* At the beginning of do_exit(). From its end on everybody sees that it exits. */
 static void hook_exit_signals(struct task_struct *task)
 {
+	struct leaver leaver;
+	bool listed;
+
 	pando_hook_enter();
-	if (pando_stub_any())
-		exits();
+	listed = pando_stub_any() && exits(&leaver);
 	pando_hook_original(hook_exit_signals)(task);
+	if (listed) {
+		spin_lock_irq(&leavers_lock);
+		list_del(&leaver.list);
+		spin_unlock_irq(&leavers_lock);
+	}
 	pando_hook_leave();
 }
 

@@ -451,9 +451,13 @@ u32 pando_relation_reaper(u32 pid, u32 *next)
 	return c.reaper;
 }
 
-/** struct gather - of @task's children those of the cluster, @room of @n at most */
+/**
+ * struct gather - of @task's children those of the cluster, @room of @n at most
+ * @last: no other thread of its process will have them
+ */
 struct gather {
 	struct task_struct *task;
+	bool last;
 	struct pando_orphan *orphans;
 	int room, n;
 	struct climb up;
@@ -478,13 +482,14 @@ static int gather(void *arg)
 	}
 	climb_from(parent_of(g->task), &g->up);
 	/* the kernel is to find the same one: where none is to be found here, pando-init */
-	g->task->signal->has_child_subreaper = !!g->up.reaper;
+	if (g->last)
+		g->task->signal->has_child_subreaper = !!g->up.reaper;
 	return 0;
 }
 
-int pando_relation_orphans(struct pando_orphan **orphans, u32 *reaper, u32 *next)
+int pando_relation_orphans(bool last, struct pando_orphan **orphans, u32 *reaper, u32 *next)
 {
-	struct gather g = { .task = current };
+	struct gather g = { .task = current, .last = last };
 
 	for (;;) {
 		pando_tasklist_run(gather, &g);
@@ -632,8 +637,11 @@ static int inherit(void *arg)
 	if (pando_hold_has(task) || pando_hold_has(reaper))
 		return -EBUSY;
 	parent = parent_of(task);
-	if (same_thread_group(parent, reaper))
+	if (same_thread_group(parent, reaper)) {
+		/* who asks again may not have heard */
+		b->pgid = task_pgrp_nr_ns(task, pando_ns());
 		return 0;
+	}
 	if (is_above(task, reaper))
 		return -ELOOP;
 	give_to(task, reaper);
@@ -658,22 +666,30 @@ int pando_relation_inherit(struct task_struct *task, u32 reaper, bool real, u32 
 
 static int thread_ended(void *arg)
 {
-	struct task_struct *task = arg;
+	const struct bequest *b = arg;
+	struct task_struct *parent = parent_of(b->task);
 
-	if (!is_dead(task) && !is_zombie(task))
-		send_pdeath(task, parent_of(task));
+	if (!is_dead(b->task) && !is_zombie(b->task) &&
+	    task_tgid_nr_ns(parent, pando_ns()) == b->reaper)
+		send_pdeath(b->task, parent);
 	return 0;
 }
 
-void pando_relation_thread_ended(struct task_struct *task)
+void pando_relation_thread_ended(struct task_struct *task, u32 parent)
 {
-	pando_tasklist_run(thread_ended, task);
+	struct bequest b = { .task = task, .reaper = parent };
+
+	pando_tasklist_run(thread_ended, &b);
 }
 
-/** struct whose - @pid: a zombie's; @parent: out: with a reference, or NULL */
+/**
+ * struct whose - @pid: a zombie's; @parent: out: with a reference, or NULL; @ends: out: all
+ *	threads of that do
+ */
 struct whose {
 	u32 pid;
 	struct task_struct *parent;
+	bool ends;
 };
 
 static int zombies_parent(void *arg)
@@ -684,13 +700,15 @@ static int zombies_parent(void *arg)
 	if (!task || is_dead(task) || !is_zombie(task))
 		return -ESRCH;
 	q->parent = get_task_struct(parent_of(task));
+	q->ends = !alive_thread(q->parent);
 	return 0;
 }
 
-struct task_struct *pando_relation_zombies_parent(u32 pid)
+struct task_struct *pando_relation_zombies_parent(u32 pid, bool *ends)
 {
 	struct whose q = { .pid = pid };
 
 	pando_tasklist_run(zombies_parent, &q);
+	*ends = q.ends;
 	return q.parent;
 }

@@ -110,11 +110,11 @@ struct pando_orphan {
  */
 u32 pando_relation_reaper(u32 pid, u32 *next);
 /*
- * The children that current, which exits, leaves behind: their number, or -ENOMEM;
- * @orphans: to be freed, with their tasks. And whose they are to be as far as can be seen
- * here, as above. Sleeps.
+ * The children that current, which exits, and is the @last of its process to do so or not,
+ * leaves behind: their number, or -ENOMEM; @orphans: to be freed, with their tasks. And
+ * whose they are to be, as far as can be seen here, as above. Sleeps.
  */
-int pando_relation_orphans(struct pando_orphan **orphans, u32 *reaper, u32 *next);
+int pando_relation_orphans(bool last, struct pando_orphan **orphans, u32 *reaper, u32 *next);
 /*
  * The parent of @task ends, and leaves it to @reaper, which is here, or, if it need not be
  * @real, a stub of it: as the kernel does it, but for the dead. -ESRCH: @task has ended;
@@ -125,9 +125,12 @@ int pando_relation_orphans(struct pando_orphan **orphans, u32 *reaper, u32 *next
 int pando_relation_inherit(struct task_struct *task, u32 reaper, bool real, u32 *pgid);
 /* How members of a group stand that run here: PANDO_KIN_ANCHORED, PANDO_KIN_STANDS. Sleeps. */
 u32 pando_relation_group(u32 pgid);
-/* A thread of its parent that had forked it ends. Sleeps. */
-void pando_relation_thread_ended(struct task_struct *task);
-/* The parent, with a reference, of a process that has ended; NULL: it has not. Sleeps. */
-struct task_struct *pando_relation_zombies_parent(u32 pid);
+/* A thread that had forked it ends; its process is @parent, and goes on. Sleeps. */
+void pando_relation_thread_ended(struct task_struct *task, u32 parent);
+/*
+ * The parent, with a reference, of a process that has ended; NULL: it has not. @ends: out:
+ * and so does the parent. Sleeps.
+ */
+struct task_struct *pando_relation_zombies_parent(u32 pid, bool *ends);
 
 #endif
