@@ -253,7 +253,7 @@ static u32 ask_group(u16 node, u32 pgid)
 	if (err == -EHOSTDOWN)
 		return 0;
 	/* who does not answer may have the one that counts */
-	return err ? PANDO_KIN_ANCHORED : le32_to_cpu(reply.flags);
+	return err ? PANDO_GROUP_ANCHORED : le32_to_cpu(reply.flags);
 }
 
 static int handle_group(struct pando_rpc_req *req)
@@ -282,14 +282,14 @@ static void signal_group(u32 pgid, struct pid *pgrp, int sig)
 	pando_kin_signal_group(pgid, sig, o.id);
 }
 
-static bool stands_alone(u32 pgid, const u16 *ids, int n)
+static bool is_orphaned_stopped(u32 pgid, const u16 *ids, int n)
 {
 	u32 flags = pando_relation_group(pgid);
 	int i;
 
 	for (i = 0; i < n; i++)
 		flags |= ask_group(ids[i], pgid);
-	return flags == PANDO_KIN_STANDS;
+	return flags == PANDO_GROUP_STOPPED;
 }
 
 /*
@@ -300,7 +300,7 @@ static void judge(u32 pgid, const u16 *ids, int n)
 {
 	struct pid *pgrp;
 
-	if (!stands_alone(pgid, ids, n) || !stands_alone(pgid, ids, n))
+	if (!is_orphaned_stopped(pgid, ids, n) || !is_orphaned_stopped(pgid, ids, n))
 		return;
 	rcu_read_lock();
 	pgrp = get_pid(find_pid_ns(pgid, pando_ns()));

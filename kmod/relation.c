@@ -541,7 +541,7 @@ static bool is_anchored(struct task_struct *task, struct task_struct *parent)
 	       task_session(parent) == task_session(task);
 }
 
-/** struct members - of @pgid; @flags: out, PANDO_KIN_ANCHORED, PANDO_KIN_STANDS */
+/** struct members - of @pgid; @flags: out, PANDO_GROUP_ANCHORED, PANDO_GROUP_STOPPED */
 struct members {
 	u32 pgid, flags;
 };
@@ -557,9 +557,9 @@ static int look_at_members(void *arg)
 		if (is_zombie(p) || pando_stub_is(p) || is_global_init(parent_of(p)))
 			continue;
 		if (is_anchored(p, parent_of(p)))
-			m->flags |= PANDO_KIN_ANCHORED;
+			m->flags |= PANDO_GROUP_ANCHORED;
 		if (p->signal->flags & SIGNAL_STOP_STOPPED)
-			m->flags |= PANDO_KIN_STANDS;
+			m->flags |= PANDO_GROUP_STOPPED;
 	} while_each_pid_task(pgrp, PIDTYPE_PGID, p);
 	return 0;
 }

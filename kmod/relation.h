@@ -123,7 +123,7 @@ int pando_relation_orphans(bool last, struct pando_orphan **orphans, u32 *reaper
  * an orphan's now the caller finds out. Sleeps.
  */
 int pando_relation_inherit(struct task_struct *task, u32 reaper, bool real, u32 *pgid);
-/* How members of a group stand that run here: PANDO_KIN_ANCHORED, PANDO_KIN_STANDS. Sleeps. */
+/* Of the members of a group that run here: PANDO_GROUP_ANCHORED, _STOPPED. Sleeps. */
 u32 pando_relation_group(u32 pgid);
 /* A thread that had forked it ends; its process is @parent, and goes on. Sleeps. */
 void pando_relation_thread_ended(struct task_struct *task, u32 parent);

@@ -148,7 +148,7 @@ static bool postpone(u32 pid, const struct pando_wire_kin_event *ev)
 	return s->travels;
 }
 
-void pando_stub_is_gone(u32 pid)
+void pando_stub_note_gone(u32 pid)
 {
 	struct pando_wire_kin_event killed = {
 		.pid = cpu_to_le32(pid),

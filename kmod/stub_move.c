@@ -182,7 +182,7 @@ static int hear(u32 pid, bool travels)
 	/* of a node that is missing just now it may be */
 	if (err == -ESRCH && pando_recover_is_complete() && !pando_ns_has_pid(pid) &&
 	    !pando_locate_is_reserved(pid))
-		pando_stub_is_gone(pid);
+		pando_stub_note_gone(pid);
 	return 0;
 }
 

@@ -115,7 +115,7 @@ void pando_stub_end_as(struct pando_stub *s,
 struct pando_stub **pando_stub_collect(u32 *n);
 
 /* It is being made, and nobody has its process any more: it ends when it stands. */
-void pando_stub_is_gone(u32 pid);
+void pando_stub_note_gone(u32 pid);
 
 /* stub_life.c: ends its workers; at DETACH. */
 void pando_stub_life_stop(void);

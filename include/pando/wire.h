@@ -441,13 +441,13 @@ struct pando_wire_kin_parent_reply {
 	__le32 reserved;
 };
 
-#define PANDO_KIN_ANCHORED	0x1	/* the parent of one is in the session, not in the group */
-#define PANDO_KIN_STANDS	0x2	/* one is stopped */
+#define PANDO_GROUP_ANCHORED	0x1	/* the parent of one is in the session, not in the group */
+#define PANDO_GROUP_STOPPED	0x2	/* one is stopped */
 
 /**
  * struct pando_wire_kin_group - how are the members of a group that run with the receiver?
  * @pgid: the group, in the reply as well
- * @flags: zero; in the reply PANDO_KIN_ANCHORED, PANDO_KIN_STANDS
+ * @flags: zero; in the reply PANDO_GROUP_ANCHORED, PANDO_GROUP_STOPPED
  */
 struct pando_wire_kin_group {
 	__le32 pgid;
