@@ -353,7 +353,7 @@ static struct task_struct *adopt_stub(const struct pando_wire_kin_stub *orphan, 
 	return ERR_PTR(err);
 }
 
-/* -ENXIO: the subreaper is not here; -EBUSY: it moves; -EAGAIN: the orphan does. */
+/* -ENXIO: the subreaper is not here. */
 static int adopt_one(const struct pando_wire_kin_stub *orphan,
 		     const struct pando_wire_kin_stub *reaper, unsigned long end,
 		     struct groups *g)
@@ -377,22 +377,24 @@ static int adopt_one(const struct pando_wire_kin_stub *orphan,
 	}
 	pando_stub_unpin(pin);
 	if (err == -EEXIST) {
-		err = leave_to(pid, reaper, &pgid);
+		while ((err = leave_to(pid, reaper, &pgid)) == -EBUSY &&
+		       time_before(jiffies, end))
+			usleep_range(500, 2000);
 		note_group(g, pgid);
-		if (err == -EBUSY)
-			err = -EAGAIN;
 	}
 	return err;
 }
 
-/* -ENXIO: the subreaper is not here, or is not any more; -EBUSY: one of them moves. */
+/*
+ * -ENXIO: the subreaper is not here, or is not any more. Whoever could not be had in time is
+ * not asked for again: the others may have been waited for by then, and would come twice.
+ */
 static int adopt(u32 pid, const struct pando_wire_kin_stub *orphans, u32 n)
 {
 	struct groups *g = kzalloc(sizeof(*g), GFP_KERNEL);
 	unsigned long end = jiffies + patience();
 	struct pando_wire_kin_stub reaper;
 	struct task_struct *task;
-	bool again = false;
 	int err = 0;
 	u32 i;
 
@@ -402,13 +404,11 @@ static int adopt(u32 pid, const struct pando_wire_kin_stub *orphans, u32 n)
 		goto out;
 	}
 	describe(&reaper, task, pando_nodes_self());
-	for (i = 0; i < n && err != -ENXIO && err != -EBUSY; i++) {
+	for (i = 0; i < n && err != -ENXIO; i++)
 		err = adopt_one(&orphans[i], &reaper, end, g);
-		again |= err == -EAGAIN;
-	}
 	judge_all(g);
 	if (err != -ENXIO)
-		err = again || err == -EBUSY ? -EBUSY : 0;
+		err = 0;
 out:
 	if (task)
 		put_task_struct(task);
@@ -510,13 +510,17 @@ static bool is_away(const struct pando_orphan *o)
 	return pando_stub_stands(o->pid);
 }
 
-/* Those of whom nobody elsewhere waits to be told yet come first: how many? */
-static u32 sort_out(struct pando_orphan *orphans, u32 n)
+/*
+ * Those of whom nobody elsewhere waits to be told yet come first: how many? Who is dead the
+ * second time may have been waited for already.
+ */
+static u32 sort_out(struct pando_orphan *orphans, u32 n, bool again)
 {
 	u32 i, left = 0;
 
 	for (i = 0; i < n; i++) {
-		if (pando_kin_is_left(orphans[i].pid))
+		if (pando_kin_is_left(orphans[i].pid) ||
+		    (again && READ_ONCE(orphans[i].task->exit_state)))
 			continue;
 		swap(orphans[left], orphans[i]);
 		left++;
@@ -567,7 +571,7 @@ static int give_all(u32 reaper, const struct pando_orphan *orphans, u32 n, bool 
 		if (!err && !native)
 			let_go(orphans + i, some);
 		ret = ret ?: err;
-		if (err && err != -ETIMEDOUT && err != -EBUSY)
+		if (err && err != -ETIMEDOUT)
 			break;
 	}
 	up(&settling);
@@ -578,7 +582,7 @@ out:
 
 /*
  * A subreaper of this node is the kernel's business, if all of the children are here too.
- * 1: others may have come meanwhile; -EBUSY, -ESRCH, -ENXIO: it is worth another try.
+ * 1: others may have come meanwhile; -ESRCH, -ENXIO: it is worth another try.
  */
 static int settle(const struct pando_orphan *orphans, u32 n, u32 reaper, u32 next)
 {
@@ -665,7 +669,7 @@ static bool is_last(void)
 }
 
 /* Once over; as settle(). */
-static int settle_all(bool last)
+static int settle_all(bool last, bool again)
 {
 	struct pando_orphan *orphans = NULL;
 	u32 reaper = 0, next = 0;
@@ -673,7 +677,7 @@ static int settle_all(bool last)
 
 	n = pando_relation_orphans(last, &orphans, &reaper, &next);
 	if (n > 0 && last)
-		ret = settle(orphans, sort_out(orphans, n), reaper, next);
+		ret = settle(orphans, sort_out(orphans, n, again), reaper, next);
 	else if (n > 0)
 		settle_thread(orphans, n);
 	for (i = 0; i < n; i++)
@@ -685,16 +689,18 @@ static int settle_all(bool last)
 static void settle_last(void)
 {
 	unsigned long end = jiffies + patience();
+	bool again = false;
 	int ret, round = 0;
 
 	do {
-		ret = settle_all(true);
+		ret = settle_all(true, again);
+		again |= ret > 0;
 		/* until it is known here too, or one of them has moved */
 		if (ret < 0)
 			usleep_range(2000, 5000);
 		else if (++round == ROUNDS_MAX)
 			return;
-	} while ((ret > 0 || ret == -EBUSY || ret == -ESRCH || ret == -ENXIO) &&
+	} while ((ret > 0 || ret == -ESRCH || ret == -ENXIO) &&
 		 time_before(jiffies, end));
 }
 
@@ -704,7 +710,7 @@ static bool exits(struct leaver *leaver)
 	if (!is_parent())
 		return false;
 	if (!is_last()) {
-		settle_all(false);
+		settle_all(false, false);
 		if (!is_last())
 			return false;
 	}
