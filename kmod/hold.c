@@ -248,6 +248,27 @@ bool pando_hold_is_copy(const struct task_struct *task)
 	return is;
 }
 
+bool pando_hold_comes(u32 pgid)
+{
+	unsigned long flags;
+	bool comes = false;
+	struct hold *h;
+	u32 group;
+	int i;
+
+	if (!pando_hold_any())
+		return false;
+	spin_lock_irqsave(&lock, flags);
+	hash_for_each(table, i, h, node) {
+		if (!h->copy || !pid_alive(h->leader))
+			continue;
+		group = task_pgrp_nr_ns(h->leader, pando_ns());
+		comes |= group == pgid || group < PANDO_LOCAL_PIDS;
+	}
+	spin_unlock_irqrestore(&lock, flags);
+	return comes;
+}
+
 bool pando_hold_has(const struct task_struct *task)
 {
 	unsigned long flags;

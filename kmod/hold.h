@@ -46,6 +46,12 @@ int pando_hold_signal(int sig, struct kernel_siginfo *info,
 /* Is @task a copy of which it is not decided that it lives? Any context. */
 bool pando_hold_is_copy(const struct task_struct *task);
 
+/*
+ * Does one come of the group @pgid, or one that has not been put into its own group yet?
+ * Any context.
+ */
+bool pando_hold_comes(u32 pgid);
+
 /* Is it to move, and stands still or is about to? Any context. */
 bool pando_hold_has(const struct task_struct *task);
 

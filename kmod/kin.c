@@ -453,7 +453,7 @@ void pando_kin_reset(void)
 	struct pando_held *k;
 	int i;
 
-	pando_kin_signals_flush();
+	pando_kin_signals_flush(false);
 	pando_condemned_reset();
 	spin_lock_irq(&pando_kin_lock);
 	hash_for_each_safe(table, i, next, k, node)

@@ -73,7 +73,8 @@ bool pando_kin_is_left(u32 pid);
 /* Has that node a stub of it? Process context. */
 bool pando_kin_is_held(u32 pid, u16 node);
 
-void pando_kin_signals_flush(void);	/* DETACH */
+/* Those to @groups, or all, are on all nodes when this returns. Process context, waits. */
+void pando_kin_signals_flush(bool groups);
 int pando_kin_signals_init(void);	/* kin_signal.c */
 void pando_kin_signals_exit(void);
 
@@ -82,6 +83,7 @@ void pando_kin_signals_exit(void);
 /* Has, from now on. Process context. */
 void pando_kin_spread(u32 pgid);
 bool pando_kin_is_spread(u32 pgid);	/* any context */
+bool pando_kin_any_spread(void);		/* likewise */
 void pando_kin_groups_reset(void);
 void pando_kin_freed(u32 nr);		/* nobody here has the number; any context */
 

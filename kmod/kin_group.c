@@ -54,6 +54,11 @@ static struct group *find_group(u32 pgid)
 	return NULL;
 }
 
+bool pando_kin_any_spread(void)
+{
+	return atomic_read(&ngroups);
+}
+
 bool pando_kin_is_spread(u32 pgid)
 {
 	unsigned long flags;
@@ -190,7 +195,7 @@ static int tell(u16 node, u32 pid, u32 pgid, u32 sid)
 void pando_kin_regrouped(u32 pid)
 {
 	u64 holders[PANDO_NODE_WORDS] = {};
-	bool any = false, late = false;
+	bool late = false;
 	u32 pgid, sid = 0;
 	int id, err;
 
@@ -198,15 +203,14 @@ void pando_kin_regrouped(u32 pid)
 	pgid = pando_kin_group_of(pid, &sid);
 	if (!pgid)
 		return;
+	if (!bitmap_empty((unsigned long *)holders, PANDO_NODE_MAX + 1))
+		pando_kin_spread(pgid);
 	for (id = 1; id <= PANDO_NODE_MAX; id++) {
 		if (!(holders[id / 64] & BIT_ULL(id % 64)))
 			continue;
-		any = true;
 		err = tell(id, pid, pgid, sid);
 		late |= err == -ETIMEDOUT || err == -EAGAIN || err == -EINTR;
 	}
-	if (any)
-		pando_kin_spread(pgid);
 	if (late)
 		pando_kin_change(pid, PANDO_KIN_REGROUP, pgid, sid);
 }
@@ -379,8 +383,14 @@ PANDO_HOOK_SYSCALL(hook_setsid);
 /* Where its own number is that of a group nobody becomes the leader of a session. */
 static bool is_groups_number(void)
 {
-	return task_pgrp(current) != task_tgid(current) && is_settled() &&
-	       pando_call_group_session(task_tgid_nr_ns(current, pando_ns())) > 0;
+	u32 pid = task_tgid_nr_ns(current, pando_ns());
+
+	if (task_pgrp(current) == task_tgid(current) || !is_settled())
+		return false;
+	/* of a group that it has led here this node knows whether others are elsewhere */
+	if (!pando_kin_is_spread(pid) && !pando_locate_has_arrived(pid))
+		return false;
+	return pando_call_group_session(pid) > 0;
 }
 
 static long hook_setsid(const struct pt_regs *regs)

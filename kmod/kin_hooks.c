@@ -17,6 +17,7 @@
 #include "kin_front.h"
 #include "ns.h"
 #include "occasion.h"
+#include "orphan.h"
 #include "stub.h"
 
 PANDO_HOOK(bool, hook_do_notify_parent, struct task_struct *task, int sig);
@@ -30,6 +31,10 @@ static bool hook_do_notify_parent(struct task_struct *task, int sig)
 	bool ended, ret;
 
 	pando_hook_enter();
+	/* not one that was dead before, and whose parent goes now */
+	if (thread_group_leader(task) && thread_group_empty(task) &&
+	    (same_thread_group(task, current) || task->ptrace))
+		pando_orphan_died(task);
 	if (pando_stub_any() && thread_group_leader(task) &&
 	    thread_group_empty(task)) {
 		/* of a stub whose new parent is elsewhere only we can tell (reaper.h) */

@@ -189,10 +189,11 @@ static int handle_signal(struct pando_rpc_req *req)
 
 /* --- life ---------------------------------------------------------------------- */
 
-void pando_kin_signals_flush(void)
+void pando_kin_signals_flush(bool groups)
 {
-	flush_work(&out_works[0]);
 	flush_work(&out_works[1]);
+	if (!groups)
+		flush_work(&out_works[0]);
 }
 
 int pando_kin_signals_init(void)
@@ -203,5 +204,5 @@ int pando_kin_signals_init(void)
 void pando_kin_signals_exit(void)
 {
 	pando_rpc_unregister(PANDO_MSG_KIN_SIGNAL);
-	pando_kin_signals_flush();
+	pando_kin_signals_flush(false);
 }

@@ -85,6 +85,8 @@ int pando_locate_leases(u16 self, u64 version, const u16 *map);
 int pando_locate_reserve(u64 move, const u32 *pids, u32 n, u32 *busy);
 void pando_locate_unreserve(u64 move);
 int pando_locate_moved(u64 move, const u32 *pids, u32 n, u16 from, u16 to);
+/* The node that holds the lease of @pid's block; 0: nobody. Any context. */
+u16 pando_locate_home(u32 pid);
 /* 0 and the nodes, or -ESRCH; may ask the home. */
 int pando_locate_where(u32 pid, u16 *home, u16 *location);
 

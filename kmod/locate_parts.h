@@ -25,7 +25,4 @@ void pando_locate_note_moving(void);
 /* Is this known of it? Any context. */
 bool pando_locate_is_kind(u32 pid, enum pando_dir_kind kind);
 
-/* The node that holds the lease of @pid's block; 0: nobody. Any context. */
-u16 pando_locate_home(u32 pid);
-
 #endif

@@ -17,6 +17,7 @@
 #include "loop.h"
 #include "netlink.h"
 #include "node.h"
+#include "orphan.h"
 #include "reaper.h"
 #include "rpc.h"
 #include "serve.h"
@@ -55,6 +56,9 @@ static int __init pando_init(void)
 	err = pando_kin_front_init();
 	if (err)
 		goto err_front;
+	err = pando_orphan_init();
+	if (err)
+		goto err_orphan;
 	err = pando_reaper_init();
 	if (err)
 		goto err_reaper;
@@ -82,6 +86,8 @@ err_serve:
 err_tasklist:
 	pando_reaper_exit();
 err_reaper:
+	pando_orphan_exit();
+err_orphan:
 	pando_kin_front_exit();
 err_front:
 	pando_kin_exit();
@@ -114,6 +120,7 @@ static void __exit pando_exit(void)
 	pando_hold_reset();
 	pando_stub_fini();
 	pando_reaper_exit();
+	pando_orphan_exit();
 	pando_kin_front_exit();
 	pando_kin_exit();
 	pando_watch_exit();

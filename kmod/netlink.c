@@ -17,6 +17,7 @@
 #include "node.h"
 #include "ns.h"
 #include "nurse.h"
+#include "orphan.h"
 #include "serve.h"
 #include "stub.h"
 #include "watch.h"
@@ -177,6 +178,7 @@ static int detach(struct genl_info *info)
 		return err;
 	/* ends all waits, so that nobody stays inside a hook */
 	pando_nodes_detach();
+	pando_orphan_reset();
 	pando_nurse_close();
 	pando_serve_close();
 	pando_ns_detach();
@@ -280,11 +282,13 @@ static int members(struct genl_info *info)
 		if (err)
 			goto out;
 	}
+	pando_orphan_unsure();
 	err = pando_nodes_members(get_u64(info, PANDO_A_EPOCH), list, n,
 				  info->attrs[PANDO_A_COMPLETE]);
 	if (!err) {
 		pando_stub_members(info->attrs[PANDO_A_QUORATE]);
 		pando_watch_members(info->attrs[PANDO_A_QUORATE]);
+		pando_orphan_members(info->attrs[PANDO_A_QUORATE]);
 		pando_kin_members();
 	}
 out:

@@ -19,7 +19,7 @@
 #include "node.h"
 #include "ns.h"
 #include "nurse.h"
-#include "occasion.h"
+#include "orphan.h"
 #include "reaper.h"
 #include "relation.h"
 #include "rpc.h"
@@ -131,8 +131,8 @@ static struct task_struct *get_stub(const struct pando_wire_kin_stub *w, u32 clo
 
 /* --- at the child's node ------------------------------------------------------------ */
 
-/* The process @pid is here, alive; its parent is about to end, or has. @pgid: relation.h. */
-static int leave_to(u32 pid, const struct pando_wire_kin_stub *parent, u32 *pgid)
+/* The process @pid is here, alive; its parent is about to end, or has. */
+static int leave_to(u32 pid, const struct pando_wire_kin_stub *parent)
 {
 	u32 reaper = le32_to_cpu(parent->pid);
 	struct task_struct *task, *stub;
@@ -152,7 +152,7 @@ static int leave_to(u32 pid, const struct pando_wire_kin_stub *parent, u32 *pgid
 	}
 	if (!err || err == -EEXIST) {
 		task = pando_ns_get_process(pid);
-		err = task ? pando_relation_inherit(task, reaper, false, pgid) : -ESRCH;
+		err = task ? pando_relation_inherit(task, reaper, false) : -ESRCH;
 		if (task)
 			put_task_struct(task);
 	}
@@ -174,11 +174,9 @@ static int thread_ended(u32 pid, const struct pando_wire_kin_stub *parent)
 static int handle_parent(struct pando_rpc_req *req)
 {
 	const struct pando_wire_kin_parent *msg = req->data;
-	struct pando_wire_kin_parent_reply *reply = req->reply;
-	u32 pid = le32_to_cpu(msg->pid), pgid = 0;
+	u32 pid = le32_to_cpu(msg->pid);
 	int err;
 
-	req->reply_len = sizeof(*reply);
 	if (pid < PANDO_LOCAL_PIDS || !is_valid(&msg->parent))
 		return -EPROTO;
 	if (!pando_ns_has_pid(pid))
@@ -188,8 +186,7 @@ static int handle_parent(struct pando_rpc_req *req)
 	err = pando_kin_tell(pid, req->node, false);
 	if (err || !pando_ns_is_alive(pid))
 		return err == -ESRCH ? -EOWNERDEAD : err;
-	err = leave_to(pid, &msg->parent, &pgid);
-	reply->pgid = cpu_to_le32(pgid);
+	err = leave_to(pid, &msg->parent);
 	/* what befell it meanwhile its parent so far was told */
 	if (!err)
 		pando_kin_tell(pid, req->node, true);
@@ -198,136 +195,30 @@ static int handle_parent(struct pando_rpc_req *req)
 
 /* --- at the subreaper's node ---------------------------------------------------------- */
 
-/** struct groups - that are to be judged; more of them than these are not */
-struct groups {
-	u32 pgid[PANDO_ADOPT_MOST];
-	u32 n;
-};
-
-static void note_group(struct groups *g, u32 pgid)
-{
-	u32 i;
-
-	if (pgid < PANDO_LOCAL_PIDS || pgid >= PANDO_PID_MAX)
-		return;
-	for (i = 0; i < g->n; i++)
-		if (g->pgid[i] == pgid)
-			return;
-	if (g->n < ARRAY_SIZE(g->pgid))
-		g->pgid[g->n++] = pgid;
-}
-
 /* Its node tells us of its end from now on. @flags: PANDO_KIN_THREAD. */
-static int tell_parent(u32 pid, const struct pando_wire_kin_stub *parent, u32 flags,
-		       struct groups *g)
+static int tell_parent(u32 pid, const struct pando_wire_kin_stub *parent, u32 flags)
 {
 	struct pando_wire_kin_parent msg = {
 		.pid = cpu_to_le32(pid),
 		.flags = cpu_to_le32(flags),
 		.parent = *parent,
 	};
-	struct pando_wire_kin_parent_reply reply = {};
-	u32 pgid = 0;
 	bool here;
 	int err;
 
 	err = pando_locate_call(pid, PANDO_MSG_KIN_PARENT, &(struct kvec){ &msg, sizeof(msg) },
-				1, &reply, sizeof(reply), NULL, &here);
+				1, NULL, 0, NULL, &here);
 	if (here)
-		err = flags ? thread_ended(pid, parent) : leave_to(pid, parent, &pgid);
-	else
-		pgid = le32_to_cpu(reply.pgid);
-	if (!err && g)
-		note_group(g, pgid);
+		err = flags ? thread_ended(pid, parent) : leave_to(pid, parent);
 	return err;
-}
-
-static u32 ask_group(u16 node, u32 pgid)
-{
-	struct pando_wire_kin_group msg = { .pgid = cpu_to_le32(pgid) }, reply = {};
-
-	int err;
-
-	err = pando_rpc_call(node, PANDO_MSG_KIN_GROUP, &(struct kvec){ &msg, sizeof(msg) }, 1,
-			     &reply, sizeof(reply), NULL);
-	if (err == -EHOSTDOWN)
-		return 0;
-	/* who does not answer may have the one that counts */
-	return err ? PANDO_GROUP_ANCHORED : le32_to_cpu(reply.flags);
-}
-
-static int handle_group(struct pando_rpc_req *req)
-{
-	const struct pando_wire_kin_group *msg = req->data;
-	struct pando_wire_kin_group *reply = req->reply;
-	u32 pgid = le32_to_cpu(msg->pgid);
-
-	if (pgid < PANDO_LOCAL_PIDS || pgid >= PANDO_PID_MAX)
-		return -EPROTO;
-	reply->pgid = msg->pgid;
-	reply->flags = cpu_to_le32(pando_relation_group(pgid));
-	req->reply_len = sizeof(*reply);
-	return 0;
-}
-
-/* @pgrp: NULL: it has no member here. */
-static void signal_group(u32 pgid, struct pid *pgrp, int sig)
-{
-	struct pando_occasion o;
-
-	pando_occasion_begin(&o, pando_occasion_new());
-	if (pgrp)
-		pando_kin_kill_pgrp(pgrp, sig);
-	pando_occasion_end(&o);
-	pando_kin_signal_group(pgid, sig, o.id);
-}
-
-static bool is_orphaned_stopped(u32 pgid, const u16 *ids, int n)
-{
-	u32 flags = pando_relation_group(pgid);
-	int i;
-
-	for (i = 0; i < n; i++)
-		flags |= ask_group(ids[i], pgid);
-	return flags == PANDO_GROUP_STOPPED;
-}
-
-/*
- * As the kernel has it: a group that is an orphan's now, and has stopped, goes on. They are
- * asked twice: a member may have moved from one that was still to be asked.
- */
-static void judge(u32 pgid, const u16 *ids, int n)
-{
-	struct pid *pgrp;
-
-	if (!is_orphaned_stopped(pgid, ids, n) || !is_orphaned_stopped(pgid, ids, n))
-		return;
-	rcu_read_lock();
-	pgrp = get_pid(find_pid_ns(pgid, pando_ns()));
-	rcu_read_unlock();
-	signal_group(pgid, pgrp, SIGHUP);
-	signal_group(pgid, pgrp, SIGCONT);
-	put_pid(pgrp);
-}
-
-static void judge_all(const struct groups *g)
-{
-	u16 *ids = kmalloc_array(PANDO_NODE_MAX, sizeof(*ids), GFP_KERNEL);
-	int n = ids ? pando_nodes_others(ids, PANDO_NODE_MAX) : 0;
-	u32 i;
-
-	for (i = 0; ids && i < g->n; i++)
-		judge(g->pgid[i], ids, n);
-	kfree(ids);
 }
 
 /* A subreaper that moves decides nothing: this waits for it. */
 static int inherit(struct task_struct *stub, u32 reaper, unsigned long end)
 {
-	u32 pgid;
 	int err;
 
-	while ((err = pando_relation_inherit(stub, reaper, true, &pgid)) == -EBUSY &&
+	while ((err = pando_relation_inherit(stub, reaper, true)) == -EBUSY &&
 	       pando_locate_is_settled(reaper) && time_before(jiffies, end))
 		usleep_range(500, 2000);
 	return err == -EBUSY && !pando_locate_is_settled(reaper) ? -ENXIO : err;
@@ -355,10 +246,9 @@ static struct task_struct *adopt_stub(const struct pando_wire_kin_stub *orphan, 
 
 /* -ENXIO: the subreaper is not here. */
 static int adopt_one(const struct pando_wire_kin_stub *orphan,
-		     const struct pando_wire_kin_stub *reaper, unsigned long end,
-		     struct groups *g)
+		     const struct pando_wire_kin_stub *reaper, unsigned long end)
 {
-	u32 pid = le32_to_cpu(orphan->pid), pgid = 0;
+	u32 pid = le32_to_cpu(orphan->pid);
 	struct task_struct *stub;
 	void *pin;
 	int err;
@@ -369,19 +259,16 @@ static int adopt_one(const struct pando_wire_kin_stub *orphan,
 	stub = adopt_stub(orphan, le32_to_cpu(reaper->pid), end);
 	err = PTR_ERR_OR_ZERO(stub);
 	if (!err) {
-		err = tell_parent(pid, reaper, 0, g);
-		/* it has gone, and nobody was to be told */
-		if (err == -ESRCH)
+		err = tell_parent(pid, reaper, 0);
+		/* it has gone, and nobody was to be told; or it is pando-init's */
+		if (err && err != -ETIMEDOUT)
 			pando_relation_orphan(stub);
 		put_task_struct(stub);
 	}
 	pando_stub_unpin(pin);
-	if (err == -EEXIST) {
-		while ((err = leave_to(pid, reaper, &pgid)) == -EBUSY &&
-		       time_before(jiffies, end))
+	if (err == -EEXIST)
+		while ((err = leave_to(pid, reaper)) == -EBUSY && time_before(jiffies, end))
 			usleep_range(500, 2000);
-		note_group(g, pgid);
-	}
 	return err;
 }
 
@@ -391,7 +278,6 @@ static int adopt_one(const struct pando_wire_kin_stub *orphan,
  */
 static int adopt(u32 pid, const struct pando_wire_kin_stub *orphans, u32 n)
 {
-	struct groups *g = kzalloc(sizeof(*g), GFP_KERNEL);
 	unsigned long end = jiffies + patience();
 	struct pando_wire_kin_stub reaper;
 	struct task_struct *task;
@@ -399,21 +285,13 @@ static int adopt(u32 pid, const struct pando_wire_kin_stub *orphans, u32 n)
 	u32 i;
 
 	task = pando_ns_is_alive(pid) ? pando_ns_get_process(pid) : NULL;
-	if (!task || !g) {
-		err = task ? -ENOMEM : -ENXIO;
-		goto out;
-	}
+	if (!task)
+		return -ENXIO;
 	describe(&reaper, task, pando_nodes_self());
 	for (i = 0; i < n && err != -ENXIO; i++)
-		err = adopt_one(&orphans[i], &reaper, end, g);
-	judge_all(g);
-	if (err != -ENXIO)
-		err = 0;
-out:
-	if (task)
-		put_task_struct(task);
-	kfree(g);
-	return err;
+		err = adopt_one(&orphans[i], &reaper, end);
+	put_task_struct(task);
+	return err == -ENXIO ? err : 0;
 }
 
 static int handle_adopt(struct pando_rpc_req *req)
@@ -541,7 +419,8 @@ static bool is_ours(struct task_struct *task)
 	bool is;
 
 	rcu_read_lock();
-	is = same_thread_group(rcu_dereference(task->real_parent), current);
+	/* a released one's parent may be freed */
+	is = pid_alive(task) && same_thread_group(rcu_dereference(task->real_parent), current);
 	rcu_read_unlock();
 	return is;
 }
@@ -610,7 +489,27 @@ static void settle_thread(const struct pando_orphan *orphans, u32 n)
 	describe(&self, current, pando_nodes_self());
 	for (i = 0; i < n && err != -ETIMEDOUT && time_before(jiffies, end); i++)
 		if (is_away(&orphans[i]))
-			err = tell_parent(orphans[i].pid, &self, PANDO_KIN_THREAD, NULL);
+			err = tell_parent(orphans[i].pid, &self, PANDO_KIN_THREAD);
+}
+
+/*
+ * Those of children that are not its own any more the kernel does not look at, nor can it
+ * judge those that have members elsewhere.
+ */
+static void note_groups(const struct pando_orphan *orphans, int n)
+{
+	u32 noted = 0;
+	int i;
+
+	for (i = 0; i < n; i++) {
+		const struct pando_orphan *o = &orphans[i];
+
+		if (o->pgid < PANDO_LOCAL_PIDS || o->pgid == noted ||
+		    (!pando_kin_is_spread(o->pgid) && is_ours(o->task)))
+			continue;
+		noted = o->pgid;
+		pando_orphan_note(noted);
+	}
 }
 
 /** struct leaver - who ends, and settles whose its children are to be */
@@ -648,17 +547,23 @@ bool pando_reaper_leaves(u32 pid)
 	return is;
 }
 
-/* A process of the cluster that has children, and not what a move has left of one. */
+/* A process of the cluster that has children, or a stub of one. */
 static bool is_parent(void)
 {
 	struct pid_namespace *ns = pando_ns();
 
-	if (list_empty(&current->children) || !ns || task_active_pid_ns(current) != ns ||
-	    pando_ns_is_local(current) || pando_ns_current_is_init() ||
-	    ns->child_reaper->signal->flags & SIGNAL_GROUP_EXIT)
-		return false;
+	return !list_empty(&current->children) && ns && task_active_pid_ns(current) == ns &&
+	       !pando_ns_is_local(current) && !pando_ns_current_is_init() &&
+	       !(ns->child_reaper->signal->flags & SIGNAL_GROUP_EXIT);
+}
+
+/* And not what a move has left, or not made yet. */
+static bool settles(void)
+{
+	u32 pid = task_tgid_nr_ns(current, pando_ns());
+
 	return !pando_stub_is(current) &&
-	       pando_locate_is_settled(task_tgid_nr_ns(current, ns));
+	       (pando_locate_is_settled(pid) || pando_stub_is_original(current, pid));
 }
 
 /* Its children are another thread's, as long as there is one that does not end as well. */
@@ -680,6 +585,8 @@ static int settle_all(bool last, bool again)
 		ret = settle(orphans, sort_out(orphans, n, again), reaper, next);
 	else if (n > 0)
 		settle_thread(orphans, n);
+	if (last)
+		note_groups(orphans, n);
 	for (i = 0; i < n; i++)
 		put_task_struct(orphans[i].task);
 	kvfree(orphans);
@@ -704,11 +611,30 @@ static void settle_last(void)
 		 time_before(jiffies, end));
 }
 
+/* A stub, or one that is neither here nor there, has nothing to settle. */
+static void note_all_groups(void)
+{
+	struct pando_orphan *orphans = NULL;
+	u32 reaper, next;
+	int n, i;
+
+	n = pando_relation_orphans(false, &orphans, &reaper, &next);
+	note_groups(orphans, n);
+	for (i = 0; i < n; i++)
+		put_task_struct(orphans[i].task);
+	kvfree(orphans);
+}
+
 /* @leaver: it is in the list when this returns true. */
 static bool exits(struct leaver *leaver)
 {
 	if (!is_parent())
 		return false;
+	if (!settles()) {
+		if (is_last())
+			note_all_groups();
+		return false;
+	}
 	if (!is_last()) {
 		settle_all(false, false);
 		if (!is_last())
@@ -731,7 +657,7 @@ static void hook_exit_signals(struct task_struct *task)
 	bool listed;
 
 	pando_hook_enter();
-	listed = pando_stub_any() && exits(&leaver);
+	listed = (pando_stub_any() || pando_kin_any_spread()) && exits(&leaver);
 	pando_hook_original(hook_exit_signals)(task);
 	if (listed) {
 		spin_lock_irq(&leavers_lock);
@@ -758,16 +684,11 @@ int pando_reaper_init(void)
 	err = pando_rpc_register(PANDO_MSG_KIN_PARENT, handle_parent, THIS_MODULE);
 	if (err)
 		goto err_reaper;
-	err = pando_rpc_register(PANDO_MSG_KIN_GROUP, handle_group, THIS_MODULE);
-	if (err)
-		goto err_parent;
 	err = pando_rpc_register(PANDO_MSG_KIN_ADOPT, handle_adopt, THIS_MODULE);
 	if (err)
-		goto err_group;
+		goto err_parent;
 	return 0;
 
-err_group:
-	pando_rpc_unregister(PANDO_MSG_KIN_GROUP);
 err_parent:
 	pando_rpc_unregister(PANDO_MSG_KIN_PARENT);
 err_reaper:
@@ -778,7 +699,6 @@ err_reaper:
 void pando_reaper_exit(void)
 {
 	pando_rpc_unregister(PANDO_MSG_KIN_ADOPT);
-	pando_rpc_unregister(PANDO_MSG_KIN_GROUP);
 	pando_rpc_unregister(PANDO_MSG_KIN_PARENT);
 	pando_rpc_unregister(PANDO_MSG_KIN_REAPER);
 }

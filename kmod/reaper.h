@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Orphans and subreapers (PR_SET_CHILD_SUBREAPER) on different nodes. Whose the children
- * of a process will be is settled before it ends, because the kernel gives them away, and
- * judges their groups, in one go:
+ * of a process will be is settled before it ends, because the kernel gives them away in one
+ * go:
  *
  *	where it ends		looks for the nearest subreaper above it, over the nodes
  *				that its ancestors are on (KIN_REAPER), and tells that one's
@@ -11,10 +11,10 @@
  *				tells the node of each (KIN_PARENT)
  *	a child's		has a stub of the subreaper, whose child it is from then on
  *
- * Whether a group of theirs is an orphan's by that, all nodes are asked (KIN_GROUP). Then it
- * ends. The dead among its children are left to the kernel, and to pando-init,
- * and how they ended is told to their new stubs. Whoever could not be settled is
- * pando-init's; so are the children of who is lost with its node.
+ * Then it ends, and whether groups of theirs are orphans' now is seen to (orphan.h). The dead
+ * among its children are left to the kernel, and to pando-init, and how they ended is told to
+ * their new stubs. Whoever could not be settled is pando-init's; so are the children of who is
+ * lost with its node.
  */
 #ifndef _PANDO_REAPER_H
 #define _PANDO_REAPER_H

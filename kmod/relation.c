@@ -393,6 +393,17 @@ int pando_relation_unneeded(struct task_struct *stub)
 
 /* --- orphans -------------------------------------------------------------------- */
 
+bool pando_relation_is_zombie(struct task_struct *task)
+{
+	return task->exit_state && thread_group_empty(task);
+}
+
+bool pando_relation_is_anchored(struct task_struct *task, struct task_struct *parent)
+{
+	return task_pgrp(parent) != task_pgrp(task) &&
+	       task_session(parent) == task_session(task);
+}
+
 /* As the kernel's find_alive_thread(). */
 static struct task_struct *alive_thread(struct task_struct *task)
 {
@@ -479,6 +490,8 @@ static int gather(void *arg)
 			continue;
 		*o = (struct pando_orphan){ .pid = nr, .task = get_task_struct(c) };
 		o->stop = pando_kin_stop_get(c, &o->signal);
+		if (pando_relation_is_anchored(c, g->task))
+			o->pgid = task_pgrp_nr_ns(c, ns);
 	}
 	climb_from(parent_of(g->task), &g->up);
 	/* the kernel is to find the same one: where none is to be found here, pando-init */
@@ -512,19 +525,12 @@ int pando_relation_orphans(bool last, struct pando_orphan **orphans, u32 *reaper
 /**
  * struct bequest - @task is to be a child of @reaper
  * @real: which is not a stub
- * @pgid: out: see relation.h
  */
 struct bequest {
 	struct task_struct *task;
 	u32 reaper;
 	bool real;
-	u32 pgid;
 };
-
-static bool is_zombie(struct task_struct *task)
-{
-	return task->exit_state && thread_group_empty(task);
-}
 
 static bool is_above(struct task_struct *above, struct task_struct *task)
 {
@@ -532,44 +538,6 @@ static bool is_above(struct task_struct *above, struct task_struct *task)
 		if (same_thread_group(task, above))
 			return true;
 	return false;
-}
-
-/* Is it the parent that makes the group of @task more than an orphan's? */
-static bool is_anchored(struct task_struct *task, struct task_struct *parent)
-{
-	return task_pgrp(parent) != task_pgrp(task) &&
-	       task_session(parent) == task_session(task);
-}
-
-/** struct members - of @pgid; @flags: out, PANDO_GROUP_ANCHORED, PANDO_GROUP_STOPPED */
-struct members {
-	u32 pgid, flags;
-};
-
-/* As the kernel's kill_orphaned_pgrp() looks at them. */
-static int look_at_members(void *arg)
-{
-	struct members *m = arg;
-	struct pid *pgrp = find_pid_ns(m->pgid, pando_ns());
-	struct task_struct *p;
-
-	do_each_pid_task(pgrp, PIDTYPE_PGID, p) {
-		if (is_zombie(p) || pando_stub_is(p) || is_global_init(parent_of(p)))
-			continue;
-		if (is_anchored(p, parent_of(p)))
-			m->flags |= PANDO_GROUP_ANCHORED;
-		if (p->signal->flags & SIGNAL_STOP_STOPPED)
-			m->flags |= PANDO_GROUP_STOPPED;
-	} while_each_pid_task(pgrp, PIDTYPE_PGID, p);
-	return 0;
-}
-
-u32 pando_relation_group(u32 pgid)
-{
-	struct members m = { .pgid = pgid };
-
-	pando_tasklist_run(look_at_members, &m);
-	return m.flags;
 }
 
 /* Nobody of the namespace sends it: the kernel would say so. */
@@ -632,36 +600,28 @@ static int inherit(void *arg)
 	if (!reaper || (b->real && pando_stub_is(reaper->group_leader)) ||
 	    pando_reaper_is_leaver(reaper))
 		return -ENXIO;
-	if (is_dead(task) || is_zombie(task))
+	if (is_dead(task) || pando_relation_is_zombie(task))
 		return -ESRCH;
 	if (pando_hold_has(task) || pando_hold_has(reaper))
 		return -EBUSY;
 	parent = parent_of(task);
-	if (same_thread_group(parent, reaper)) {
-		/* who asks again may not have heard */
-		b->pgid = task_pgrp_nr_ns(task, pando_ns());
+	/* who asks again may not have heard */
+	if (same_thread_group(parent, reaper))
 		return 0;
-	}
 	if (is_above(task, reaper))
 		return -ELOOP;
 	give_to(task, reaper);
 	/* else it has been an orphan for a moment */
-	if (!same_thread_group(parent, pando_ns()->child_reaper)) {
+	if (!same_thread_group(parent, pando_ns()->child_reaper))
 		send_pdeath(task, parent);
-		if (is_anchored(task, parent))
-			b->pgid = task_pgrp_nr_ns(task, pando_ns());
-	}
 	return 0;
 }
 
-int pando_relation_inherit(struct task_struct *task, u32 reaper, bool real, u32 *pgid)
+int pando_relation_inherit(struct task_struct *task, u32 reaper, bool real)
 {
 	struct bequest b = { .task = task, .reaper = reaper, .real = real };
-	int err;
 
-	err = pando_tasklist_run(inherit, &b);
-	*pgid = b.pgid;
-	return err;
+	return pando_tasklist_run(inherit, &b);
 }
 
 static int thread_ended(void *arg)
@@ -669,7 +629,7 @@ static int thread_ended(void *arg)
 	const struct bequest *b = arg;
 	struct task_struct *parent = parent_of(b->task);
 
-	if (!is_dead(b->task) && !is_zombie(b->task) &&
+	if (!is_dead(b->task) && !pando_relation_is_zombie(b->task) &&
 	    task_tgid_nr_ns(parent, pando_ns()) == b->reaper)
 		send_pdeath(b->task, parent);
 	return 0;
@@ -697,7 +657,7 @@ static int zombies_parent(void *arg)
 	struct whose *q = arg;
 	struct task_struct *task = process(q->pid);
 
-	if (!task || is_dead(task) || !is_zombie(task))
+	if (!task || is_dead(task) || !pando_relation_is_zombie(task))
 		return -ESRCH;
 	q->parent = get_task_struct(parent_of(task));
 	q->ends = !alive_thread(q->parent);

@@ -95,10 +95,11 @@ int pando_relation_leave(struct task_struct *stub);
  * struct pando_orphan - a child of a process that is about to end
  * @pid: its number
  * @task: its leader, or the stub's, with a reference
+ * @pgid: its group, if it anchors that, or 0
  * @stop, @signal: how it stands (kin_stop.h)
  */
 struct pando_orphan {
-	u32 pid;
+	u32 pid, pgid;
 	struct task_struct *task;
 	u32 stop, signal;
 };
@@ -119,12 +120,16 @@ int pando_relation_orphans(bool last, struct pando_orphan **orphans, u32 *reaper
  * The parent of @task ends, and leaves it to @reaper, which is here, or, if it need not be
  * @real, a stub of it: as the kernel does it, but for the dead. -ESRCH: @task has ended;
  * -ENXIO: there is no such @reaper; -EBUSY: one of them moves; -ELOOP: @task is above
- * @reaper. @pgid: out: its group, if that was anchored by this parent, or 0: whether it is
- * an orphan's now the caller finds out. Sleeps.
+ * @reaper. Sleeps.
  */
-int pando_relation_inherit(struct task_struct *task, u32 reaper, bool real, u32 *pgid);
-/* Of the members of a group that run here: PANDO_GROUP_ANCHORED, _STOPPED. Sleeps. */
-u32 pando_relation_group(u32 pgid);
+int pando_relation_inherit(struct task_struct *task, u32 reaper, bool real);
+/*
+ * Does @task, a child of @parent, anchor its group: is the parent in its session, and in
+ * another group? Under tasklist_lock.
+ */
+bool pando_relation_is_anchored(struct task_struct *task, struct task_struct *parent);
+/* Has all of it ended? Likewise. */
+bool pando_relation_is_zombie(struct task_struct *task);
 /* A thread that had forked it ends; its process is @parent, and goes on. Sleeps. */
 void pando_relation_thread_ended(struct task_struct *task, u32 parent);
 /*

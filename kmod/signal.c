@@ -16,6 +16,7 @@
 #include "locate.h"
 #include "ns.h"
 #include "occasion.h"
+#include "orphan.h"
 #include "serve.h"
 #include "stub.h"
 
@@ -65,7 +66,7 @@ static int hook_send_signal_locked(int sig, struct kernel_siginfo *info,
 	int ret;
 
 	pando_hook_enter();
-	if (unlikely(is_spared(task, type)) ||
+	if (unlikely(is_spared(task, type) || pando_orphan_holds_back(sig, info, task, type)) ||
 	    (pando_stub_any() && pando_stub_signal(sig, info, task, type))) {
 		ret = 0;
 		goto out;

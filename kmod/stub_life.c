@@ -321,6 +321,7 @@ bool pando_stub_regroup(u32 pid, u32 pgid, u32 sid)
 	if (pando_alloc_number(pgid, &group) ||
 	    pando_alloc_number(sid, &session))
 		goto out;
+	pando_kin_spread(pgid);
 	mutex_lock(&pando_stub_act);
 	s = standing(pid);
 	leaves = s && s->leaver;
@@ -328,7 +329,6 @@ bool pando_stub_regroup(u32 pid, u32 pgid, u32 sid)
 	if (r.task)
 		pando_relation_regroup(&r);
 	mutex_unlock(&pando_stub_act);
-	pando_kin_spread(pgid);
 out:
 	pando_alloc_number_done(group);
 	pando_alloc_number_done(session);

@@ -68,8 +68,9 @@
 	  PANDO_MSGF_SERVE) \
 	X(KIN_REAPER,	18, 8, 8, 8, 8, PANDO_MSGF_IDEM) \
 	X(KIN_ADOPT,	19, 8, 8 + 48 * PANDO_ADOPT_MOST, 0, 0, 0) \
-	X(KIN_PARENT,	20, 56, 56, 8, 8, 0) \
+	X(KIN_PARENT,	20, 56, 56, 0, 0, 0) \
 	X(KIN_GROUP,	21, 8, 8, 8, 8, PANDO_MSGF_IDEM) \
+	X(KIN_ORPHAN,	22, 8, 8, 0, 0, 0) \
 	X(PROC_LIST,	32, 8, 8, 8, PANDO_WIRE_PAYLOAD, PANDO_MSGF_IDEM) \
 	X(PROC_STAT,	33, 120, 1024 + 4096, 32, 32, \
 	  PANDO_MSGF_IDEM | PANDO_MSGF_SERVE) \
@@ -431,23 +432,23 @@ struct pando_wire_kin_parent {
 };
 
 /**
- * struct pando_wire_kin_parent_reply
- * @pgid: a process group that its old parent has, or had, a hold on (an orphan's if that
- *	was the only one), or 0
+ * struct pando_wire_kin_orphan - somebody ended who has anchored a process group
+ * @pgid: the group, which the receiver is to judge: is it an orphan's now?
  * @reserved: zero
  */
-struct pando_wire_kin_parent_reply {
+struct pando_wire_kin_orphan {
 	__le32 pgid;
 	__le32 reserved;
 };
 
-#define PANDO_GROUP_ANCHORED	0x1	/* the parent of one is in the session, not in the group */
-#define PANDO_GROUP_STOPPED	0x2	/* one is stopped */
+#define PANDO_GROUP_ANCHORED	0x1	/* one's parent is in its session, and not in the group */
+#define PANDO_GROUP_STOPPED	0x2	/* one that runs here is stopped */
+#define PANDO_GROUP_MOVES	0x4	/* one comes: it may be as it was where it comes from */
 
 /**
- * struct pando_wire_kin_group - how are the members of a group that run with the receiver?
+ * struct pando_wire_kin_group - how are the members of a group, and their stubs, there?
  * @pgid: the group, in the reply as well
- * @flags: zero; in the reply PANDO_GROUP_ANCHORED, PANDO_GROUP_STOPPED
+ * @flags: zero; in the reply PANDO_GROUP_*
  */
 struct pando_wire_kin_group {
 	__le32 pgid;
@@ -687,7 +688,7 @@ PANDO_WIRE_ASSERT(pando_wire_kin_reaper_reply, 8);
 PANDO_WIRE_ASSERT(pando_wire_kin_stub, 48);
 PANDO_WIRE_ASSERT(pando_wire_kin_adopt, 8);
 PANDO_WIRE_ASSERT(pando_wire_kin_parent, 56);
-PANDO_WIRE_ASSERT(pando_wire_kin_parent_reply, 8);
+PANDO_WIRE_ASSERT(pando_wire_kin_orphan, 8);
 PANDO_WIRE_ASSERT(pando_wire_kin_group, 8);
 PANDO_WIRE_ASSERT(pando_wire_call, 152);
 PANDO_WIRE_ASSERT(pando_wire_proc, 120);

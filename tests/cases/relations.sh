@@ -7,7 +7,7 @@
 prog=/usr/libexec/pando-test
 dir=/shared/relations
 few='chain4 daemon killsigs names pgidwaits pidfdother setsid stat vanish wnowait'
-few+=' nested orphanstopped pdeathsig prlimit reapmany sigchldinfo subreaper'
+few+=' anchored nested orphansplit orphanstopped pdeathsig prlimit reapmany sigchldinfo subreaper'
 all=$(on 1 "cd $prog/relations; ls | grep -vx run.sh" | xargs)
 names=${PANDO_RELATIONS:-$few}
 [ "$names" != all ] || names=$all
@@ -33,23 +33,15 @@ for name in "${names[@]}"; do
 	same inside "$name"
 done
 
-moved=()
-for name in "${names[@]}"; do
-	if [ "$name" = anchored ]; then
-		diag "$name is not moved: a node knows not all members of a group (README)"
-	else
-		moved+=("$name")
-	fi
-done
 on 1 "setsid $prog/distant.py $dir/ask $dir/moves $(seq -f 'node%g' -s ' ' 2 "$RIG_NODES") \
 	</dev/null >/dev/null 2>&1 &"
 env="DISTANT=$dir/ask DISTANT_EVERY=1 LD_PRELOAD=$prog/libdistant.so"
-programs moved "cluster-run -n self -T -e ENVIRONMENT='$env' --" "${moved[@]}"
-for name in "${moved[@]}"; do
+programs moved "cluster-run -n self -T -e ENVIRONMENT='$env' --" "${names[@]}"
+for name in "${names[@]}"; do
 	same moved "$name"
 done
 n=$(on 1 "grep -c ^moved $dir/moves")
-check "$n children were moved" [ "${n:-0}" -ge "${#moved[@]}" ]
+check "$n children were moved" [ "${n:-0}" -ge "${#names[@]}" ]
 diag "$(on 1 "grep ^stays $dir/moves | cut -d ' ' -f 3-")"
 on 1 "rm -rf $dir/ask"
 done_testing
