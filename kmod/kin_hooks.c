@@ -28,15 +28,14 @@ PANDO_HOOK(long, hook_tty_jobctrl_ioctl, struct tty_struct *tty, struct tty_stru
 /* Under tasklist_lock held for writing, interrupts off. */
 static bool hook_do_notify_parent(struct task_struct *task, int sig)
 {
+	bool whole = thread_group_leader(task) && thread_group_empty(task);
 	bool ended, ret;
 
 	pando_hook_enter();
 	/* not one that was dead before, and whose parent goes now */
-	if (thread_group_leader(task) && thread_group_empty(task) &&
-	    (same_thread_group(task, current) || task->ptrace))
+	if (whole && (same_thread_group(task, current) || task->ptrace))
 		pando_orphan_died(task);
-	if (pando_stub_any() && thread_group_leader(task) &&
-	    thread_group_empty(task)) {
+	if (whole && pando_stub_any()) {
 		/* of a stub whose new parent is elsewhere only we can tell (reaper.h) */
 		if (!pando_stub_died(task, &ended) ||
 		    (ended && pando_kin_has(task_tgid_nr_ns(task, pando_ns()))))
