@@ -22,6 +22,7 @@
 
 #define HELD_MAX	(256u << 10)	/* on its way out */
 #define CHUNK		(128u << 10)
+#define INPUT_PIPE	(256u << 10)	/* as the daemon has for outputs */
 #define FRONT_MS	200	/* in the background: are we still? */
 #define QUIET_MS	200	/* there is no more to come, for now */
 
@@ -95,6 +96,13 @@ static void queue_front(struct relay *r, bool continued)
 	frame.body_case = PANDO__FRAME__BODY_FOREGROUND;
 	frame.foreground = &foreground;
 	queue(r, &frame);
+}
+
+/* Of a pipe, if it is one and that many may be had: a larger piece costs no more. */
+static void widen(int pipe, unsigned int size)
+{
+	if (fcntl(pipe, F_GETPIPE_SZ) < (int)size)
+		fcntl(pipe, F_SETPIPE_SZ, size);
 }
 
 /* --- input -----------------------------------------------------------------*/
@@ -579,9 +587,8 @@ static void open_output(struct output *o, int fd, bool used)
 		return;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	o->own = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-	/* a frame at once, if that many may be had */
-	if (o->own >= 0 && fcntl(o->own, F_GETPIPE_SZ) < (int)CHUNK)
-		fcntl(o->own, F_SETPIPE_SZ, CHUNK);
+	if (o->own >= 0)
+		widen(o->own, CHUNK);	/* a frame at once */
 }
 
 static void last_output(struct relay *r)
@@ -619,6 +626,8 @@ int run_relay(const struct run_relay *how, Pando__Frame **frame)
 		return -ENOMEM;
 	pando_stream_take_follows(r.stream);
 	r.follow = &r.out[0];
+	if (r.input && r.follows)
+		widen(STDIN_FILENO, INPUT_PIPE);
 	for (int i = 0; i < 2; i++)
 		open_output(&r.out[i], i + 1, !how->direct);
 	if (how->direct) {

@@ -16,7 +16,7 @@
 #define PANDO_RUN_DIR		"/run/pando"
 #define PANDO_CONTROL_SOCKET	PANDO_RUN_DIR "/control"
 #define PANDO_INIT_SOCKET	PANDO_RUN_DIR "/init"
-#define PANDO_RUN_INPUT		(256u << 10)	/* bytes: see Taken in pando.proto */
+#define PANDO_RUN_INPUT		(1u << 20)	/* bytes: see Taken in pando.proto */
 /* Of Pando's own, and of the cluster's processes on this node. */
 #define PANDO_CGROUP		"/sys/fs/cgroup/pando"
 #define PANDO_CGROUP_INIT	PANDO_CGROUP "/init"
