@@ -453,7 +453,7 @@ void pando_kin_reset(void)
 	struct pando_held *k;
 	int i;
 
-	pando_kin_signals_flush(false);
+	pando_kin_signals_flush();
 	pando_condemned_reset();
 	spin_lock_irq(&pando_kin_lock);
 	hash_for_each_safe(table, i, next, k, node)
@@ -465,6 +465,11 @@ void pando_kin_reset(void)
 	flush_workqueue(tell_wq);
 }
 
+static const struct pando_rpc_row handlers[] = {
+	{ PANDO_MSG_KIN_EVENT, handle_event },
+	{ PANDO_MSG_KIN_HOLD, handle_hold },
+};
+
 int pando_kin_init(void)
 {
 	int err;
@@ -472,21 +477,16 @@ int pando_kin_init(void)
 	tell_wq = alloc_workqueue("pando_kin", WQ_UNBOUND, 0);
 	if (!tell_wq)
 		return -ENOMEM;
-	err = pando_rpc_register(PANDO_MSG_KIN_EVENT, handle_event, THIS_MODULE);
+	err = pando_rpc_register_rows(handlers, ARRAY_SIZE(handlers), THIS_MODULE);
 	if (err)
 		goto err_wq;
 	err = pando_kin_signals_init();
 	if (err)
-		goto err_event;
-	err = pando_rpc_register(PANDO_MSG_KIN_HOLD, handle_hold, THIS_MODULE);
-	if (err)
-		goto err_signal;
+		goto err_handlers;
 	return 0;
 
-err_signal:
-	pando_kin_signals_exit();
-err_event:
-	pando_rpc_unregister(PANDO_MSG_KIN_EVENT);
+err_handlers:
+	pando_rpc_unregister_rows(handlers, ARRAY_SIZE(handlers));
 err_wq:
 	destroy_workqueue(tell_wq);
 	return err;
@@ -494,9 +494,8 @@ err_wq:
 
 void pando_kin_exit(void)
 {
-	pando_rpc_unregister(PANDO_MSG_KIN_HOLD);
 	pando_kin_signals_exit();
-	pando_rpc_unregister(PANDO_MSG_KIN_EVENT);
+	pando_rpc_unregister_rows(handlers, ARRAY_SIZE(handlers));
 	pando_kin_reset();
 	destroy_workqueue(tell_wq);
 }

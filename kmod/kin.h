@@ -73,8 +73,9 @@ bool pando_kin_is_left(u32 pid);
 /* Has that node a stub of it? Process context. */
 bool pando_kin_is_held(u32 pid, u16 node);
 
-/* Those to @groups, or all, are on all nodes when this returns. Process context, waits. */
-void pando_kin_signals_flush(bool groups);
+/* All of them, or those to groups, are on all nodes when this returns. Process context. */
+void pando_kin_signals_flush(void);
+void pando_kin_signals_flush_groups(void);
 int pando_kin_signals_init(void);	/* kin_signal.c */
 void pando_kin_signals_exit(void);
 

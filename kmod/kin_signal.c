@@ -189,11 +189,15 @@ static int handle_signal(struct pando_rpc_req *req)
 
 /* --- life ---------------------------------------------------------------------- */
 
-void pando_kin_signals_flush(bool groups)
+void pando_kin_signals_flush_groups(void)
 {
 	flush_work(&out_works[1]);
-	if (!groups)
-		flush_work(&out_works[0]);
+}
+
+void pando_kin_signals_flush(void)
+{
+	pando_kin_signals_flush_groups();
+	flush_work(&out_works[0]);
 }
 
 int pando_kin_signals_init(void)
@@ -204,5 +208,5 @@ int pando_kin_signals_init(void)
 void pando_kin_signals_exit(void)
 {
 	pando_rpc_unregister(PANDO_MSG_KIN_SIGNAL);
-	pando_kin_signals_flush(false);
+	pando_kin_signals_flush();
 }

@@ -282,15 +282,11 @@ static int members(struct genl_info *info)
 		if (err)
 			goto out;
 	}
-	pando_orphan_unsure();
 	err = pando_nodes_members(get_u64(info, PANDO_A_EPOCH), list, n,
-				  info->attrs[PANDO_A_COMPLETE]);
-	if (!err) {
-		pando_stub_members(info->attrs[PANDO_A_QUORATE]);
-		pando_watch_members(info->attrs[PANDO_A_QUORATE]);
-		pando_orphan_members(info->attrs[PANDO_A_QUORATE]);
+				  info->attrs[PANDO_A_COMPLETE],
+				  info->attrs[PANDO_A_QUORATE]);
+	if (!err)
 		pando_kin_members();
-	}
 out:
 	kvfree(list);
 	return err;

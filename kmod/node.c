@@ -34,6 +34,8 @@ static DEFINE_SPINLOCK(lock);
 static struct pando_epoch epoch;	/* lock */
 static LIST_HEAD(peers);		/* lock; ascending ids */
 static bool self_is_member;		/* lock */
+static bool quorate;			/* lock; READ_ONCE without */
+static unsigned long shrunk;		/* lock; READ_ONCE without; 0: never */
 /* The epoch or a connection has changed. */
 static DECLARE_WAIT_QUEUE_HEAD(changed);
 
@@ -184,6 +186,18 @@ int pando_nodes_others(u16 *ids, int max)
 	return n;
 }
 EXPORT_SYMBOL_GPL(pando_nodes_others);
+
+bool pando_nodes_quorate(void)
+{
+	return READ_ONCE(quorate);
+}
+
+bool pando_nodes_whole(void)
+{
+	unsigned long then = READ_ONCE(shrunk);
+
+	return READ_ONCE(quorate) && (!then || time_after(jiffies, then + PANDO_BACK_WITHIN));
+}
 
 int pando_nodes_name(u16 id, char *name, size_t size)
 {
@@ -508,7 +522,7 @@ static bool list_has_self(const struct pando_member *list, int n)
 }
 
 int pando_nodes_members(u64 number, const struct pando_member *list, int n,
-			bool complete)
+			bool complete, bool majority)
 {
 	struct pando_peer *p, *next;
 	LIST_HEAD(fresh);
@@ -527,6 +541,9 @@ int pando_nodes_members(u64 number, const struct pando_member *list, int n,
 		list_for_each_entry_safe(p, next, &peers, list)
 			if (!stays(p, list, n))
 				list_move_tail(&p->list, &old);
+		WRITE_ONCE(quorate, majority);
+		if (!list_empty(&old))
+			WRITE_ONCE(shrunk, jiffies | 1);
 		list_for_each_entry_safe(p, next, &fresh, list) {
 			list_del(&p->list);
 			insert(p);
@@ -756,6 +773,8 @@ void pando_nodes_detach(void)
 	spin_lock(&lock);
 	list_splice_init(&peers, &old);
 	self_is_member = false;
+	WRITE_ONCE(quorate, false);
+	WRITE_ONCE(shrunk, 0);
 	spin_unlock(&lock);
 	list_for_each_entry_safe(p, next, &old, list) {
 		list_del_init(&p->list);

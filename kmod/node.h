@@ -12,6 +12,12 @@
 
 struct netlink_ext_ack;
 
+/*
+ * A daemon that is started anew takes its node out of the view for a moment; all that
+ * runs there goes on. So long it may take, jiffies.
+ */
+#define PANDO_BACK_WITHIN	(5 * HZ)
+
 /**
  * struct pando_self - what ATTACH said; constant until DETACH
  * @id: node id; @incarnation: of the namespace; @name, @cluster: names
@@ -60,7 +66,7 @@ void pando_nodes_detach(void);
  */
 int pando_nodes_stop(u64 epoch);
 int pando_nodes_members(u64 epoch, const struct pando_member *list, int n,
-			bool complete);
+			bool complete, bool quorate);
 int pando_nodes_start(u64 epoch);
 
 /* Any context. */
@@ -71,6 +77,14 @@ bool pando_nodes_is_member(u16 id);	/* self included */
 u16 pando_nodes_self(void);		/* 0 when not attached */
 u64 pando_nodes_incarnation(void);	/* of this node; 0: not attached */
 u64 pando_nodes_incarnation_of(u16 id);	/* 0: not a member */
+
+/*
+ * Does the last MEMBERS list have the majority? Else nothing can be concluded from what
+ * the members do not have. Any context.
+ */
+bool pando_nodes_quorate(void);
+/* Nor is there a node that has just left and may be back as it was? Any context. */
+bool pando_nodes_whole(void);
 
 /* How long another node's answer is waited for, jiffies. */
 unsigned long pando_nodes_timeout(void);

@@ -26,15 +26,12 @@
 #define MOVES_AGAIN	(HZ / 50)	/* somebody moves; then twice as long, and so on */
 #define ASK_AGAIN	HZ		/* a node did not answer */
 #define ASK_FOR		(600 * HZ)	/* by then it is lost, or has answered */
-/* A daemon that is started anew takes its node out of the view for a moment (stub_life.c). */
-#define BACK_WITHIN	(6 * HZ)
 
 /**
  * struct doubt - whether a group is an orphan's now
  * @node: among those that are new
  * @list: then among @doubts
  * @pgid: the group
- * @here: this node is to judge
  * @task: of a process that exits and has anchored it: when all of that is dead; with a
  *	reference, or NULL
  * @when: not before that, jiffies
@@ -45,7 +42,6 @@ struct doubt {
 	struct llist_node node;
 	struct list_head list;
 	u32 pgid;
-	bool here;
 	struct task_struct *task;
 	unsigned long when, wait, until;
 };
@@ -55,14 +51,13 @@ static LIST_HEAD(doubts);	/* the worker's own */
 static void orphan_fn(struct work_struct *work);
 static DECLARE_DELAYED_WORK(orphan_work, orphan_fn);
 
-static bool add(u32 pgid, bool here, struct task_struct *task)
+static bool add(u32 pgid, struct task_struct *task)
 {
 	struct doubt *d = kmalloc(sizeof(*d), GFP_ATOMIC);
 
 	if (!d)
 		return false;
 	d->pgid = pgid;
-	d->here = here;
 	d->task = task ? get_task_struct(task) : NULL;
 	d->when = jiffies;
 	d->wait = 0;
@@ -84,7 +79,7 @@ static void drop(struct doubt *d)
 
 void pando_orphan_note(u32 pgid)
 {
-	add(pgid, false, current);
+	add(pgid, current);
 }
 
 void pando_orphan_died(struct task_struct *task)
@@ -96,7 +91,7 @@ void pando_orphan_died(struct task_struct *task)
 		return;
 	pgid = pando_kin_spread_group(task_pgrp(task), false);
 	if (pgid)
-		add(pgid, false, NULL);
+		add(pgid, NULL);
 }
 
 bool pando_orphan_holds_back(int sig, const struct kernel_siginfo *info,
@@ -110,7 +105,7 @@ bool pando_orphan_holds_back(int sig, const struct kernel_siginfo *info,
 	    pando_occasion_current())
 		return false;
 	pgid = pando_kin_spread_group(task_pgrp(task), false);
-	return pgid && add(pgid, false, NULL);
+	return pgid && add(pgid, NULL);
 }
 
 /* --- the members here ------------------------------------------------------------------ */
@@ -234,37 +229,6 @@ static void signal_group(u32 pgid, int sig)
 	pando_kin_signal_group(pgid, sig, o.id);
 }
 
-static bool quorate;		/* the last MEMBERS list */
-static unsigned long shrunk;	/* when one was shorter than the one before; 0: never */
-static DECLARE_BITMAP(members, PANDO_NODE_MAX + 1);	/* pando_cmd_mutex */
-
-void pando_orphan_unsure(void)
-{
-	WRITE_ONCE(quorate, false);
-}
-
-void pando_orphan_members(bool majority)
-{
-	DECLARE_BITMAP(now, PANDO_NODE_MAX + 1) = {};
-	int id;
-
-	for (id = 1; id <= PANDO_NODE_MAX; id++)
-		if (pando_nodes_is_member(id))
-			__set_bit(id, now);
-	if (!bitmap_subset(members, now, PANDO_NODE_MAX + 1))
-		WRITE_ONCE(shrunk, jiffies | 1);
-	bitmap_copy(members, now, PANDO_NODE_MAX + 1);
-	WRITE_ONCE(quorate, majority);
-}
-
-/* Then what is on none of the members is nowhere. */
-static bool knows_all(void)
-{
-	unsigned long then = READ_ONCE(shrunk);
-
-	return READ_ONCE(quorate) && (!then || time_after(jiffies, then + BACK_WITHIN));
-}
-
 /*
  * All are asked twice: a member may have moved from one that was still to be asked. 0, or
  * how long to wait before another try.
@@ -282,7 +246,7 @@ static unsigned long judge(u32 pgid)
 	kfree(ids);
 	if (flags & PANDO_GROUP_ANCHORED)
 		return 0;
-	if (err || !knows_all())
+	if (err || !pando_nodes_whole())
 		return ASK_AGAIN;
 	if (flags & PANDO_GROUP_MOVES)
 		return MOVES_AGAIN;
@@ -290,7 +254,7 @@ static unsigned long judge(u32 pgid)
 		signal_group(pgid, SIGHUP);
 		signal_group(pgid, SIGCONT);
 		/* who has heard of another end does not find it stopped any more */
-		pando_kin_signals_flush(true);
+		pando_kin_signals_flush_groups();
 	}
 	return 0;
 }
@@ -323,7 +287,7 @@ static unsigned long look_into(const struct doubt *d)
 		return ASK_AGAIN;
 	if (flags & PANDO_GROUP_ANCHORED)
 		return 0;
-	to = d->here ? pando_nodes_self() : judge_of(d->pgid);
+	to = judge_of(d->pgid);
 	return to == pando_nodes_self() ? judge(d->pgid) : hand_over(d->pgid, to);
 }
 
@@ -361,7 +325,7 @@ static void drop_same(struct doubt *one)
 	struct doubt *d, *next;
 
 	list_for_each_entry_safe(d, next, &doubts, list)
-		if (d != one && d->pgid == one->pgid && d->here == one->here && is_due(d)) {
+		if (d != one && d->pgid == one->pgid && is_due(d)) {
 			drop(d);
 			one->until = 0;
 		}
@@ -389,7 +353,7 @@ static void orphan_fn(struct work_struct *work)
 			break;
 		drop_same(d);
 		/* without a majority it is for as long as that takes */
-		if (!d->until || !READ_ONCE(quorate))
+		if (!d->until || !pando_nodes_quorate())
 			d->until = jiffies + ASK_FOR;
 		again = look_into(d);
 		if (!again || time_after(jiffies, d->until)) {
@@ -415,7 +379,7 @@ static int handle_orphan(struct pando_rpc_req *req)
 
 	if (pgid < PANDO_LOCAL_PIDS || pgid >= PANDO_PID_MAX)
 		return -EPROTO;
-	return add(pgid, true, NULL) ? 0 : -ENOMEM;
+	return add(pgid, NULL) ? 0 : -ENOMEM;
 }
 
 /* --- life ------------------------------------------------------------------------------ */
@@ -429,28 +393,21 @@ void pando_orphan_reset(void)
 	take_fresh();
 	list_for_each_entry_safe(d, next, &doubts, list)
 		drop(d);
-	bitmap_zero(members, PANDO_NODE_MAX + 1);
-	shrunk = 0;
-	quorate = false;
 }
+
+static const struct pando_rpc_row handlers[] = {
+	{ PANDO_MSG_KIN_GROUP, handle_group },
+	{ PANDO_MSG_KIN_ORPHAN, handle_orphan },
+};
 
 int pando_orphan_init(void)
 {
-	int err;
-
-	err = pando_rpc_register(PANDO_MSG_KIN_GROUP, handle_group, THIS_MODULE);
-	if (err)
-		return err;
-	err = pando_rpc_register(PANDO_MSG_KIN_ORPHAN, handle_orphan, THIS_MODULE);
-	if (err)
-		pando_rpc_unregister(PANDO_MSG_KIN_GROUP);
-	return err;
+	return pando_rpc_register_rows(handlers, ARRAY_SIZE(handlers), THIS_MODULE);
 }
 
 /* The hooks are gone. */
 void pando_orphan_exit(void)
 {
-	pando_rpc_unregister(PANDO_MSG_KIN_ORPHAN);
-	pando_rpc_unregister(PANDO_MSG_KIN_GROUP);
+	pando_rpc_unregister_rows(handlers, ARRAY_SIZE(handlers));
 	pando_orphan_reset();
 }

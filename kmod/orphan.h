@@ -37,9 +37,6 @@ void pando_orphan_died(struct task_struct *task);
 bool pando_orphan_holds_back(int sig, const struct kernel_siginfo *info,
 			     struct task_struct *task, enum pid_type type);
 
-/* A new MEMBERS list is about to be in force, and is. Process context. */
-void pando_orphan_unsure(void);
-void pando_orphan_members(bool quorate);
 void pando_orphan_reset(void);		/* DETACH, before there is no namespace any more */
 int pando_orphan_init(void);
 void pando_orphan_exit(void);

@@ -572,10 +572,7 @@ static int serve_list(struct pando_rpc_req *req)
 	return 0;
 }
 
-static const struct {
-	enum pando_msg type;
-	pando_rpc_handler fn;
-} handlers[] = {
+static const struct pando_rpc_row handlers[] = {
 	{ PANDO_MSG_PROC_LIST, serve_list },
 	{ PANDO_MSG_PROC_STAT, serve_stat },
 	{ PANDO_MSG_PROC_READ, serve_read },
@@ -590,19 +587,7 @@ static const struct {
  */
 int pando_proc_serve_init(void)
 {
-	int err, i;
-
-	for (i = 0; i < ARRAY_SIZE(handlers); i++) {
-		err = pando_rpc_register(handlers[i].type, handlers[i].fn,
-					 THIS_MODULE);
-		if (err)
-			goto out;
-	}
-	return 0;
-out:
-	while (i--)
-		pando_rpc_unregister(handlers[i].type);
-	return err;
+	return pando_rpc_register_rows(handlers, ARRAY_SIZE(handlers), THIS_MODULE);
 }
 
 /**
@@ -610,10 +595,7 @@ out:
  */
 void pando_proc_serve_exit(void)
 {
-	int i;
-
-	for (i = 0; i < ARRAY_SIZE(handlers); i++)
-		pando_rpc_unregister(handlers[i].type);
+	pando_rpc_unregister_rows(handlers, ARRAY_SIZE(handlers));
 	flush_work(&close_work);
 	if (serve_mount)
 		kern_unmount(serve_mount);

@@ -673,32 +673,19 @@ struct pando_hook pando_reaper_hooks[] = {
 
 const int pando_reaper_nhooks = ARRAY_SIZE(pando_reaper_hooks);
 
+static const struct pando_rpc_row handlers[] = {
+	{ PANDO_MSG_KIN_REAPER, handle_reaper },
+	{ PANDO_MSG_KIN_PARENT, handle_parent },
+	{ PANDO_MSG_KIN_ADOPT, handle_adopt },
+};
+
 int pando_reaper_init(void)
 {
-	int err;
-
 	sema_init(&settling, AT_ONCE);
-	err = pando_rpc_register(PANDO_MSG_KIN_REAPER, handle_reaper, THIS_MODULE);
-	if (err)
-		return err;
-	err = pando_rpc_register(PANDO_MSG_KIN_PARENT, handle_parent, THIS_MODULE);
-	if (err)
-		goto err_reaper;
-	err = pando_rpc_register(PANDO_MSG_KIN_ADOPT, handle_adopt, THIS_MODULE);
-	if (err)
-		goto err_parent;
-	return 0;
-
-err_parent:
-	pando_rpc_unregister(PANDO_MSG_KIN_PARENT);
-err_reaper:
-	pando_rpc_unregister(PANDO_MSG_KIN_REAPER);
-	return err;
+	return pando_rpc_register_rows(handlers, ARRAY_SIZE(handlers), THIS_MODULE);
 }
 
 void pando_reaper_exit(void)
 {
-	pando_rpc_unregister(PANDO_MSG_KIN_ADOPT);
-	pando_rpc_unregister(PANDO_MSG_KIN_PARENT);
-	pando_rpc_unregister(PANDO_MSG_KIN_REAPER);
+	pando_rpc_unregister_rows(handlers, ARRAY_SIZE(handlers));
 }

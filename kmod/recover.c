@@ -440,31 +440,18 @@ void pando_recover_reset(void)
 	spin_unlock_irq(&pando_locate_lock);
 }
 
+static const struct pando_rpc_row handlers[] = {
+	{ PANDO_MSG_GONE, handle_gone },
+	{ PANDO_MSG_GUESTS, handle_guests },
+	{ PANDO_MSG_KIN_LEFT, handle_left },
+};
+
 int pando_recover_init(void)
 {
-	int err;
-
-	err = pando_rpc_register(PANDO_MSG_GONE, handle_gone, THIS_MODULE);
-	if (err)
-		return err;
-	err = pando_rpc_register(PANDO_MSG_GUESTS, handle_guests, THIS_MODULE);
-	if (err)
-		goto err_gone;
-	err = pando_rpc_register(PANDO_MSG_KIN_LEFT, handle_left, THIS_MODULE);
-	if (err)
-		goto err_guests;
-	return 0;
-
-err_guests:
-	pando_rpc_unregister(PANDO_MSG_GUESTS);
-err_gone:
-	pando_rpc_unregister(PANDO_MSG_GONE);
-	return err;
+	return pando_rpc_register_rows(handlers, ARRAY_SIZE(handlers), THIS_MODULE);
 }
 
 void pando_recover_exit(void)
 {
-	pando_rpc_unregister(PANDO_MSG_KIN_LEFT);
-	pando_rpc_unregister(PANDO_MSG_GUESTS);
-	pando_rpc_unregister(PANDO_MSG_GONE);
+	pando_rpc_unregister_rows(handlers, ARRAY_SIZE(handlers));
 }

@@ -67,6 +67,15 @@ int pando_rpc_register(enum pando_msg type, pando_rpc_handler fn,
 		       struct module *owner);
 void pando_rpc_unregister(enum pando_msg type);
 
+/** struct pando_rpc_row - the handler @fn of the message type @type */
+struct pando_rpc_row {
+	enum pando_msg type;
+	pando_rpc_handler fn;
+};
+
+int pando_rpc_register_rows(const struct pando_rpc_row *rows, int n, struct module *owner);
+void pando_rpc_unregister_rows(const struct pando_rpc_row *rows, int n);
+
 /*
  * For serve.c: requests of PANDO_MSGF_SERVE types are handed over with
  * pando_serve_queue(); a serving thread runs pando_rpc_execute() on each, which

@@ -83,6 +83,41 @@ void pando_rpc_unregister(enum pando_msg type)
 }
 EXPORT_SYMBOL_GPL(pando_rpc_unregister);
 
+/**
+ * pando_rpc_register_rows - set the handlers of several message types
+ * @rows: types and handlers
+ * @n: how many
+ * @owner: module they belong to
+ *
+ * Return: 0, or what pando_rpc_register() says of the first that failed; then none is set.
+ */
+int pando_rpc_register_rows(const struct pando_rpc_row *rows, int n, struct module *owner)
+{
+	int i, err;
+
+	for (i = 0; i < n; i++) {
+		err = pando_rpc_register(rows[i].type, rows[i].fn, owner);
+		if (err) {
+			pando_rpc_unregister_rows(rows, i);
+			return err;
+		}
+	}
+	return 0;
+}
+EXPORT_SYMBOL_GPL(pando_rpc_register_rows);
+
+/**
+ * pando_rpc_unregister_rows - no handlers any more
+ * @rows: what pando_rpc_register_rows() has set; returns when none of them runs
+ * @n: how many
+ */
+void pando_rpc_unregister_rows(const struct pando_rpc_row *rows, int n)
+{
+	while (n--)
+		pando_rpc_unregister(rows[n].type);
+}
+EXPORT_SYMBOL_GPL(pando_rpc_unregister_rows);
+
 static void reply_send(struct pando_peer *p, u16 type, u64 id, int status,
 		       const void *payload, size_t len)
 {

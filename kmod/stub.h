@@ -136,8 +136,6 @@ void pando_stub_rest(u32 pid);
 bool pando_stub_regroup(u32 pid, u32 pgid, u32 sid);
 /* It moved on. Any context. */
 void pando_stub_moved(u32 pid, u16 where);
-/* A new MEMBERS list is in force. */
-void pando_stub_members(bool quorate);
 /*
  * The view stands: every stub is made known to its process, and what was lost
  * with its node has ended. Any context.

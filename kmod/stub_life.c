@@ -36,8 +36,6 @@ static DECLARE_DELAYED_WORK(announce_work, announce_fn);
 #define TIDY_DELAY	(HZ / 2)
 #define TIDY_AGAIN	(5 * HZ)
 #define ANNOUNCE_AGAIN	HZ
-/* A daemon that is started anew takes its node out of the view for a moment. */
-#define LOST_AFTER	(5 * HZ)
 /* A stub that is held by a tracer, or frozen, takes longer: then it is told again. */
 #define STOP_WITHIN	(HZ / 5)
 /* Its home hears of a process from all nodes, but not from all at once. */
@@ -356,13 +354,6 @@ void pando_stub_moved(u32 pid, u16 where)
 		mod_delayed_work(system_unbound_wq, &announce_work, 0);
 }
 
-static bool in_majority;	/* of the last MEMBERS */
-
-void pando_stub_members(bool quorate)
-{
-	WRITE_ONCE(in_majority, quorate);
-}
-
 /* 0: the node was no member when we heard that the process is there. */
 static bool is_lost(const struct pando_stub *s)
 {
@@ -378,7 +369,7 @@ static bool may_return(struct pando_stub *s)
 		return false;
 	if (!s->lost_since)
 		s->lost_since = jiffies | 1;
-	return time_before(jiffies, s->lost_since + LOST_AFTER);
+	return time_before(jiffies, s->lost_since + PANDO_BACK_WITHIN);
 }
 
 /*
@@ -408,7 +399,7 @@ static bool missed(u32 pid)
 	struct pando_stub *s;
 
 	mutex_lock(&pando_stub_act);
-	s = READ_ONCE(in_majority) ? standing(pid) : NULL;
+	s = pando_nodes_quorate() ? standing(pid) : NULL;
 	if (s && is_lost(s)) {
 		again = may_return(s);
 		if (!again)

@@ -287,13 +287,6 @@ static u32 *copy_all(u32 *n)
 	return all;
 }
 
-static bool in_majority;	/* of the last MEMBERS */
-
-void pando_watch_members(bool quorate)
-{
-	WRITE_ONCE(in_majority, quorate);
-}
-
 /* 0: the node was no member when we heard that the process is there. */
 static bool is_lost(u16 where, u64 incarnation)
 {
@@ -314,7 +307,7 @@ static bool missed(u32 pid)
 	bool again = false, ended;
 	u16 where = 0;
 
-	if (!READ_ONCE(in_majority))
+	if (!pando_nodes_quorate())
 		return false;
 	spin_lock_irq(&lock);
 	w = find(pid);

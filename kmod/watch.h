@@ -37,8 +37,6 @@ bool pando_watch_has(u32 pid);
 void pando_watch_end(u32 pid);
 /* It was moved to @to. Process context. */
 void pando_watch_moved(u32 pid, u16 to);
-/* A new MEMBERS list is in force. Process context. */
-void pando_watch_members(bool quorate);
 /* The view stands: our interest is made known again. Any context. */
 void pando_watch_announce(void);
 
