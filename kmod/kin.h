@@ -26,6 +26,11 @@ void pando_kin_signal(u32 pid, int sig);
 void pando_kin_signal_on(u32 pid, int sig, u64 occasion);
 /* A signal for the members of a group on all other nodes. */
 void pando_kin_signal_group(u32 pgid, int sig, u64 occasion);
+/*
+ * The same for those on the @n nodes @ids, one node after the other; all have it when this
+ * returns. Process context, waits.
+ */
+void pando_kin_signal_group_on(const u16 *ids, int n, u32 pgid, int sig, u64 occasion);
 /* Something befell a process that runs here, other than its end. */
 void pando_kin_change(u32 pid, enum pando_kin_event what, u32 status,
 		      u32 session);
@@ -73,9 +78,8 @@ bool pando_kin_is_left(u32 pid);
 /* Has that node a stub of it? Process context. */
 bool pando_kin_is_held(u32 pid, u16 node);
 
-/* All of them, or those to groups, are on all nodes when this returns. Process context. */
+/* They have been sent when this returns. Process context. */
 void pando_kin_signals_flush(void);
-void pando_kin_signals_flush_groups(void);
 int pando_kin_signals_init(void);	/* kin_signal.c */
 void pando_kin_signals_exit(void);
 

@@ -74,18 +74,19 @@ static void send_one(const struct pando_wire_kin_signal *msg)
 		kill_wanted(msg);
 }
 
-/* To its members on all other nodes, and to each of those that have just left one. */
-static void send_group(struct pando_wire_kin_signal *msg, unsigned long when)
+/* To its members on the @n nodes @ids, and to each of those that have just left one. */
+static void send_group(struct pando_wire_kin_signal *msg, unsigned long when,
+		       const u16 *ids, int n)
 {
-	u16 *ids = kmalloc_array(PANDO_NODE_MAX, sizeof(*ids), GFP_KERNEL);
 	struct pando_lefts *all = kzalloc(sizeof(*all), GFP_KERNEL);
 	struct pando_lefts *some = kzalloc(sizeof(*some), GFP_KERNEL);
-	int i, n = ids && all && some ? pando_nodes_others(ids, PANDO_NODE_MAX) : 0;
 	size_t len;
+	int i;
 	u32 k;
 
-	if (n)
-		all->n = pando_occasion_left(le32_to_cpu(msg->pid), when, all->pid);
+	if (!all || !some)
+		goto out;
+	all->n = pando_occasion_left(le32_to_cpu(msg->pid), when, all->pid);
 	for (i = 0; i < n; i++)
 		if (!pando_rpc_call(ids[i], PANDO_MSG_KIN_SIGNAL,
 				    &(struct kvec){ msg, sizeof(*msg) }, 1,
@@ -93,13 +94,33 @@ static void send_group(struct pando_wire_kin_signal *msg, unsigned long when)
 			pando_lefts_add(all, some->pid, len);
 	msg->flags = 0;
 	msg->group = msg->pid;
-	for (k = 0; n && k < all->n; k++) {
+	for (k = 0; k < all->n; k++) {
 		msg->pid = all->pid[k];
 		send_one(msg);
 	}
+out:
 	kfree(some);
 	kfree(all);
+}
+
+static void send_group_everywhere(struct pando_wire_kin_signal *msg, unsigned long when)
+{
+	u16 *ids = kmalloc_array(PANDO_NODE_MAX, sizeof(*ids), GFP_KERNEL);
+	int n = ids ? pando_nodes_others(ids, PANDO_NODE_MAX) : 0;
+
+	if (n)
+		send_group(msg, when, ids, n);
 	kfree(ids);
+}
+
+static struct pando_wire_kin_signal message(u32 pid, int sig, u32 flags, u64 occasion)
+{
+	return (struct pando_wire_kin_signal){
+		.pid = cpu_to_le32(pid),
+		.flags = cpu_to_le32(flags),
+		.signo = cpu_to_le32(sig),
+		.occasion = cpu_to_le64(occasion),
+	};
 }
 
 static void out_fn(struct work_struct *work);
@@ -116,7 +137,7 @@ static void out_fn(struct work_struct *work)
 
 	llist_for_each_entry_safe(o, next, list, node) {
 		if (le32_to_cpu(o->msg.flags) & PANDO_KIN_GROUP)
-			send_group(&o->msg, o->when);
+			send_group_everywhere(&o->msg, o->when);
 		else
 			send_one(&o->msg);
 		kfree(o);
@@ -130,12 +151,7 @@ static void send_out(u32 pid, int sig, u32 flags, u64 occasion)
 
 	if (!o)
 		return;
-	o->msg = (struct pando_wire_kin_signal){
-		.pid = cpu_to_le32(pid),
-		.flags = cpu_to_le32(flags),
-		.signo = cpu_to_le32(sig),
-		.occasion = cpu_to_le64(occasion),
-	};
+	o->msg = message(pid, sig, flags, occasion);
 	o->when = jiffies;
 	if (llist_add(&o->node, &outs[which]))
 		queue_work(system_unbound_wq, &out_works[which]);
@@ -154,6 +170,14 @@ void pando_kin_signal_on(u32 pid, int sig, u64 occasion)
 void pando_kin_signal_group(u32 pgid, int sig, u64 occasion)
 {
 	send_out(pgid, sig, PANDO_KIN_GROUP, occasion);
+}
+
+void pando_kin_signal_group_on(const u16 *ids, int n, u32 pgid, int sig, u64 occasion)
+{
+	struct pando_wire_kin_signal msg = message(pgid, sig, PANDO_KIN_GROUP, occasion);
+
+	if (n)
+		send_group(&msg, jiffies, ids, n);
 }
 
 static int handle_signal(struct pando_rpc_req *req)
@@ -189,14 +213,9 @@ static int handle_signal(struct pando_rpc_req *req)
 
 /* --- life ---------------------------------------------------------------------- */
 
-void pando_kin_signals_flush_groups(void)
-{
-	flush_work(&out_works[1]);
-}
-
 void pando_kin_signals_flush(void)
 {
-	pando_kin_signals_flush_groups();
+	flush_work(&out_works[1]);
 	flush_work(&out_works[0]);
 }
 

@@ -203,17 +203,40 @@ static int ask_node(u16 node, u32 pgid, u32 *flags)
 	return err;
 }
 
-static int ask_all(u32 pgid, const u16 *ids, int n, u32 *flags)
-{
-	int i, err;
+/**
+ * struct verdict - what all nodes say of a group
+ * @ids: the other members; those where nobody is stopped come first
+ * @n: how many
+ * @flags: what one of them says, or this node, PANDO_GROUP_*
+ * @here: what this node says
+ */
+struct verdict {
+	u16 *ids;
+	int n;
+	u32 flags, here;
+};
 
-	err = look_at_group(pgid, flags);
-	for (i = 0; i < n && !err && !(*flags & PANDO_GROUP_ANCHORED); i++)
-		err = ask_node(ids[i], pgid, flags);
+static int ask_all(u32 pgid, struct verdict *v)
+{
+	int i, running = 0, err;
+
+	v->here = 0;
+	err = look_at_group(pgid, &v->here);
+	v->flags |= v->here;
+	for (i = 0; i < v->n && !err && !(v->flags & PANDO_GROUP_ANCHORED); i++) {
+		u32 there = 0;
+
+		err = ask_node(v->ids[i], pgid, &there);
+		v->flags |= there;
+		if (!(there & PANDO_GROUP_STOPPED)) {
+			swap(v->ids[running], v->ids[i]);
+			running++;
+		}
+	}
 	return err;
 }
 
-static void signal_group(u32 pgid, int sig)
+static void signal_here(u32 pgid, int sig, u64 occasion)
 {
 	struct pando_occasion o;
 	struct pid *pgrp;
@@ -221,12 +244,29 @@ static void signal_group(u32 pgid, int sig)
 	rcu_read_lock();
 	pgrp = get_pid(find_pid_ns(pgid, pando_ns()));
 	rcu_read_unlock();
-	pando_occasion_begin(&o, pando_occasion_new());
+	pando_occasion_begin(&o, occasion);
 	if (pgrp)
 		pando_kin_kill_pgrp(pgrp, sig);
 	pando_occasion_end(&o);
 	put_pid(pgrp);
-	pando_kin_signal_group(pgid, sig, o.id);
+}
+
+/*
+ * With one kernel all have both before one of those that were stopped can do anything. So
+ * the nodes where these are have SIGCONT last.
+ */
+static void signal_group(u32 pgid, const struct verdict *v)
+{
+	u64 hup = pando_occasion_new(), cont = pando_occasion_new();
+	bool last = v->here & PANDO_GROUP_STOPPED;
+
+	signal_here(pgid, SIGHUP, hup);
+	pando_kin_signal_group_on(v->ids, v->n, pgid, SIGHUP, hup);
+	if (!last)
+		signal_here(pgid, SIGCONT, cont);
+	pando_kin_signal_group_on(v->ids, v->n, pgid, SIGCONT, cont);
+	if (last)
+		signal_here(pgid, SIGCONT, cont);
 }
 
 /*
@@ -235,28 +275,29 @@ static void signal_group(u32 pgid, int sig)
  */
 static unsigned long judge(u32 pgid)
 {
-	u16 *ids = kmalloc_array(PANDO_NODE_MAX, sizeof(*ids), GFP_KERNEL);
-	int n = ids ? pando_nodes_others(ids, PANDO_NODE_MAX) : 0;
-	u32 flags = 0;
+	struct verdict v = {
+		.ids = kmalloc_array(PANDO_NODE_MAX, sizeof(*v.ids), GFP_KERNEL),
+	};
+	unsigned long again = 0;
 	int err;
 
-	err = ids ? ask_all(pgid, ids, n, &flags) : -ENOMEM;
-	if (!err && !(flags & PANDO_GROUP_ANCHORED))
-		err = ask_all(pgid, ids, n, &flags);
-	kfree(ids);
-	if (flags & PANDO_GROUP_ANCHORED)
-		return 0;
-	if (err || !pando_nodes_whole())
+	if (!v.ids)
 		return ASK_AGAIN;
-	if (flags & PANDO_GROUP_MOVES)
-		return MOVES_AGAIN;
-	if (flags & PANDO_GROUP_STOPPED) {
-		signal_group(pgid, SIGHUP);
-		signal_group(pgid, SIGCONT);
-		/* who has heard of another end does not find it stopped any more */
-		pando_kin_signals_flush_groups();
-	}
-	return 0;
+	v.n = pando_nodes_others(v.ids, PANDO_NODE_MAX);
+	err = ask_all(pgid, &v);
+	if (!err && !(v.flags & PANDO_GROUP_ANCHORED))
+		err = ask_all(pgid, &v);
+	if (v.flags & PANDO_GROUP_ANCHORED)
+		again = 0;
+	else if (err || !pando_nodes_whole())
+		again = ASK_AGAIN;
+	else if (v.flags & PANDO_GROUP_MOVES)
+		again = MOVES_AGAIN;
+	else if (v.flags & PANDO_GROUP_STOPPED)
+		/* who has heard of another end does not find it stopped any more after this */
+		signal_group(pgid, &v);
+	kfree(v.ids);
+	return again;
 }
 
 /* One for all nodes, so that a group is signalled once. */
