@@ -27,8 +27,8 @@ void pando_kin_signal_on(u32 pid, int sig, u64 occasion);
 /* A signal for the members of a group on all other nodes. */
 void pando_kin_signal_group(u32 pgid, int sig, u64 occasion);
 /*
- * The same for those on the @n nodes @ids, one node after the other; all have it when this
- * returns. Process context, waits.
+ * The same at once for those on the @n nodes @ids, one node after the other, and for those
+ * that have just left one of them, or this. Process context, waits.
  */
 void pando_kin_signal_group_on(const u16 *ids, int n, u32 pgid, int sig, u64 occasion);
 /* Something befell a process that runs here, other than its end. */
@@ -78,7 +78,8 @@ bool pando_kin_is_left(u32 pid);
 /* Has that node a stub of it? Process context. */
 bool pando_kin_is_held(u32 pid, u16 node);
 
-/* They have been sent when this returns. Process context. */
+/* Those to groups, or all, have been sent when this returns. Process context. */
+void pando_kin_signals_flush_groups(void);
 void pando_kin_signals_flush(void);
 int pando_kin_signals_init(void);	/* kin_signal.c */
 void pando_kin_signals_exit(void);

@@ -176,8 +176,7 @@ void pando_kin_signal_group_on(const u16 *ids, int n, u32 pgid, int sig, u64 occ
 {
 	struct pando_wire_kin_signal msg = message(pgid, sig, PANDO_KIN_GROUP, occasion);
 
-	if (n)
-		send_group(&msg, jiffies, ids, n);
+	send_group(&msg, jiffies, ids, n);
 }
 
 static int handle_signal(struct pando_rpc_req *req)
@@ -213,9 +212,14 @@ static int handle_signal(struct pando_rpc_req *req)
 
 /* --- life ---------------------------------------------------------------------- */
 
-void pando_kin_signals_flush(void)
+void pando_kin_signals_flush_groups(void)
 {
 	flush_work(&out_works[1]);
+}
+
+void pando_kin_signals_flush(void)
+{
+	pando_kin_signals_flush_groups();
 	flush_work(&out_works[0]);
 }
 

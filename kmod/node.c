@@ -196,7 +196,8 @@ bool pando_nodes_whole(void)
 {
 	unsigned long then = READ_ONCE(shrunk);
 
-	return READ_ONCE(quorate) && (!then || time_after(jiffies, then + PANDO_BACK_WITHIN));
+	/* stubs give up what was lost first, each from when it was missed */
+	return READ_ONCE(quorate) && (!then || time_after(jiffies, then + PANDO_BACK_WITHIN + HZ));
 }
 
 int pando_nodes_name(u16 id, char *name, size_t size)

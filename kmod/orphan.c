@@ -260,13 +260,18 @@ static void signal_group(u32 pgid, const struct verdict *v)
 	u64 hup = pando_occasion_new(), cont = pando_occasion_new();
 	bool last = v->here & PANDO_GROUP_STOPPED;
 
+	/* what the group was sent before comes before */
+	pando_kin_signals_flush_groups();
 	signal_here(pgid, SIGHUP, hup);
 	pando_kin_signal_group_on(v->ids, v->n, pgid, SIGHUP, hup);
 	if (!last)
 		signal_here(pgid, SIGCONT, cont);
 	pando_kin_signal_group_on(v->ids, v->n, pgid, SIGCONT, cont);
-	if (last)
+	if (last) {
 		signal_here(pgid, SIGCONT, cont);
+		/* who has left here since the others were told */
+		pando_kin_signal_group_on(NULL, 0, pgid, SIGCONT, cont);
+	}
 }
 
 /*
@@ -278,6 +283,7 @@ static unsigned long judge(u32 pgid)
 	struct verdict v = {
 		.ids = kmalloc_array(PANDO_NODE_MAX, sizeof(*v.ids), GFP_KERNEL),
 	};
+	u64 view = pando_nodes_in_force();
 	unsigned long again = 0;
 	int err;
 
@@ -289,7 +295,7 @@ static unsigned long judge(u32 pgid)
 		err = ask_all(pgid, &v);
 	if (v.flags & PANDO_GROUP_ANCHORED)
 		again = 0;
-	else if (err || !pando_nodes_whole())
+	else if (err || !view || view != pando_nodes_in_force() || !pando_nodes_whole())
 		again = ASK_AGAIN;
 	else if (v.flags & PANDO_GROUP_MOVES)
 		again = MOVES_AGAIN;

@@ -395,12 +395,16 @@ static bool missed(u32 pid)
 		.status = cpu_to_le32(SIGKILL),
 		.uid = cpu_to_le32(PANDO_KIN_NOBODY),
 	};
-	bool again = false, ended = false;
+	bool again = false, ended = false, lost;
 	struct pando_stub *s;
 
 	mutex_lock(&pando_stub_act);
-	s = pando_nodes_quorate() ? standing(pid) : NULL;
-	if (s && is_lost(s)) {
+	s = standing(pid);
+	lost = s && is_lost(s);
+	/* after the look at the list: a minority's is shorter */
+	if (!pando_nodes_quorate())
+		s = NULL;
+	if (s && lost) {
 		again = may_return(s);
 		if (!again)
 			grieve(s);

@@ -318,6 +318,9 @@ static bool missed(u32 pid)
 	}
 	spin_unlock_irq(&lock);
 	ended = !again || is_lost(where, incarnation);
+	/* still, with the list in which is_lost() has looked? */
+	if (!pando_nodes_quorate())
+		return false;
 	if (ended)
 		pando_watch_end(pid);
 	return !ended;

@@ -12,11 +12,12 @@ all=$(on 1 "cd $prog/relations; ls | grep -vx run.sh" | xargs)
 names=${PANDO_RELATIONS:-$few}
 [ "$names" != all ] || names=$all
 read -ra names <<<"$names"
+patience=$((${tap_scale:?} / 15 > 1 ? tap_scale / 15 : 1))
 
 programs() { # HOW WHERE NAME...: what they say, in $dir/HOW
 	local how=$1 where=$2
 	shift 2
-	"$RIG" exec 1 -t 1800 -- bash -c "mkdir -p $dir/$how
+	"$RIG" exec 1 -t $((1800 * patience)) -- bash -c "mkdir -p $dir/$how; export PATIENCE=$patience
 		$where $prog/relations/run.sh $dir/$how $*" || diag "$how: exit status $?"
 }
 same() { # HOW NAME
@@ -27,7 +28,7 @@ same() { # HOW NAME
 
 on 1 "rm -rf $dir; mkdir -p $dir/ask"
 programs outside '' "${names[@]}"
-programs inside 'cluster-run -n self -T --' "${names[@]}"
+programs inside "cluster-run -n self -T -e PATIENCE=$patience --" "${names[@]}"
 for name in "${names[@]}"; do
 	refuse "$name comes to its end" on 1 "grep -q TIMEOUT $dir/outside/$name"
 	same inside "$name"
@@ -36,7 +37,7 @@ done
 on 1 "setsid $prog/distant.py $dir/ask $dir/moves $(seq -f 'node%g' -s ' ' 2 "$RIG_NODES") \
 	</dev/null >/dev/null 2>&1 &"
 env="DISTANT=$dir/ask DISTANT_EVERY=1 LD_PRELOAD=$prog/libdistant.so"
-programs moved "cluster-run -n self -T -e ENVIRONMENT='$env' --" "${names[@]}"
+programs moved "cluster-run -n self -T -e PATIENCE=$patience -e ENVIRONMENT='$env' --" "${names[@]}"
 for name in "${names[@]}"; do
 	same moved "$name"
 done

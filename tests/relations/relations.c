@@ -5,6 +5,14 @@ pid_t d_main;
 char d_pre[600];
 static char out[1 << 16];
 
+/* $PATIENCE: how many times as long as usual things may take here. */
+static int patient(int n)
+{
+	const char *by = getenv("PATIENCE");
+
+	return by && atoi(by) > 1 ? n * atoi(by) : n;
+}
+
 void d_bail(const char *why)
 {
 	if (getpid() == d_main) {
@@ -43,7 +51,7 @@ void d_init(int argc, char **argv)
 	snprintf(d_pre, sizeof d_pre, "%s/%s.%d.", dir,
 		 b ? b + 1 : argv[0], (int)d_main);
 	signal(SIGALRM, d_alarm);
-	alarm(120);
+	alarm(patient(120));
 }
 
 void d_rel(void)
@@ -77,7 +85,7 @@ void d_child(void)
 {
 	__fpurge(stdout);
 	signal(SIGALRM, SIG_DFL);
-	alarm(150);
+	alarm(patient(150));
 }
 
 pid_t Fork(void)
@@ -245,7 +253,7 @@ int take(int sig, siginfo_t *si)
 		if (r >= 0)
 			return r;
 		clock_gettime(CLOCK_MONOTONIC, &t1);
-		if (t1.tv_sec - t0.tv_sec > 100)
+		if (t1.tv_sec - t0.tv_sec > patient(100))
 			d_bail(sn(sig));
 	}
 }
@@ -313,7 +321,7 @@ char *get(const char *name)
 	int fd, n;
 
 	snprintf(f, sizeof f, "%s%s", d_pre, name);
-	for (int k = 0; k < 10000; k++) {
+	for (int k = patient(10000); k > 0; k--) {
 		fd = open(f, O_RDONLY | O_CLOEXEC);
 		if (fd >= 0) {
 			n = read(fd, o, 1099);
@@ -358,7 +366,7 @@ void until_asleep(pid_t tid)
 {
 	char b[600], *q;
 
-	for (int k = 0; k < 10000; k++) {
+	for (int k = patient(10000); k > 0; k--) {
 		rproc(b, sizeof b, "/proc/self/task/%d/stat", (int)tid);
 		q = strrchr(b, ')');
 		if (q && q[2] == 'S')
