@@ -35,7 +35,7 @@ suites() {
 	"$RIG" exec "$node" -t 9000 -- bash -c "mkdir -p $dir/tmp.$name; cd /
 		$where env TMPDIR=$dir/tmp.$name LC_ALL=C.UTF-8 SUITES_TIMES=1 $env \
 			$prog/suites.py $dir/$name.out 900 $* \
-			</dev/null >$dir/$name.log 2>$dir/$name.err
+			</dev/null >>$dir/$name.log 2>>$dir/$name.err
 		sort -u $dir/$name.out >$dir/$name; rm -rf $dir/tmp.$name"
 }
 
