@@ -260,7 +260,7 @@ static void signal_group(u32 pgid, const struct verdict *v)
 	u64 hup = pando_occasion_new(), cont = pando_occasion_new();
 	bool last = v->here & PANDO_GROUP_STOPPED;
 
-	/* what the group was sent before comes before */
+	/* who got an older signal after these would see them in another order */
 	pando_kin_signals_flush_groups();
 	signal_here(pgid, SIGHUP, hup);
 	pando_kin_signal_group_on(v->ids, v->n, pgid, SIGHUP, hup);
@@ -294,14 +294,15 @@ static unsigned long judge(u32 pgid)
 	if (!err && !(v.flags & PANDO_GROUP_ANCHORED))
 		err = ask_all(pgid, &v);
 	if (v.flags & PANDO_GROUP_ANCHORED)
-		again = 0;
-	else if (err || !view || view != pando_nodes_in_force() || !pando_nodes_whole())
+		goto out;
+	if (err || !view || view != pando_nodes_in_force() || !pando_nodes_whole())
 		again = ASK_AGAIN;
 	else if (v.flags & PANDO_GROUP_MOVES)
 		again = MOVES_AGAIN;
 	else if (v.flags & PANDO_GROUP_STOPPED)
 		/* who has heard of another end does not find it stopped any more after this */
 		signal_group(pgid, &v);
+out:
 	kfree(v.ids);
 	return again;
 }

@@ -10,7 +10,7 @@
  *				the home of the group's number (KIN_ORPHAN) when somebody
  *				ends who has anchored it, be it a stub
  *	the home		asks all nodes (KIN_GROUP), and if it is anchored on none of
- *				them signals it on all
+ *				them signals it on all, first where nobody is stopped
  *
  * The stub of a parent may outlive its process for a moment, and the group counts as
  * anchored; but then the stub ends, and the home is told again. Where a stub is all that
