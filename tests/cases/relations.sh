@@ -7,7 +7,7 @@
 prog=/usr/libexec/pando-test
 dir=/shared/relations
 few='chain4 daemon killsigs names pgidwaits pidfdother setsid stat vanish wnowait'
-few+=' anchored nested orphansplit orphanstopped pdeathsig prlimit reapmany sigchldinfo subreaper'
+few+=' anchored nested orphandefault orphansplit orphanstopped pdeathsig prlimit reapmany sigchldinfo subreaper'
 all=$(on 1 "cd $prog/relations; ls | grep -vx run.sh" | xargs)
 names=${PANDO_RELATIONS:-$few}
 [ "$names" != all ] || names=$all
