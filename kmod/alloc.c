@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Numbers for new tasks of the cluster namespace come from this node's leases.
- * alloc_pid() is asked for the number we chose (set_tid); the kernel's own
+ * The kernel's own allocator goes on from one to the next as long as it stays in
+ * them; else alloc_pid() is asked for the number we chose (set_tid), and the
  * allocator stays the judge of what is free, under its own lock.
  *
  * Tasks of a node-local process (a number below PANDO_LOCAL_PIDS, pando-init
@@ -107,13 +108,14 @@ static struct pid *alloc_next(struct pid_namespace *ns,
 			      pid_t *tids, int given)
 {
 	bool local = pando_ns_is_local(current);
+	u32 from = idr_get_cursor(&cluster->idr);
 	struct pid_namespace *level;
+	u32 tries = 0, nr = 0;
 	struct pid *pid;
-	u32 tries, nr;
 	int i;
 
-	for (tries = 0;; tries++) {
-		nr = local ? local_next(tries) : pando_locate_next(tries);
+	for (;;) {
+		nr = local ? local_next(tries++) : pando_locate_next(nr ? nr + 1 : from, &tries);
 		if (!nr)
 			return ERR_PTR(-EAGAIN);
 		if (pando_ns_has_number(nr))
@@ -126,11 +128,11 @@ static struct pid *alloc_next(struct pid_namespace *ns,
 		tids[depth] = nr;
 		pid = alloc_as_kernel(ns, tids, depth + 1);
 		if (pid != ERR_PTR(-EEXIST)) {
-			if (!IS_ERR(pid)) {
+			if (!IS_ERR(pid))
 				pando_locate_taken(nr);
-				/* /proc/loadavg has the last one of its node */
-				idr_set_cursor(&cluster->idr, nr + 1);
-			}
+			/* the kernel goes on there, if nobody has gone further */
+			if (!local)
+				cmpxchg(&cluster->idr.idr_next, from, nr + 1);
 			return pid;
 		}
 		/* a choice of the caller's own may be what is taken */
@@ -220,17 +222,21 @@ static struct pid *share(u32 nr)
 	return pid;
 }
 
-/* Under tasklist_lock. */
-static int free_unused(void *arg)
+static bool pid_has_no_task(struct pid *pid)
 {
-	struct pid *pid = arg;
 	enum pid_type type;
 
 	for (type = 0; type < PIDTYPE_MAX; type++)
 		if (!hlist_empty(&pid->tasks[type]))
-			return 0;
+			return false;
+	return true;
+}
+
+/* Under tasklist_lock. */
+static int free_unused(void *arg)
+{
 	/* whoever had it could not end it as it should be */
-	hook_free_pid(pid);
+	pando_alloc_left(arg);
 	return 0;
 }
 
@@ -284,21 +290,18 @@ int pando_alloc_number(u32 nr, struct pid **made)
 
 void pando_alloc_left(struct pid *pid)
 {
-	enum pid_type type;
-
-	for (type = 0; type < PIDTYPE_MAX; type++)
-		if (!hlist_empty(&pid->tasks[type]))
-			return;
-	hook_free_pid(pid);
+	if (pid_has_no_task(pid))
+		hook_free_pid(pid);
 }
 
 /* Under tasklist_lock: nobody joins it, or leaves it, meanwhile. */
 static int give_back(void *arg)
 {
 	struct pid *pid = arg;
+	struct pid_namespace *ns = ns_of_pid(pid);
 
 	/* its members may have come and gone again, and it with them */
-	if (find_pid_ns(pid_nr_ns(pid, pando_ns()), pando_ns()) == pid)
+	if (find_pid_ns(pid_nr_ns(pid, ns), ns) == pid)
 		pando_alloc_left(pid);
 	return 0;
 }
@@ -308,6 +311,29 @@ void pando_alloc_number_done(struct pid *made)
 	if (made)
 		pando_tasklist_run(give_back, made);
 	put_pid(made);
+}
+
+/*
+ * Whoever chooses a number pays for a check of his capabilities. Where the kernel's cursor
+ * is it need not be chosen, mostly. NULL: it is to be.
+ */
+static struct pid *alloc_on(struct pid_namespace *cluster)
+{
+	u32 nr, taken = READ_ONCE(cluster->pid_allocated) & ~PIDNS_ADDING;
+	struct pid *pid;
+
+	if (!pando_locate_goes_on(idr_get_cursor(&cluster->idr), taken))
+		return NULL;
+	pid = pando_hook_original(hook_alloc_pid)(cluster, NULL, 0);
+	if (IS_ERR(pid))
+		return pid;
+	nr = pid_nr_ns(pid, cluster);
+	pando_locate_taken(nr);
+	if (likely(pando_locate_is_free(nr) && !is_shared(pid) && pid_has_no_task(pid)))
+		return pid;
+	/* while this slept it became another's: who has moved comes back, or its stub does */
+	pando_alloc_number_done(get_pid(pid));
+	return NULL;
 }
 
 static struct pid *cluster_alloc(struct pid_namespace *ns,
@@ -340,7 +366,9 @@ static struct pid *cluster_alloc(struct pid_namespace *ns,
 			return ERR_PTR(-EPERM);
 		memcpy(tids, set_tid, n * sizeof(*tids));
 	}
-	return alloc_next(ns, cluster, depth, tids, n);
+	/* in a namespace below it the first number cannot be given back */
+	pid = depth || pando_ns_is_local(current) ? NULL : alloc_on(cluster);
+	return pid ?: alloc_next(ns, cluster, depth, tids, n);
 }
 
 static struct pid *hook_alloc_pid(struct pid_namespace *ns, pid_t *set_tid,

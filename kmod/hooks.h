@@ -39,11 +39,26 @@ typedef long (*pando_syscall_t)(const struct pt_regs *regs);
  * start: it forgets the way back into it, and jumps on. The function itself
  * follows it, mostly in the same line of the cache.
  *
+ * PANDO_HOOK_GATED(a, b, type, fn, arguments): as long as @a and @b, which are
+ * atomic_t, are zero, the stub jumps to the original, and nothing of ours is left
+ * on the stack.
+ *
  * pando_hook_original(fn) is the function that @fn stands for, called directly:
  * where indirect branches are guarded against speculation, one costs as much as
  * all else that a hook does.
  */
 #define PANDO_HOOK(type, fn, ...)					\
+	PANDO_HOOK_STUB("", type, fn, __VA_ARGS__)
+
+#define PANDO_HOOK_GATED(a, b, type, fn, ...)				\
+	PANDO_HOOK_STUB("	cmpl $0, " #a "(%rip)\n"		\
+			"	jne " #fn "\n"				\
+			"	cmpl $0, " #b "(%rip)\n"		\
+			"	jne " #fn "\n"				\
+			"	jmp " STATIC_CALL_TRAMP_STR(fn##_original) "\n", \
+			type, fn, __VA_ARGS__)
+
+#define PANDO_HOOK_STUB(gate, type, fn, ...)				\
 	static type fn(__VA_ARGS__) __attribute__((no_reorder));	\
 	DEFINE_STATIC_CALL_NULL(fn##_original, fn);			\
 	void fn##_stub(void);						\
@@ -53,6 +68,7 @@ typedef long (*pando_syscall_t)(const struct pt_regs *regs);
 	    ".type " #fn "_stub, @function\n"				\
 	    #fn "_stub:\n"						\
 	    "	leaq 8(%rsp), %rsp\n"					\
+	    gate							\
 	    "	jmp " #fn "\n"						\
 	    ".size " #fn "_stub, . - " #fn "_stub\n"			\
 	    ".popsection\n");						\

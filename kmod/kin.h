@@ -89,7 +89,15 @@ void pando_kin_signals_exit(void);
 /* Has, from now on. Process context. */
 void pando_kin_spread(u32 pgid);
 bool pando_kin_is_spread(u32 pgid);	/* any context */
-bool pando_kin_any_spread(void);		/* likewise */
+
+/* How many there are: zero is the short way through hooks. */
+extern atomic_t pando_kin_nspread;
+
+static inline bool pando_kin_any_spread(void)
+{
+	return unlikely(atomic_read(&pando_kin_nspread));
+}
+
 void pando_kin_groups_reset(void);
 void pando_kin_freed(u32 nr);		/* nobody here has the number; any context */
 

@@ -42,7 +42,7 @@ struct group {
 };
 
 static DEFINE_HASHTABLE(groups, 6);	/* lock */
-static atomic_t ngroups;
+atomic_t pando_kin_nspread;
 
 static struct group *find_group(u32 pgid)
 {
@@ -54,17 +54,12 @@ static struct group *find_group(u32 pgid)
 	return NULL;
 }
 
-bool pando_kin_any_spread(void)
-{
-	return atomic_read(&ngroups);
-}
-
 bool pando_kin_is_spread(u32 pgid)
 {
 	unsigned long flags;
 	bool found;
 
-	if (likely(!atomic_read(&ngroups)))
+	if (likely(!pando_kin_any_spread()))
 		return false;
 	spin_lock_irqsave(&lock, flags);
 	found = find_group(pgid);
@@ -82,7 +77,7 @@ void pando_kin_spread(u32 pgid)
 	spin_lock_irq(&lock);
 	if (!find_group(pgid)) {
 		hash_add(groups, &new->node, pgid);
-		atomic_inc(&ngroups);
+		atomic_inc(&pando_kin_nspread);
 		new = NULL;
 	}
 	spin_unlock_irq(&lock);
@@ -95,13 +90,13 @@ void pando_kin_freed(u32 nr)
 	unsigned long flags;
 	struct group *g;
 
-	if (likely(!atomic_read(&ngroups)))
+	if (likely(!pando_kin_any_spread()))
 		return;
 	spin_lock_irqsave(&lock, flags);
 	g = find_group(nr);
 	if (g) {
 		hash_del(&g->node);
-		atomic_dec(&ngroups);
+		atomic_dec(&pando_kin_nspread);
 		kfree(g);
 	}
 	spin_unlock_irqrestore(&lock, flags);
@@ -122,7 +117,7 @@ u32 pando_kin_spread_group(struct pid *pgrp, bool certain)
 	struct pid_namespace *ns = pando_ns();
 	u32 pgid;
 
-	if (likely(!atomic_read(&ngroups) && !certain) || !ns)
+	if (likely(!pando_kin_any_spread() && !certain) || !ns)
 		return 0;
 	pgid = pid_nr_ns(pgrp, ns);
 	return pgid && (certain || pando_kin_is_spread(pgid)) ? pgid : 0;
@@ -137,7 +132,7 @@ void pando_kin_groups_reset(void)
 	spin_lock_irq(&lock);
 	hash_for_each_safe(groups, i, next, g, node) {
 		hash_del(&g->node);
-		atomic_dec(&ngroups);
+		atomic_dec(&pando_kin_nspread);
 		kfree(g);
 	}
 	spin_unlock_irq(&lock);

@@ -20,7 +20,8 @@
 #include "orphan.h"
 #include "stub.h"
 
-PANDO_HOOK(bool, hook_do_notify_parent, struct task_struct *task, int sig);
+PANDO_HOOK_GATED(pando_stub_gate, pando_kin_nspread, bool, hook_do_notify_parent,
+		 struct task_struct *task, int sig);
 PANDO_HOOK(int, hook_kill_pgrp, struct pid *pgrp, int sig, int priv);
 PANDO_HOOK(long, hook_tty_jobctrl_ioctl, struct tty_struct *tty, struct tty_struct *real_tty,
 	   struct file *file, unsigned int cmd, unsigned long arg);

@@ -32,7 +32,10 @@
 
 /* Replaced as a whole under pando_cmd_mutex, read under RCU. */
 static struct pando_pidspace __rcu *space;
-static atomic_t cursor;
+
+/* What every fork and end looks at. */
+static u32 size;	/* how many numbers the map has for us */
+static u32 run;		/* blocks of ours, where one was sought last (pidspace.h) */
 static atomic_t used;	/* numbers of ours that have a struct pid here */
 
 DEFINE_SPINLOCK(pando_locate_lock);
@@ -56,6 +59,7 @@ BLOCKING_NOTIFIER_HEAD(pando_locate_moved_chain);
 /* Below this many free numbers the daemon is asked for another lease. */
 #define LOW_WATER(size)		max(256u, (size) / 4)
 #define LOW_INTERVAL		(HZ / 2)
+#define AT_ONCE			1024	/* forks that are about to take one, hardly ever more */
 
 /* --- the lease map ------------------------------------------------------- */
 
@@ -72,17 +76,41 @@ u16 pando_locate_home(u32 pid)
 	return home;
 }
 
-static u32 my_size(void)
+/* May this node hand @pid out? */
+static bool is_mine(u32 pid)
 {
 	struct pando_pidspace *ps;
-	u32 size = 0;
+	bool mine;
 
+	if (likely(pando_pidspace_ahead(READ_ONCE(run), pid)))
+		return true;
 	rcu_read_lock();
 	ps = rcu_dereference(space);
-	if (ps)
-		size = pando_pidspace_size(ps);
+	mine = ps && pando_pidspace_mine(ps, pid);
+	if (mine)
+		WRITE_ONCE(run, pando_pidspace_run(ps, pid));
 	rcu_read_unlock();
-	return size;
+	return mine;
+}
+
+/* Is this node its home? */
+static bool is_home(u32 pid)
+{
+	return is_mine(pid) || pando_locate_home(pid) == pando_nodes_self();
+}
+
+/* Under pando_cmd_mutex; NULL: none. */
+static void set_space(struct pando_pidspace *new)
+{
+	struct pando_pidspace *old = rcu_dereference_protected(space, 1);
+
+	rcu_assign_pointer(space, new);
+	WRITE_ONCE(size, new ? pando_pidspace_size(new) : 0);
+	WRITE_ONCE(run, 0);
+	synchronize_rcu();
+	/* who still looked at the old one is done */
+	WRITE_ONCE(run, 0);
+	kvfree(old);
 }
 
 bool pando_locate_is_kind(u32 pid, enum pando_dir_kind kind)
@@ -120,9 +148,7 @@ int pando_locate_leases(u16 self, u64 version, const u16 *map)
 		kvfree(new);
 		return err;
 	}
-	rcu_assign_pointer(space, new);
-	synchronize_rcu();
-	kvfree(old);
+	set_space(new);
 	spin_lock_irq(&pando_locate_lock);
 	pando_dir_purge(&pando_locate_dir, PANDO_DIR_AWAY, is_strange, NULL);
 	spin_unlock_irq(&pando_locate_lock);
@@ -142,47 +168,54 @@ static void low_work_fn(struct work_struct *work)
 
 static DECLARE_DELAYED_WORK(low_work, low_work_fn);
 
-u32 pando_locate_next(u32 tries)
+bool pando_locate_goes_on(u32 from, u32 taken)
+{
+	u32 ahead = pando_pidspace_ahead(READ_ONCE(run), from);
+
+	/* so that one is free among those ahead */
+	return ahead > taken + AT_ONCE &&
+	       !READ_ONCE(pando_locate_dir.count[PANDO_DIR_AWAY]) &&
+	       !READ_ONCE(pando_locate_dir.count[PANDO_DIR_RESERVED]);
+}
+
+bool pando_locate_is_free(u32 pid)
+{
+	return is_mine(pid) && !pando_locate_is_kind(pid, PANDO_DIR_AWAY) &&
+	       !pando_locate_is_kind(pid, PANDO_DIR_RESERVED);
+}
+
+u32 pando_locate_next(u32 from, u32 *tries)
 {
 	struct pando_pidspace *ps;
-	u32 size, nr = 0;
+	u32 nr = 0;
 
 	rcu_read_lock();
 	ps = rcu_dereference(space);
-	size = ps ? pando_pidspace_size(ps) : 0;
-	while (tries < size) {
-		nr = pando_pidspace_at(ps, atomic_inc_return(&cursor));
+	for (; ps && *tries < pando_pidspace_size(ps); from = nr + 1) {
+		++*tries;
+		nr = pando_pidspace_next(ps, from);
 		if (!pando_locate_is_kind(nr, PANDO_DIR_AWAY) &&
 		    !pando_locate_is_kind(nr, PANDO_DIR_RESERVED))
-			break;
-		nr = 0;
-		tries++;
+			goto out;
 	}
+	nr = 0;
+	queue_delayed_work(system_wq, &low_work, LOW_INTERVAL);
+out:
 	rcu_read_unlock();
-	if (!nr)
-		queue_delayed_work(system_wq, &low_work, LOW_INTERVAL);
 	return nr;
 }
 
 int pando_locate_may_use(u32 pid)
 {
-	struct pando_pidspace *ps;
-	bool mine = false;
-
 	if (pid < PANDO_LOCAL_PIDS || pid >= PANDO_PID_MAX ||
 	    pando_locate_is_kind(pid, PANDO_DIR_RESERVED))
 		return 0;
-	rcu_read_lock();
-	ps = rcu_dereference(space);
-	if (ps)
-		mine = pando_pidspace_mine(ps, pid);
-	rcu_read_unlock();
-	return mine && !pando_locate_is_kind(pid, PANDO_DIR_AWAY) ? 0 : -EEXIST;
+	return is_mine(pid) && !pando_locate_is_kind(pid, PANDO_DIR_AWAY) ? 0 : -EEXIST;
 }
 
 void pando_locate_taken(u32 pid)
 {
-	u32 size, inuse;
+	u32 inuse, most;
 
 	if (pid < PANDO_LOCAL_PIDS)
 		return;
@@ -191,13 +224,13 @@ void pando_locate_taken(u32 pid)
 		pando_dir_mark(&pando_locate_dir, pid, PANDO_DIR_RESERVED, 0);
 		spin_unlock_irq(&pando_locate_lock);
 	}
-	if (pando_locate_home(pid) != pando_nodes_self())
+	if (!is_home(pid))
 		return;
 	inuse = atomic_inc_return(&used) + READ_ONCE(pando_locate_dir.count[PANDO_DIR_AWAY]);
-	size = my_size();
-	if (size - min(inuse, size) < LOW_WATER(size))
+	most = READ_ONCE(size);
+	if (most - min(inuse, most) < LOW_WATER(most))
 		queue_delayed_work(system_wq, &low_work,
-				   inuse == size ? LOW_INTERVAL : 0);
+				   inuse == most ? LOW_INTERVAL : 0);
 }
 
 /* --- the end of tasks ------------------------------------------------------ */
@@ -234,7 +267,7 @@ static bool end_is_news(u32 pid)
 /* Called with tasklist_lock held for writing: no sleeping, no work. */
 void pando_locate_freed(u32 pid)
 {
-	bool mine = pando_locate_home(pid) == pando_nodes_self();
+	bool mine = is_home(pid);
 
 	if (mine && atomic_read(&used) > 0)
 		atomic_dec(&used);
@@ -629,21 +662,20 @@ int pando_locate_where(u32 pid, u16 *home, u16 *location)
 void pando_locate_info(struct pando_locate_info *info)
 {
 	struct pid_namespace *ns = pando_ns();
-	u32 size = my_size(), nr = PANDO_LOCAL_PIDS;
-	u16 self = pando_nodes_self();
+	u32 most = READ_ONCE(size), nr = PANDO_LOCAL_PIDS;
 	struct pando_pidspace *ps;
 	struct pid *pid;
 
 	memset(info, 0, sizeof(*info));
 	info->away = READ_ONCE(pando_locate_dir.count[PANDO_DIR_AWAY]);
-	info->used = min_t(u32, size, atomic_read(&used) + info->away);
-	info->free = size - info->used;
+	info->used = min_t(u32, most, atomic_read(&used) + info->away);
+	info->free = most - info->used;
 	rcu_read_lock();
 	ps = rcu_dereference(space);
 	info->version = ps ? ps->version : 0;
 	while (ns && (pid = find_ge_pid(nr, ns))) {
 		nr = pid_nr_ns(pid, ns) + 1;
-		if (pando_locate_home(nr - 1) != self)
+		if (!is_home(nr - 1))
 			info->guests++;
 	}
 	rcu_read_unlock();
@@ -651,11 +683,7 @@ void pando_locate_info(struct pando_locate_info *info)
 
 void pando_locate_reset(void)
 {
-	struct pando_pidspace *old = rcu_dereference_protected(space, 1);
-
-	RCU_INIT_POINTER(space, NULL);
-	synchronize_rcu();
-	kvfree(old);
+	set_space(NULL);
 	cancel_delayed_work_sync(&low_work);
 	pando_recover_reset();
 	spin_lock_irq(&pando_locate_lock);

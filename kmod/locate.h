@@ -63,10 +63,18 @@ int pando_locate_chain_unregister(struct notifier_block *nb);
 /* --- for alloc.c ---------------------------------------------------------- */
 
 /*
- * The next number to try for a new task. 0: all of this node's numbers are in
- * use (or it has none). @tries counts the caller's attempts, from 0.
+ * Is the first number from @from on that has no struct pid here one for a new task? @taken:
+ * how many are in use here; a few more may be meanwhile. False while any number of this
+ * node's is away, or one is about to arrive.
  */
-u32 pando_locate_next(u32 tries);
+bool pando_locate_goes_on(u32 from, u32 taken);
+/* May a new task have it, as far as moves are concerned? */
+bool pando_locate_is_free(u32 pid);
+/*
+ * The next number to try for a new task, from @from on. 0: all of this node's numbers are
+ * in use (or it has none). @tries: in and out: how many have been tried, at first 0.
+ */
+u32 pando_locate_next(u32 from, u32 *tries);
 
 /* May a restored or chosen number be used here? 0, or -EEXIST. */
 int pando_locate_may_use(u32 pid);

@@ -20,12 +20,30 @@ int pando_pidspace_set(struct pando_pidspace *ps, u16 self, u64 version,
 	return 0;
 }
 
-u32 pando_pidspace_at(const struct pando_pidspace *ps, u32 cursor)
+u32 pando_pidspace_next(const struct pando_pidspace *ps, u32 from)
 {
-	u32 place = cursor % pando_pidspace_size(ps);
+	u32 low = 0, high = ps->nblocks, mid;
 
-	return ((u32)ps->block[place >> PANDO_BLOCK_SHIFT]
-		<< PANDO_BLOCK_SHIFT) | (place & (PANDO_BLOCK_SIZE - 1));
+	if (!high || pando_pidspace_mine(ps, from))
+		return high ? from : 0;
+	/* the first block of ours above it */
+	while (low < high) {
+		mid = (low + high) / 2;
+		if (ps->block[mid] < from >> PANDO_BLOCK_SHIFT)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return (u32)ps->block[low < ps->nblocks ? low : 0] << PANDO_BLOCK_SHIFT;
+}
+
+u32 pando_pidspace_run(const struct pando_pidspace *ps, u32 pid)
+{
+	u32 first = pid >> PANDO_BLOCK_SHIFT, end = first;
+
+	while (pando_pidspace_mine(ps, end << PANDO_BLOCK_SHIFT))
+		end++;
+	return first == end ? 0 : first | end << PANDO_RUN_SHIFT;
 }
 
 u16 pando_pidspace_home(const struct pando_pidspace *ps, u32 pid)

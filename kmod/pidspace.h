@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The numbers a node may hand out: the blocks it holds a lease of, and which
- * number comes next. Pure; pando_pidspace_next() may run on many CPUs at once
- * against one pando_pidspace, a new map is a new pando_pidspace (the module
+ * number comes next. Pure; all but pando_pidspace_set() may run on many CPUs at
+ * once against one pando_pidspace, a new map is a new pando_pidspace (the module
  * swaps them by RCU).
  *
  * Numbers are tried in a circle over all blocks, as the kernel does over its
@@ -51,10 +51,27 @@ static inline u32 pando_pidspace_size(const struct pando_pidspace *ps)
 }
 
 /*
- * The number at place @cursor of the circle (any u32; it is taken modulo the
- * size, which must not be 0).
+ * The first number from @from on (any u32), round the circle, that this node may hand
+ * out: @from itself, if it is one. 0: there is none.
  */
-u32 pando_pidspace_at(const struct pando_pidspace *ps, u32 cursor);
+u32 pando_pidspace_next(const struct pando_pidspace *ps, u32 from);
+
+/*
+ * A run: blocks of this node that follow each other, in one word, so that it is read at
+ * once: the first, and above PANDO_RUN_SHIFT the one behind the last. 0: none.
+ */
+#define PANDO_RUN_SHIFT	16
+
+/* The run that begins with the block of @pid (any u32); 0: that is not ours. */
+u32 pando_pidspace_run(const struct pando_pidspace *ps, u32 pid);
+
+/* How many numbers from @pid on, itself included, are in @run? 0: it is not. */
+static inline u32 pando_pidspace_ahead(u32 run, u32 pid)
+{
+	u32 end = run >> PANDO_RUN_SHIFT << PANDO_BLOCK_SHIFT;
+
+	return pid >> PANDO_BLOCK_SHIFT >= (run & 0xffff) && pid < end ? end - pid : 0;
+}
 
 /* Home of a number: node id, 0 for nobody, also for block 0 and beyond. */
 u16 pando_pidspace_home(const struct pando_pidspace *ps, u32 pid);

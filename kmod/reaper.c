@@ -648,7 +648,8 @@ static bool exits(struct leaver *leaver)
 	return true;
 }
 
-PANDO_HOOK(void, hook_exit_signals, struct task_struct *task);
+PANDO_HOOK_GATED(pando_stub_gate, pando_kin_nspread, void, hook_exit_signals,
+		 struct task_struct *task);
 
 /* At the beginning of do_exit(). From its end on everybody sees that it exits. */
 static void hook_exit_signals(struct task_struct *task)
@@ -657,7 +658,7 @@ static void hook_exit_signals(struct task_struct *task)
 	bool listed;
 
 	pando_hook_enter();
-	listed = (pando_stub_any() || pando_kin_any_spread()) && exits(&leaver);
+	listed = exits(&leaver);
 	pando_hook_original(hook_exit_signals)(task);
 	if (listed) {
 		spin_lock_irq(&leavers_lock);

@@ -29,7 +29,7 @@ double figure_bytes_per_process(void)
 	pando_dir_init(&d);
 	before = mallinfo2().uordblks;
 	for (i = 0; i < PROCESSES; i++)
-		if (pando_dir_set(&d, pando_pidspace_at(&space, i),
+		if (pando_dir_set(&d, PANDO_LOCAL_PIDS + i,
 				  PANDO_DIR_AWAY, 2 + i % (NODES - 1), i))
 			exit(2);
 	after = mallinfo2().uordblks;

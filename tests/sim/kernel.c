@@ -138,7 +138,9 @@ static u32 next_number(struct node *n, u32 *tries)
 	u32 size = k->mapped ? pando_pidspace_size(&k->space) : 0;
 
 	while (*tries < size) {
-		u32 nr = pando_pidspace_at(&k->space, ++k->cursor);
+		u32 nr = pando_pidspace_next(&k->space, k->cursor);
+
+		k->cursor = nr + 1;
 		++*tries;
 		if (!is_kind(n, nr, PANDO_DIR_AWAY) &&
 		    !is_kind(n, nr, PANDO_DIR_RESERVED))

@@ -48,6 +48,10 @@ TEST(empty_map)
 	CHECK_EQ(ps.self, 1);
 	CHECK_EQ(ps.version, 7);
 	CHECK_EQ(pando_pidspace_size(&ps), 0);
+	CHECK_EQ(pando_pidspace_next(&ps, 70123), 0);
+	CHECK_EQ(pando_pidspace_run(&ps, 70123), 0);
+	CHECK_EQ(pando_pidspace_ahead(0, 70123), 0);
+	CHECK_EQ(pando_pidspace_ahead(0, 0), 0);
 	CHECK_EQ(pando_pidspace_home(&ps, 70123), 0);
 	CHECK(!pando_pidspace_mine(&ps, 70123));
 }
@@ -89,11 +93,14 @@ TEST(first_and_last_number_of_a_block)
 	CHECK_EQ(pando_pidspace_home(&ps, PANDO_PID_MAX - 1), 5);
 	CHECK_EQ(pando_pidspace_home(&ps, PANDO_PID_MAX), 0);
 	CHECK_EQ(pando_pidspace_home(&ps, UINT32_MAX), 0);
-	CHECK_EQ(pando_pidspace_at(&ps, 0), 2048);
-	CHECK_EQ(pando_pidspace_at(&ps, 1023), 3071);
-	CHECK_EQ(pando_pidspace_at(&ps, 1024), PANDO_PID_MAX - 1024);
-	CHECK_EQ(pando_pidspace_at(&ps, 2047), PANDO_PID_MAX - 1);
-	CHECK_EQ(pando_pidspace_at(&ps, 2048), 2048);
+	CHECK_EQ(pando_pidspace_next(&ps, 0), 2048);
+	CHECK_EQ(pando_pidspace_next(&ps, 2047), 2048);
+	CHECK_EQ(pando_pidspace_next(&ps, 2048), 2048);
+	CHECK_EQ(pando_pidspace_next(&ps, 3071), 3071);
+	CHECK_EQ(pando_pidspace_next(&ps, 3072), PANDO_PID_MAX - 1024);
+	CHECK_EQ(pando_pidspace_next(&ps, PANDO_PID_MAX - 1), PANDO_PID_MAX - 1);
+	CHECK_EQ(pando_pidspace_next(&ps, PANDO_PID_MAX), 2048);
+	CHECK_EQ(pando_pidspace_next(&ps, UINT32_MAX), 2048);
 }
 
 TEST(held_blocks_are_home_but_hand_nothing_out)
@@ -107,7 +114,7 @@ TEST(held_blocks_are_home_but_hand_nothing_out)
 	CHECK_EQ(pando_pidspace_set(&ps, 5, 1, map), 0);
 	CHECK_EQ(pando_pidspace_size(&ps), 1024);
 	for (i = 0; i < 4096; i++)
-		CHECK_EQ(pando_pidspace_at(&ps, i) / 1024, 1);
+		CHECK_EQ(pando_pidspace_next(&ps, i), i / 1024 == 1 ? i : 1024);
 	CHECK(pando_pidspace_mine(&ps, 1024));
 	CHECK(!pando_pidspace_mine(&ps, 2048));
 	CHECK_EQ(pando_pidspace_home(&ps, 2048), 5);
@@ -135,14 +142,14 @@ TEST(unknown_bits_do_not_make_an_owner)
 	CHECK_EQ(pando_pidspace_home(&ps, 2048), 0);
 }
 
-/* Any 32 bit cursor, also where it wraps, gives a number of ours. */
+/* From any 32 bit number on, also where it wraps, come those that are ours. */
 static void check_circle(u32 from)
 {
 	u32 size = pando_pidspace_size(&ps), i, pid, bad = 0;
 
 	memset(seen, 0, sizeof(seen));
-	for (i = 0; i < size; i++) {
-		pid = pando_pidspace_at(&ps, from + i);
+	for (i = 0; i < size; i++, from = pid + 1) {
+		pid = pando_pidspace_next(&ps, from);
 		if (pid >= PANDO_PID_MAX || !pando_pidspace_mine(&ps, pid)) {
 			bad++;
 			continue;
@@ -177,9 +184,11 @@ TEST(the_whole_space_may_be_one_nodes)
 	CHECK_EQ(pando_pidspace_set(&ps, PANDO_NODE_MAX, 1, map), 0);
 	CHECK_EQ(pando_pidspace_size(&ps), PANDO_PID_MAX - 1024);
 	check_circle(0);
-	CHECK_EQ(pando_pidspace_at(&ps, 0), 1024);
-	CHECK_EQ(pando_pidspace_at(&ps, PANDO_PID_MAX - 1025),
-		 PANDO_PID_MAX - 1);
+	CHECK_EQ(pando_pidspace_next(&ps, 0), 1024);
+	CHECK_EQ(pando_pidspace_next(&ps, PANDO_PID_MAX - 1), PANDO_PID_MAX - 1);
+	CHECK_EQ(pando_pidspace_next(&ps, PANDO_PID_MAX), 1024);
+	CHECK_EQ(pando_pidspace_ahead(pando_pidspace_run(&ps, 5000), 5000),
+		 PANDO_PID_MAX - 5000);
 }
 
 TEST(a_new_map_forgets_the_old)
@@ -196,11 +205,36 @@ TEST(a_new_map_forgets_the_old)
 	CHECK_EQ(pando_pidspace_home(&ps, 1024), 2);
 }
 
+/* The next one, told as plainly as can be; 0: there is none. */
+static u32 naive_next(const u16 *map, u16 self, u32 from)
+{
+	u32 i, pid;
+
+	for (i = 0; i < PANDO_PID_MAX + PANDO_LEASE_SIZE; i++) {
+		pid = from < PANDO_PID_MAX ? (from + i) % PANDO_PID_MAX : i;
+		if (naive_mine(map, self, pid))
+			return pid;
+		/* whole blocks at once */
+		i += PANDO_LEASE_SIZE - 1 - pid % PANDO_LEASE_SIZE;
+	}
+	return 0;
+}
+
+/* How many from @pid on are ours, without a gap? */
+static u32 naive_ahead(const u16 *map, u16 self, u32 pid)
+{
+	u32 n = 0;
+
+	while (naive_mine(map, self, pid + n))
+		n += PANDO_LEASE_SIZE - (pid + n) % PANDO_LEASE_SIZE;
+	return n;
+}
+
 /* Random maps, beside the naive reading of the same map. */
 TEST(random_maps)
 {
 	u64 seed = 3;
-	u32 bad = 0, n, b, i, pid, mine;
+	u32 bad = 0, n, b, i, pid, mine, run, other;
 
 	for (n = 0; n < 200; n++) {
 		u16 nodes = 1 + tap_random(&seed) % 40;
@@ -224,10 +258,14 @@ TEST(random_maps)
 			       pando_pidspace_mine(&ps, pid);
 			bad += naive_home(map, pid) !=
 			       pando_pidspace_home(&ps, pid);
-			if (mine)
-				bad += !naive_mine(map, self,
-						   pando_pidspace_at(&ps,
-						   tap_random(&seed)));
+			bad += naive_next(map, self, pid) !=
+			       pando_pidspace_next(&ps, pid);
+			run = pando_pidspace_run(&ps, pid);
+			bad += naive_ahead(map, self, pid) !=
+			       pando_pidspace_ahead(run, pid);
+			/* whatever is in a run is ours */
+			other = pid + tap_random(&seed) % 8192 - 4096;
+			bad += pando_pidspace_ahead(run, other) > naive_ahead(map, self, other);
 		}
 	}
 	CHECK_EQ(bad, 0);
