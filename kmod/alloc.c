@@ -25,6 +25,7 @@
 #include "kin.h"
 #include "kin_front.h"
 #include "locate.h"
+#include "locate_parts.h"
 #include "ns.h"
 #include "stub.h"
 #include "tasklist.h"
@@ -33,10 +34,11 @@
 
 static const struct cred *kernel_cred;	/* set once at load */
 static atomic_t local_cursor;
+atomic_t pando_free_gate = ATOMIC_INIT(0);
 
 PANDO_HOOK(struct pid *, hook_alloc_pid, struct pid_namespace *ns,
 	   pid_t *set_tid, size_t n);
-PANDO_HOOK(void, hook_free_pid, struct pid *pid);
+PANDO_HOOK_GATED(pando_free_gate, pando_kin_nspread, void, hook_free_pid, struct pid *pid);
 
 /* Levels from @ns up to the cluster's namespace; -1 when @ns is not below it */
 static int depth_below(struct pid_namespace *ns, struct pid_namespace *cluster)
@@ -107,7 +109,7 @@ static struct pid *alloc_next(struct pid_namespace *ns,
 			      struct pid_namespace *cluster, int depth,
 			      pid_t *tids, int given)
 {
-	bool local = pando_ns_is_local(current);
+	bool local = pando_ns_is_local_nr(pid_nr_ns(task_tgid(current), cluster));
 	u32 from = idr_get_cursor(&cluster->idr);
 	struct pid_namespace *level;
 	u32 tries = 0, nr = 0;
@@ -131,8 +133,10 @@ static struct pid *alloc_next(struct pid_namespace *ns,
 			if (!IS_ERR(pid))
 				pando_locate_taken(nr);
 			/* the kernel goes on there, if nobody has gone further */
-			if (!local)
+			if (!local) {
 				cmpxchg(&cluster->idr.idr_next, from, nr + 1);
+				pando_locate_seek_run(nr + 1);
+			}
 			return pid;
 		}
 		/* a choice of the caller's own may be what is taken */
@@ -192,34 +196,48 @@ static bool is_shared(struct pid *pid)
 	return found;
 }
 
+struct sharing {
+	struct share *share;
+	struct pid *pid;	/* out */
+	bool stub;
+};
+
+/* Under tasklist_lock: it is not given back meanwhile. */
+static int share_if_there(void *arg)
+{
+	struct sharing *s = arg;
+	struct share *sh = s->share;
+	struct pid *pid = find_pid_ns(sh->nr, pando_ns());
+
+	/* a process of its own, or one that was made before */
+	if (!pid || (pid_task(pid, PIDTYPE_PID) && !s->stub))
+		return -ESRCH;
+	s->pid = get_pid(pid);
+	sh->pid = pid;
+	spin_lock(&shares_lock);
+	list_add(&sh->list, &shares);
+	spin_unlock(&shares_lock);
+	atomic_inc(&pando_free_gate);
+	return 0;
+}
+
 /* The struct pid to be shared, or NULL: there is none, or it is not to be. */
 static struct pid *share(u32 nr)
 {
-	struct share *sh;
-	struct pid *pid;
+	struct sharing s = {};
 
-	if (!pando_locate_is_reserved(nr) && !pando_stub_may_make(nr))
+	if ((!pando_locate_is_reserved(nr) && !pando_stub_may_make(nr)) ||
+	    !pando_ns_has_number(nr))
 		return NULL;
-	sh = kmalloc(sizeof(*sh), GFP_KERNEL);
-	if (!sh)
+	s.share = kmalloc(sizeof(*s.share), GFP_KERNEL);
+	if (!s.share)
 		return NULL;
-	rcu_read_lock();
-	pid = find_pid_ns(nr, pando_ns());
-	/* a process of its own, or one that was made before */
-	if (pid && pid_task(pid, PIDTYPE_PID) && !pando_stub_stands(nr) &&
-	    !pando_stub_is_copy(nr))
-		pid = NULL;
-	sh->pid = pid;
-	sh->nr = nr;
-	sh->when = jiffies;
-	spin_lock_irq(&shares_lock);
-	if (pid)
-		list_add(&sh->list, &shares);
-	spin_unlock_irq(&shares_lock);
-	rcu_read_unlock();
-	if (!pid)
-		kfree(sh);
-	return pid;
+	s.share->nr = nr;
+	s.share->when = jiffies;
+	s.stub = pando_stub_stands(nr) || pando_stub_is_copy(nr);
+	if (pando_tasklist_run(share_if_there, &s))
+		kfree(s.share);
+	return s.pid;
 }
 
 static bool pid_has_no_task(struct pid *pid)
@@ -232,11 +250,15 @@ static bool pid_has_no_task(struct pid *pid)
 	return true;
 }
 
-/* Under tasklist_lock. */
-static int free_unused(void *arg)
+/* Under tasklist_lock: nobody joins it, or leaves it, meanwhile. */
+static int give_back(void *arg)
 {
-	/* whoever had it could not end it as it should be */
-	pando_alloc_left(arg);
+	struct pid *pid = arg;
+	struct pid_namespace *ns = ns_of_pid(pid);
+
+	/* its members may have come and gone again, and it with them */
+	if (find_pid_ns(pid_nr_ns(pid, ns), ns) == pid)
+		pando_alloc_left(pid);
 	return 0;
 }
 
@@ -265,7 +287,10 @@ void pando_alloc_unshare(u32 nr)
 			list_move(&sh->list, &done);
 	spin_unlock_irq(&shares_lock);
 	list_for_each_entry_safe(sh, next, &done, list) {
-		pando_tasklist_run(free_unused, sh->pid);
+		atomic_dec(&pando_free_gate);
+		/* whoever had it could not end it as it should be */
+		pando_tasklist_run(give_back, sh->pid);
+		put_pid(sh->pid);
 		kfree(sh);
 	}
 }
@@ -294,46 +319,11 @@ void pando_alloc_left(struct pid *pid)
 		hook_free_pid(pid);
 }
 
-/* Under tasklist_lock: nobody joins it, or leaves it, meanwhile. */
-static int give_back(void *arg)
-{
-	struct pid *pid = arg;
-	struct pid_namespace *ns = ns_of_pid(pid);
-
-	/* its members may have come and gone again, and it with them */
-	if (find_pid_ns(pid_nr_ns(pid, ns), ns) == pid)
-		pando_alloc_left(pid);
-	return 0;
-}
-
 void pando_alloc_number_done(struct pid *made)
 {
 	if (made)
 		pando_tasklist_run(give_back, made);
 	put_pid(made);
-}
-
-/*
- * Whoever chooses a number pays for a check of his capabilities. Where the kernel's cursor
- * is it need not be chosen, mostly. NULL: it is to be.
- */
-static struct pid *alloc_on(struct pid_namespace *cluster)
-{
-	u32 nr, taken = READ_ONCE(cluster->pid_allocated) & ~PIDNS_ADDING;
-	struct pid *pid;
-
-	if (!pando_locate_goes_on(idr_get_cursor(&cluster->idr), taken))
-		return NULL;
-	pid = pando_hook_original(hook_alloc_pid)(cluster, NULL, 0);
-	if (IS_ERR(pid))
-		return pid;
-	nr = pid_nr_ns(pid, cluster);
-	pando_locate_taken(nr);
-	if (likely(pando_locate_is_free(nr) && !is_shared(pid) && pid_has_no_task(pid)))
-		return pid;
-	/* while this slept it became another's: who has moved comes back, or its stub does */
-	pando_alloc_number_done(get_pid(pid));
-	return NULL;
 }
 
 static struct pid *cluster_alloc(struct pid_namespace *ns,
@@ -366,25 +356,57 @@ static struct pid *cluster_alloc(struct pid_namespace *ns,
 			return ERR_PTR(-EPERM);
 		memcpy(tids, set_tid, n * sizeof(*tids));
 	}
-	/* in a namespace below it the first number cannot be given back */
-	pid = depth || pando_ns_is_local(current) ? NULL : alloc_on(cluster);
-	return pid ?: alloc_next(ns, cluster, depth, tids, n);
+	return alloc_next(ns, cluster, depth, tids, n);
+}
+
+/*
+ * Whoever chooses a number pays for a check of his capabilities. Where the kernel's cursor
+ * is it need not be chosen, mostly. NULL: it is to be.
+ */
+static struct pid *alloc_on(struct pid_namespace *cluster)
+{
+	u32 nr, taken = READ_ONCE(cluster->pid_allocated) & ~PIDNS_ADDING;
+	u64 run = READ_ONCE(pando_locate_quick.run);
+	struct pid *pid;
+
+	if (!pando_locate_goes_on(run, idr_get_cursor(&cluster->idr), taken) ||
+	    pando_ns_is_local_nr(pid_nr_ns(task_tgid(current), cluster)))
+		return NULL;
+	pid = pando_hook_original(hook_alloc_pid)(cluster, NULL, 0);
+	if (IS_ERR(pid))
+		return pid;
+	/* the last of its numbers, for it is @cluster's */
+	nr = pid->numbers[pid->level].nr;
+	if (likely(pando_locate_went_on(run, nr) && list_empty(&shares)))
+		return pid;
+	pando_locate_taken(nr);
+	if (pando_locate_is_free(nr) && !is_shared(pid) && pid_has_no_task(pid))
+		return pid;
+	/* while this slept it became another's: who has moved comes back, or its stub does */
+	pando_alloc_number_done(get_pid(pid));
+	return NULL;
 }
 
 static struct pid *hook_alloc_pid(struct pid_namespace *ns, pid_t *set_tid,
 				  size_t n)
 {
 	struct pid_namespace *cluster;
-	struct pid *pid;
+	struct pid *pid = NULL;
 	int depth;
 
 	pando_hook_enter();
 	cluster = pando_ns();
+	/* in a namespace below it the first number cannot be given back */
+	if (ns == cluster && !n)
+		pid = alloc_on(cluster);
+	if (likely(pid))
+		goto out;
 	depth = cluster ? depth_below(ns, cluster) : -1;
 	if (depth < 0 || !READ_ONCE(cluster->child_reaper))
 		pid = pando_hook_original(hook_alloc_pid)(ns, set_tid, n);
 	else
 		pid = cluster_alloc(ns, cluster, depth, set_tid, n);
+out:
 	pando_hook_leave();
 	return pid;
 }

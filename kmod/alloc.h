@@ -3,7 +3,16 @@
 #ifndef _PANDO_ALLOC_H
 #define _PANDO_ALLOC_H
 
+#include <linux/atomic.h>
 #include <linux/types.h>
+
+/*
+ * What there is for which something has to be done when a number is given back, spread
+ * groups (kin.h) apart: zero is the rule. One for each number that is shared, for each
+ * terminal whose front another node has asked for, while there are numbers of other homes,
+ * and while anybody is about to come, has come, or is on his way out (directory.h).
+ */
+extern atomic_t pando_free_gate;
 
 /*
  * A number that was given to a task by the struct pid which others have as

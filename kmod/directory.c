@@ -10,6 +10,19 @@ static u32 slot(u32 pid, u32 bits)
 	return (pid * 0x61c88647u) >> (32 - bits);
 }
 
+/* An entry has come (1) or gone (-1). */
+static void count(struct pando_directory *d, const struct pando_dir_entry *e, int n)
+{
+	u32 block = e->pid >> PANDO_BLOCK_SHIFT;
+
+	d->count[e->kind] += n;
+	if ((e->kind != PANDO_DIR_AWAY && e->kind != PANDO_DIR_RESERVED) || block >= PANDO_BLOCKS)
+		return;
+	d->shut[block] += n;
+	if (n > 0)
+		d->shutting++;
+}
+
 static u32 total(const struct pando_directory *d)
 {
 	u32 n = 0;
@@ -108,7 +121,7 @@ int pando_dir_set(struct pando_directory *d, u32 pid, enum pando_dir_kind kind,
 		e->kind = kind;
 		e->next = d->bucket[slot(pid, d->bits)];
 		d->bucket[slot(pid, d->bits)] = e;
-		d->count[kind]++;
+		count(d, e, 1);
 	}
 	e->node = node;
 	e->tag = tag;
@@ -147,7 +160,7 @@ bool pando_dir_clear(struct pando_directory *d, u32 pid,
 		return false;
 	e = *p;
 	*p = e->next;
-	d->count[kind]--;
+	count(d, e, -1);
 	pure_free(e);
 	return true;
 }
@@ -169,10 +182,10 @@ u32 pando_dir_purge(struct pando_directory *d, enum pando_dir_kind kind,
 				continue;
 			}
 			*p = e->next;
+			count(d, e, -1);
 			pure_free(e);
 			n++;
 		}
 	}
-	d->count[kind] -= n;
 	return n;
 }

@@ -19,6 +19,7 @@
 #ifndef _PANDO_DIRECTORY_H
 #define _PANDO_DIRECTORY_H
 
+#include "pidspace.h"
 #include "pure.h"
 
 enum pando_dir_kind {
@@ -55,11 +56,16 @@ struct pando_dir_entry {
  * @bucket: chains
  * @bits: log2 of their number; 0: not allocated yet
  * @count: entries of each kind
+ * @shut: AWAY and RESERVED entries of each block: with none, all of its numbers may be had
+ *	by new tasks, as far as moves are concerned
+ * @shutting: how often one was added to @shut, round the circle
  */
 struct pando_directory {
 	struct pando_dir_entry **bucket;
 	u32 bits;
 	u32 count[PANDO_DIR_KINDS];
+	u16 shut[PANDO_BLOCKS];
+	u32 shutting;
 };
 
 /* Hints are dropped above this many, the oldest knowledge is as good as none */

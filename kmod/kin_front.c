@@ -12,6 +12,7 @@
 
 #include <uapi/linux/pando.h>
 
+#include "alloc.h"
 #include "kin_front.h"
 #include "kin_tty.h"
 #include "ns.h"
@@ -73,6 +74,7 @@ static void forget(struct asker *a)
 {
 	hash_del(&a->node);
 	atomic_dec(&pando_kin_fronts);
+	atomic_dec(&pando_free_gate);
 	kfree(a);
 }
 
@@ -146,6 +148,7 @@ static int handle_ask(struct pando_rpc_req *req, u32 sid)
 		a->id = req->node;
 		hash_add(table, &a->node, sid);
 		atomic_inc(&pando_kin_fronts);
+		atomic_inc(&pando_free_gate);
 	}
 	seq = ++last_seq;
 	a->seq = seq;

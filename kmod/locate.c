@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Where does a PID live? The lease map says who its home is, the home's
- * directory says where it has gone. This file holds both for this node, keeps
- * them true through moves and the end of tasks, and asks other nodes.
+ * directory says where it has gone. This file holds the directory of this node,
+ * keeps it true when tasks end, and asks other nodes.
  */
 #include <linux/delay.h>
 #include <linux/module.h>
@@ -11,7 +11,6 @@
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
-#include <linux/workqueue.h>
 
 #include <uapi/linux/pando.h>
 
@@ -20,98 +19,35 @@
 #include "kin.h"
 #include "locate.h"
 #include "locate_parts.h"
-#include "netlink.h"
 #include "node.h"
 #include "ns.h"
 #include "peer.h"
-#include "pidspace.h"
 #include "recover.h"
 #include "rpc.h"
 #include "stub.h"
 #include "watch.h"
-
-/* Replaced as a whole under pando_cmd_mutex, read under RCU. */
-static struct pando_pidspace __rcu *space;
-
-/* What every fork and end looks at. */
-static u32 size;	/* how many numbers the map has for us */
-static u32 run;		/* blocks of ours, where one was sought last (pidspace.h) */
-static atomic_t used;	/* numbers of ours that have a struct pid here */
 
 DEFINE_SPINLOCK(pando_locate_lock);
 struct pando_directory pando_locate_dir;
 
 u32 pando_locate_moving;
 
-/* Under the lock, after RESERVED or LEAVING were changed. */
-void pando_locate_note_moving(void)
+void pando_locate_set_gates(void)
 {
+	static bool any;
 	u32 n = pando_locate_dir.count[PANDO_DIR_RESERVED] +
 		pando_locate_dir.count[PANDO_DIR_LEAVING];
+	bool now = n || pando_locate_dir.count[PANDO_DIR_ARRIVED];
 
 	if (!n != !pando_locate_moving)
 		atomic_add(n ? 1 : -1, &pando_stub_gate);
 	WRITE_ONCE(pando_locate_moving, n);
+	if (now != any)
+		atomic_add(now ? 1 : -1, &pando_free_gate);
+	any = now;
 }
 
 BLOCKING_NOTIFIER_HEAD(pando_locate_moved_chain);
-
-/* Below this many free numbers the daemon is asked for another lease. */
-#define LOW_WATER(size)		max(256u, (size) / 4)
-#define LOW_INTERVAL		(HZ / 2)
-#define AT_ONCE			1024	/* forks that are about to take one, hardly ever more */
-
-/* --- the lease map ------------------------------------------------------- */
-
-u16 pando_locate_home(u32 pid)
-{
-	struct pando_pidspace *ps;
-	u16 home = 0;
-
-	rcu_read_lock();
-	ps = rcu_dereference(space);
-	if (ps)
-		home = pando_pidspace_home(ps, pid);
-	rcu_read_unlock();
-	return home;
-}
-
-/* May this node hand @pid out? */
-static bool is_mine(u32 pid)
-{
-	struct pando_pidspace *ps;
-	bool mine;
-
-	if (likely(pando_pidspace_ahead(READ_ONCE(run), pid)))
-		return true;
-	rcu_read_lock();
-	ps = rcu_dereference(space);
-	mine = ps && pando_pidspace_mine(ps, pid);
-	if (mine)
-		WRITE_ONCE(run, pando_pidspace_run(ps, pid));
-	rcu_read_unlock();
-	return mine;
-}
-
-/* Is this node its home? */
-static bool is_home(u32 pid)
-{
-	return is_mine(pid) || pando_locate_home(pid) == pando_nodes_self();
-}
-
-/* Under pando_cmd_mutex; NULL: none. */
-static void set_space(struct pando_pidspace *new)
-{
-	struct pando_pidspace *old = rcu_dereference_protected(space, 1);
-
-	rcu_assign_pointer(space, new);
-	WRITE_ONCE(size, new ? pando_pidspace_size(new) : 0);
-	WRITE_ONCE(run, 0);
-	synchronize_rcu();
-	/* who still looked at the old one is done */
-	WRITE_ONCE(run, 0);
-	kvfree(old);
-}
 
 bool pando_locate_is_kind(u32 pid, enum pando_dir_kind kind)
 {
@@ -124,113 +60,6 @@ bool pando_locate_is_kind(u32 pid, enum pando_dir_kind kind)
 	found = pando_dir_find(&pando_locate_dir, pid, kind);
 	spin_unlock_irqrestore(&pando_locate_lock, flags);
 	return found;
-}
-
-/* A directory entry of somebody else's number says nothing any more. */
-static bool is_strange(struct pando_dir_entry *e, void *unused)
-{
-	return pando_locate_home(e->pid) != pando_nodes_self();
-}
-
-int pando_locate_leases(u16 self, u64 version, const u16 *map)
-{
-	struct pando_pidspace *new, *old;
-	int err;
-
-	old = rcu_dereference_protected(space, 1);
-	if (old && version < old->version)
-		return -ESTALE;
-	new = kvmalloc(sizeof(*new), GFP_KERNEL);
-	if (!new)
-		return -ENOMEM;
-	err = pando_pidspace_set(new, self, version, map);
-	if (err) {
-		kvfree(new);
-		return err;
-	}
-	set_space(new);
-	spin_lock_irq(&pando_locate_lock);
-	pando_dir_purge(&pando_locate_dir, PANDO_DIR_AWAY, is_strange, NULL);
-	spin_unlock_irq(&pando_locate_lock);
-	return 0;
-}
-
-/* --- numbers for new tasks ------------------------------------------------ */
-
-static void low_work_fn(struct work_struct *work)
-{
-	struct pando_locate_info info;
-
-	pando_locate_info(&info);
-	if (info.free < LOW_WATER(info.used + info.free))
-		pando_netlink_lease_low(info.used, info.free);
-}
-
-static DECLARE_DELAYED_WORK(low_work, low_work_fn);
-
-bool pando_locate_goes_on(u32 from, u32 taken)
-{
-	u32 ahead = pando_pidspace_ahead(READ_ONCE(run), from);
-
-	/* so that one is free among those ahead */
-	return ahead > taken + AT_ONCE &&
-	       !READ_ONCE(pando_locate_dir.count[PANDO_DIR_AWAY]) &&
-	       !READ_ONCE(pando_locate_dir.count[PANDO_DIR_RESERVED]);
-}
-
-bool pando_locate_is_free(u32 pid)
-{
-	return is_mine(pid) && !pando_locate_is_kind(pid, PANDO_DIR_AWAY) &&
-	       !pando_locate_is_kind(pid, PANDO_DIR_RESERVED);
-}
-
-u32 pando_locate_next(u32 from, u32 *tries)
-{
-	struct pando_pidspace *ps;
-	u32 nr = 0;
-
-	rcu_read_lock();
-	ps = rcu_dereference(space);
-	for (; ps && *tries < pando_pidspace_size(ps); from = nr + 1) {
-		++*tries;
-		nr = pando_pidspace_next(ps, from);
-		if (!pando_locate_is_kind(nr, PANDO_DIR_AWAY) &&
-		    !pando_locate_is_kind(nr, PANDO_DIR_RESERVED))
-			goto out;
-	}
-	nr = 0;
-	queue_delayed_work(system_wq, &low_work, LOW_INTERVAL);
-out:
-	rcu_read_unlock();
-	return nr;
-}
-
-int pando_locate_may_use(u32 pid)
-{
-	if (pid < PANDO_LOCAL_PIDS || pid >= PANDO_PID_MAX ||
-	    pando_locate_is_kind(pid, PANDO_DIR_RESERVED))
-		return 0;
-	return is_mine(pid) && !pando_locate_is_kind(pid, PANDO_DIR_AWAY) ? 0 : -EEXIST;
-}
-
-void pando_locate_taken(u32 pid)
-{
-	u32 inuse, most;
-
-	if (pid < PANDO_LOCAL_PIDS)
-		return;
-	if (READ_ONCE(pando_locate_dir.count[PANDO_DIR_RESERVED])) {
-		spin_lock_irq(&pando_locate_lock);
-		pando_dir_mark(&pando_locate_dir, pid, PANDO_DIR_RESERVED, 0);
-		spin_unlock_irq(&pando_locate_lock);
-	}
-	if (!is_home(pid))
-		return;
-	inuse = atomic_inc_return(&used) + READ_ONCE(pando_locate_dir.count[PANDO_DIR_AWAY]);
-	most = READ_ONCE(size);
-	if (most - min(inuse, most) < LOW_WATER(most))
-		queue_delayed_work(system_wq, &low_work,
-				   inuse == most ? LOW_INTERVAL : 0);
 }
 
 /* --- the end of tasks ------------------------------------------------------ */
@@ -259,7 +88,7 @@ static bool end_is_news(u32 pid)
 		pando_dir_mark(&pando_locate_dir, pid, PANDO_DIR_RESERVED, 1);
 	else
 		pando_dir_clear(&pando_locate_dir, pid, PANDO_DIR_ARRIVED);
-	pando_locate_note_moving();
+	pando_locate_set_gates();
 	spin_unlock_irqrestore(&pando_locate_lock, flags);
 	return news;
 }
@@ -267,10 +96,10 @@ static bool end_is_news(u32 pid)
 /* Called with tasklist_lock held for writing: no sleeping, no work. */
 void pando_locate_freed(u32 pid)
 {
-	bool mine = is_home(pid);
+	bool mine = pando_locate_home(pid) == pando_nodes_self();
 
-	if (mine && atomic_read(&used) > 0)
-		atomic_dec(&used);
+	if (!mine)
+		pando_locate_guest_left();
 	/* kin.c tells the home of its own when all others know */
 	if (end_is_news(pid) && !mine && !pando_kin_is_ending(pid))
 		pando_recover_gone(pid);
@@ -319,7 +148,7 @@ void pando_locate_parked(u32 pid)
 
 	spin_lock_irq(&pando_locate_lock);
 	pando_dir_clear(&pando_locate_dir, pid, PANDO_DIR_LEAVING);
-	pando_locate_note_moving();
+	pando_locate_set_gates();
 	spin_unlock_irq(&pando_locate_lock);
 	blocking_notifier_call_chain(&pando_locate_moved_chain, pid, &to);
 }
@@ -657,40 +486,16 @@ int pando_locate_where(u32 pid, u16 *home, u16 *location)
 	return -ESRCH;
 }
 
-/* --- counts, life ------------------------------------------------------------- */
-
-void pando_locate_info(struct pando_locate_info *info)
-{
-	struct pid_namespace *ns = pando_ns();
-	u32 most = READ_ONCE(size), nr = PANDO_LOCAL_PIDS;
-	struct pando_pidspace *ps;
-	struct pid *pid;
-
-	memset(info, 0, sizeof(*info));
-	info->away = READ_ONCE(pando_locate_dir.count[PANDO_DIR_AWAY]);
-	info->used = min_t(u32, most, atomic_read(&used) + info->away);
-	info->free = most - info->used;
-	rcu_read_lock();
-	ps = rcu_dereference(space);
-	info->version = ps ? ps->version : 0;
-	while (ns && (pid = find_ge_pid(nr, ns))) {
-		nr = pid_nr_ns(pid, ns) + 1;
-		if (!is_home(nr - 1))
-			info->guests++;
-	}
-	rcu_read_unlock();
-}
+/* --- life --------------------------------------------------------------------- */
 
 void pando_locate_reset(void)
 {
-	set_space(NULL);
-	cancel_delayed_work_sync(&low_work);
+	pando_locate_lease_reset();
 	pando_recover_reset();
 	spin_lock_irq(&pando_locate_lock);
 	pando_dir_destroy(&pando_locate_dir);
-	pando_locate_note_moving();
+	pando_locate_set_gates();
 	spin_unlock_irq(&pando_locate_lock);
-	atomic_set(&used, 0);
 }
 
 int pando_locate_init(void)

@@ -62,12 +62,6 @@ int pando_locate_chain_unregister(struct notifier_block *nb);
 
 /* --- for alloc.c ---------------------------------------------------------- */
 
-/*
- * Is the first number from @from on that has no struct pid here one for a new task? @taken:
- * how many are in use here; a few more may be meanwhile. False while any number of this
- * node's is away, or one is about to arrive.
- */
-bool pando_locate_goes_on(u32 from, u32 taken);
 /* May a new task have it, as far as moves are concerned? */
 bool pando_locate_is_free(u32 pid);
 /*
@@ -76,11 +70,15 @@ bool pando_locate_is_free(u32 pid);
  */
 u32 pando_locate_next(u32 from, u32 *tries);
 
+/* The last number was chosen before @from: see pando_locate_quick. */
+void pando_locate_seek_run(u32 from);
+
 /* May a restored or chosen number be used here? 0, or -EEXIST. */
 int pando_locate_may_use(u32 pid);
 
-/* Numbers of ours that were taken and given back; any context. */
+/* A number was taken, and looked at: process context. */
 void pando_locate_taken(u32 pid);
+/* One was given back; any context. */
 void pando_locate_freed(u32 pid);
 
 /* --- for kin_ioctl.c ----------------------------------------------------------- */

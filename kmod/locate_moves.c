@@ -44,7 +44,7 @@ int pando_locate_reserve(u64 move, const u32 *pids, u32 n, u32 *busy)
 		spin_lock_irq(&pando_locate_lock);
 		err = pando_dir_set(&pando_locate_dir, pids[i], PANDO_DIR_RESERVED,
 				    pando_nodes_self(), move);
-		pando_locate_note_moving();
+		pando_locate_set_gates();
 		spin_unlock_irq(&pando_locate_lock);
 		/* pairs with pando_stub_travel(): one of us sees the other */
 		smp_mb();
@@ -80,7 +80,7 @@ void pando_locate_unreserve(u64 move)
 {
 	spin_lock_irq(&pando_locate_lock);
 	pando_dir_purge(&pando_locate_dir, PANDO_DIR_RESERVED, is_over, &move);
-	pando_locate_note_moving();
+	pando_locate_set_gates();
 	spin_unlock_irq(&pando_locate_lock);
 	pando_alloc_unshare(0);
 }
@@ -109,7 +109,7 @@ static int moved_one(u32 pid, u16 from, u16 to)
 		if (from == self)
 			pando_dir_clear(&pando_locate_dir, pid, PANDO_DIR_ARRIVED);
 	}
-	pando_locate_note_moving();
+	pando_locate_set_gates();
 	spin_unlock_irq(&pando_locate_lock);
 	return err;
 }
@@ -171,6 +171,7 @@ static int moved_here(u64 move, u16 from)
 		moved_one(a.pids[i], from, self);
 		spin_lock_irq(&pando_locate_lock);
 		pando_dir_clear(&pando_locate_dir, a.pids[i], PANDO_DIR_ARRIVED);
+		pando_locate_set_gates();
 		spin_unlock_irq(&pando_locate_lock);
 		if (pando_locate_home(a.pids[i]) != self)
 			pando_recover_gone(a.pids[i]);

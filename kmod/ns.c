@@ -17,14 +17,9 @@
  * Written under pando_cmd_mutex. Read without a lock by hooks (which detach
  * waits for) and by whoever runs only while attached.
  */
-static struct pid_namespace *cluster_ns;
+struct pid_namespace *pando_cluster_ns;
+EXPORT_SYMBOL_GPL(pando_cluster_ns);
 static struct pid *init_pid;	/* its pid 1; same rules */
-
-struct pid_namespace *pando_ns(void)
-{
-	return READ_ONCE(cluster_ns);
-}
-EXPORT_SYMBOL_GPL(pando_ns);
 
 bool pando_ns_has_current(void)
 {
@@ -121,9 +116,8 @@ EXPORT_SYMBOL_GPL(pando_ns_has_pid);
 bool pando_ns_is_local(struct task_struct *task)
 {
 	struct pid_namespace *ns = pando_ns();
-	pid_t nr = ns ? task_tgid_nr_ns(task, ns) : 0;
 
-	return nr > 1 && nr < PANDO_LOCAL_PIDS;
+	return ns && pando_ns_is_local_nr(task_tgid_nr_ns(task, ns));
 }
 EXPORT_SYMBOL_GPL(pando_ns_is_local);
 
@@ -153,7 +147,7 @@ int pando_ns_attach(pid_t nr, struct netlink_ext_ack *extack)
 		return -EINVAL;
 	}
 	init_pid = pid;
-	WRITE_ONCE(cluster_ns, get_pid_ns(ns));
+	WRITE_ONCE(pando_cluster_ns, get_pid_ns(ns));
 	return 0;
 }
 
@@ -172,7 +166,7 @@ static pid_t first_process(struct pid_namespace *ns)
 
 int pando_ns_may_detach(struct netlink_ext_ack *extack)
 {
-	if (!first_process(cluster_ns))
+	if (!first_process(pando_cluster_ns))
 		return 0;
 	NL_SET_ERR_MSG(extack, "processes of the cluster still run here");
 	return -EBUSY;
@@ -180,9 +174,9 @@ int pando_ns_may_detach(struct netlink_ext_ack *extack)
 
 void pando_ns_detach(void)
 {
-	struct pid_namespace *ns = cluster_ns;
+	struct pid_namespace *ns = pando_cluster_ns;
 
-	WRITE_ONCE(cluster_ns, NULL);
+	WRITE_ONCE(pando_cluster_ns, NULL);
 	pando_hooks_drain();
 	put_pid_ns(ns);
 	put_pid(init_pid);

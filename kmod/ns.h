@@ -5,11 +5,17 @@
 
 #include <linux/pid_namespace.h>
 #include <linux/types.h>
+#include <uapi/linux/pando.h>
 
 struct netlink_ext_ack;
 
+extern struct pid_namespace *pando_cluster_ns;	/* ns.c's */
+
 /* NULL when not attached. Valid while the caller is in a hook or attached. */
-struct pid_namespace *pando_ns(void);
+static inline struct pid_namespace *pando_ns(void)
+{
+	return READ_ONCE(pando_cluster_ns);
+}
 
 /* Is current a task whose active PID namespace is the cluster's? */
 /* How many numbers are taken in it, node-local ones too; 0 where there is none. Any context. */
@@ -40,6 +46,11 @@ struct task_struct;
  * pando-init is not. Any context.
  */
 bool pando_ns_is_local(struct task_struct *task);
+/* Of the number, in the cluster's namespace, of its thread group; 0: not in there. */
+static inline bool pando_ns_is_local_nr(u32 nr)
+{
+	return nr > 1 && nr < PANDO_LOCAL_PIDS;
+}
 
 /*
  * Attach and detach, process context, under pando_cmd_mutex. Attach finds the

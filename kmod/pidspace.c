@@ -37,11 +37,11 @@ u32 pando_pidspace_next(const struct pando_pidspace *ps, u32 from)
 	return (u32)ps->block[low < ps->nblocks ? low : 0] << PANDO_BLOCK_SHIFT;
 }
 
-u32 pando_pidspace_run(const struct pando_pidspace *ps, u32 pid)
+u32 pando_pidspace_run(const struct pando_pidspace *ps, u32 pid, const u16 *shut)
 {
 	u32 first = pid >> PANDO_BLOCK_SHIFT, end = first;
 
-	while (pando_pidspace_mine(ps, end << PANDO_BLOCK_SHIFT))
+	while (pando_pidspace_mine(ps, end << PANDO_BLOCK_SHIFT) && !shut[end])
 		end++;
 	return first == end ? 0 : first | end << PANDO_RUN_SHIFT;
 }

@@ -62,8 +62,11 @@ u32 pando_pidspace_next(const struct pando_pidspace *ps, u32 from);
  */
 #define PANDO_RUN_SHIFT	16
 
-/* The run that begins with the block of @pid (any u32); 0: that is not ours. */
-u32 pando_pidspace_run(const struct pando_pidspace *ps, u32 pid);
+/*
+ * The run that begins with the block of @pid (any u32) and ends before the first block that
+ * is @shut (of PANDO_BLOCKS); 0: that is not ours, or is shut.
+ */
+u32 pando_pidspace_run(const struct pando_pidspace *ps, u32 pid, const u16 *shut);
 
 /* How many numbers from @pid on, itself included, are in @run? 0: it is not. */
 static inline u32 pando_pidspace_ahead(u32 run, u32 pid)

@@ -39,6 +39,24 @@ is "$user" 100 'an ordinary user forks'
 inner=$(in_cluster 1 'unshare -p -f --mount-proc sh -c "echo \$\$; sh -c \"echo \\\$\\\$\"" | tr "\n" " "')
 is "$inner" '1 2 ' 'a nested namespace counts from 1'
 
+# Wherever the kernel's own cursor is put, the next numbers are this node's, and are not
+# those of who is away: before one of them, in and before another node's block, at the ends.
+away=$(start 1 'sleep 1000')
+other=$(start 2 'sleep 1000')
+own=$(in_cluster 1 'echo $BASHPID')
+on 1 "cluster-mv $away node2" >/dev/null; ok $? 'one of its processes goes to node2'
+got=$(for last in $((away - 2)) $((other - 1)) $((other / 1024 * 1024 - 2)) $((own | 1023)) \
+	900 1022 4194000; do
+	in_cluster 1 "echo $last >/proc/sys/kernel/ns_last_pid &&
+		for i in 1 2 3 4; do sh -c 'echo \$\$'; done"
+done)
+is "$(echo "$got" | grep -c .)" 28 'seven times the cursor is put somewhere, four numbers each'
+is "$(echo "$got" | grep -cx "$away")" 0 'not that of who is away'
+is "$(echo "$got" | awk -v nrs="$other $(tr '\n' ' ' <"$tmp/of2")" '
+	BEGIN { split(nrs, nr, " "); for (i in nr) of2[int(nr[i] / 1024)] }
+	int($1 / 1024) in of2 || $1 < 1024' | wc -l)" 0 'and none of another node, or node-local'
+in_cluster 1 "kill $away $other"
+
 # set_tid outside of the leases of this node is refused.
 taken=$(in_cluster 1 'python3 -c "
 import ctypes, os

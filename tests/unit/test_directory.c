@@ -17,11 +17,16 @@ static u32 total(const struct pando_directory *d)
 static u32 walk(const struct pando_directory *d)
 {
 	const struct pando_dir_entry *e;
+	u16 shut[PANDO_BLOCKS] = { 0 };
 	u32 i, n = 0;
 
 	for (i = 0; d->bits && i < 1u << d->bits; i++)
-		for (e = d->bucket[i]; e; e = e->next, n++)
+		for (e = d->bucket[i]; e; e = e->next, n++) {
 			CHECK(pando_dir_find(d, e->pid, e->kind) == e);
+			if (e->kind == PANDO_DIR_AWAY || e->kind == PANDO_DIR_RESERVED)
+				shut[e->pid / PANDO_BLOCK_SIZE]++;
+		}
+	CHECK(!memcmp(shut, d->shut, sizeof(shut)));
 	return n;
 }
 
@@ -86,6 +91,36 @@ TEST(kinds_live_side_by_side)
 	CHECK_EQ(pando_dir_find(&d, 7, PANDO_DIR_ARRIVED)->node, 4);
 	pando_dir_destroy(&d);
 	CHECK_EQ(total(&d), 0);
+}
+
+TEST(who_is_away_or_expected_shuts_a_block)
+{
+	struct pando_directory d;
+
+	pando_dir_init(&d);
+	CHECK_EQ(pando_dir_set(&d, 5000, PANDO_DIR_ARRIVED, 1, 0), 0);
+	CHECK_EQ(pando_dir_set(&d, 5000, PANDO_DIR_LEAVING, 1, 0), 0);
+	CHECK_EQ(pando_dir_set(&d, 5000, PANDO_DIR_HINT, 1, 0), 0);
+	CHECK_EQ(d.shutting, 0);
+	CHECK_EQ(pando_dir_set(&d, 5000, PANDO_DIR_AWAY, 1, 0), 0);
+	CHECK_EQ(pando_dir_set(&d, 5000, PANDO_DIR_RESERVED, 1, 0), 0);
+	CHECK_EQ(d.shut[4], 2);
+	CHECK_EQ(d.shutting, 2);
+	/* known already: nobody has to look again */
+	CHECK_EQ(pando_dir_set(&d, 5000, PANDO_DIR_AWAY, 2, 0), 0);
+	CHECK_EQ(d.shutting, 2);
+	/* the last number there is, and one beyond, of a message that nobody checked */
+	CHECK_EQ(pando_dir_set(&d, PANDO_BLOCKS * PANDO_BLOCK_SIZE - 1, PANDO_DIR_AWAY, 1, 0), 0);
+	CHECK_EQ(d.shut[PANDO_BLOCKS - 1], 1);
+	CHECK_EQ(pando_dir_set(&d, PANDO_BLOCKS * PANDO_BLOCK_SIZE, PANDO_DIR_AWAY, 1, 0), 0);
+	CHECK_EQ(d.shutting, 3);
+	CHECK(pando_dir_clear(&d, PANDO_BLOCKS * PANDO_BLOCK_SIZE, PANDO_DIR_AWAY));
+	CHECK(pando_dir_clear(&d, 5000, PANDO_DIR_AWAY));
+	CHECK_EQ(d.shut[4], 1);
+	CHECK_EQ(pando_dir_purge(&d, PANDO_DIR_RESERVED, NULL, NULL), 1);
+	CHECK_EQ(d.shut[4], 0);
+	CHECK_EQ(d.shutting, 3);
+	pando_dir_destroy(&d);
 }
 
 TEST(away_wins_over_hint)
@@ -341,6 +376,6 @@ TEST(random_operations_beside_an_array)
 }
 
 TAP_MAIN(T(empty), T(one_fact), T(kinds_live_side_by_side),
-	 T(away_wins_over_hint), T(hints_are_bounded_and_only_they_go),
-	 T(purge_asks_about_its_kind_only), T(marks_of_one_node), T(grows),
-	 T(random_operations_beside_an_array))
+	 T(who_is_away_or_expected_shuts_a_block), T(away_wins_over_hint),
+	 T(hints_are_bounded_and_only_they_go), T(purge_asks_about_its_kind_only),
+	 T(marks_of_one_node), T(grows), T(random_operations_beside_an_array))

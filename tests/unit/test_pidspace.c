@@ -21,6 +21,7 @@ static u16 naive_home(const u16 *map, u32 pid)
 }
 
 static u16 map[PANDO_BLOCKS];
+static u16 shut[PANDO_BLOCKS];
 static struct pando_pidspace ps;
 static u8 seen[PANDO_PID_MAX];
 
@@ -49,7 +50,7 @@ TEST(empty_map)
 	CHECK_EQ(ps.version, 7);
 	CHECK_EQ(pando_pidspace_size(&ps), 0);
 	CHECK_EQ(pando_pidspace_next(&ps, 70123), 0);
-	CHECK_EQ(pando_pidspace_run(&ps, 70123), 0);
+	CHECK_EQ(pando_pidspace_run(&ps, 70123, shut), 0);
 	CHECK_EQ(pando_pidspace_ahead(0, 70123), 0);
 	CHECK_EQ(pando_pidspace_ahead(0, 0), 0);
 	CHECK_EQ(pando_pidspace_home(&ps, 70123), 0);
@@ -187,7 +188,7 @@ TEST(the_whole_space_may_be_one_nodes)
 	CHECK_EQ(pando_pidspace_next(&ps, 0), 1024);
 	CHECK_EQ(pando_pidspace_next(&ps, PANDO_PID_MAX - 1), PANDO_PID_MAX - 1);
 	CHECK_EQ(pando_pidspace_next(&ps, PANDO_PID_MAX), 1024);
-	CHECK_EQ(pando_pidspace_ahead(pando_pidspace_run(&ps, 5000), 5000),
+	CHECK_EQ(pando_pidspace_ahead(pando_pidspace_run(&ps, 5000, shut), 5000),
 		 PANDO_PID_MAX - 5000);
 }
 
@@ -220,12 +221,12 @@ static u32 naive_next(const u16 *map, u16 self, u32 from)
 	return 0;
 }
 
-/* How many from @pid on are ours, without a gap? */
+/* How many from @pid on are ours, without a gap, in blocks that are not shut? */
 static u32 naive_ahead(const u16 *map, u16 self, u32 pid)
 {
 	u32 n = 0;
 
-	while (naive_mine(map, self, pid + n))
+	while (naive_mine(map, self, pid + n) && !shut[(pid + n) / PANDO_LEASE_SIZE])
 		n += PANDO_LEASE_SIZE - (pid + n) % PANDO_LEASE_SIZE;
 	return n;
 }
@@ -247,6 +248,7 @@ TEST(random_maps)
 			map[b] = r % (nodes + 1);
 			if (map[b] && (r >> 32) % 8 == 0)
 				map[b] |= PANDO_OWNER_HELD;
+			shut[b] = n % 2 && (r >> 40) % 4 == 0;
 		}
 		CHECK_EQ(pando_pidspace_set(&ps, self, n, map), 0);
 		for (b = 0, mine = 0; b < PANDO_BLOCKS; b++)
@@ -260,10 +262,10 @@ TEST(random_maps)
 			       pando_pidspace_home(&ps, pid);
 			bad += naive_next(map, self, pid) !=
 			       pando_pidspace_next(&ps, pid);
-			run = pando_pidspace_run(&ps, pid);
+			run = pando_pidspace_run(&ps, pid, shut);
 			bad += naive_ahead(map, self, pid) !=
 			       pando_pidspace_ahead(run, pid);
-			/* whatever is in a run is ours */
+			/* whatever is in a run is ours, and open */
 			other = pid + tap_random(&seed) % 8192 - 4096;
 			bad += pando_pidspace_ahead(run, other) > naive_ahead(map, self, other);
 		}
