@@ -16,7 +16,9 @@
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
 #include <linux/sched.h>
+#include <linux/sched/task.h>
 #include <linux/slab.h>
+#include <linux/workqueue.h>
 
 #include <uapi/linux/pando.h>
 
@@ -172,14 +174,23 @@ static bool may_choose(struct pid_namespace *ns, int levels)
 struct share {
 	struct list_head list;
 	struct pid *pid;
-	u32 nr;
+	struct task_struct *maker;	/* whose child is to have it as well */
+	struct task_struct *had;	/* who had it before; only to be compared */
 	unsigned long when;
 };
 
 #define MADE_WITHIN	(60 * HZ)	/* a task, of the number it was given */
+#define LOOK_INTERVAL	(HZ / 5)
 
 static LIST_HEAD(shares);
 static DEFINE_SPINLOCK(shares_lock);	/* interrupts off; innermost */
+
+static void shares_work_fn(struct work_struct *work)
+{
+	pando_alloc_unshare();
+}
+
+static DECLARE_DELAYED_WORK(shares_work, shares_work_fn);
 
 static bool is_shared(struct pid *pid)
 {
@@ -197,34 +208,36 @@ static bool is_shared(struct pid *pid)
 }
 
 struct sharing {
+	struct pid_namespace *cluster;
+	u32 nr;
 	struct share *share;
 	struct pid *pid;	/* out */
-	bool stub;
 };
 
-/* Under tasklist_lock: it is not given back meanwhile. */
+/* Under tasklist_lock: whoever leaves it does so before or after. */
 static int share_if_there(void *arg)
 {
 	struct sharing *s = arg;
-	struct share *sh = s->share;
-	struct pid *pid = find_pid_ns(sh->nr, pando_ns());
+	struct pid *pid = find_pid_ns(s->nr, s->cluster);
+	struct task_struct *had = pid ? pid_task(pid, PIDTYPE_PID) : NULL;
 
 	/* a process of its own, or one that was made before */
-	if (!pid || (pid_task(pid, PIDTYPE_PID) && !s->stub))
+	if (!pid || (had && !pando_stub_stands(s->nr) && !pando_stub_is_copy(s->nr)))
 		return -ESRCH;
-	s->pid = get_pid(pid);
-	sh->pid = pid;
+	s->pid = pid;
+	s->share->pid = get_pid(pid);
+	s->share->had = had;
 	spin_lock(&shares_lock);
-	list_add(&sh->list, &shares);
+	list_add(&s->share->list, &shares);
 	spin_unlock(&shares_lock);
 	atomic_inc(&pando_free_gate);
 	return 0;
 }
 
 /* The struct pid to be shared, or NULL: there is none, or it is not to be. */
-static struct pid *share(u32 nr)
+static struct pid *share(struct pid_namespace *cluster, u32 nr)
 {
-	struct sharing s = {};
+	struct sharing s = { .cluster = cluster, .nr = nr };
 
 	if ((!pando_locate_is_reserved(nr) && !pando_stub_may_make(nr)) ||
 	    !pando_ns_has_number(nr))
@@ -232,11 +245,14 @@ static struct pid *share(u32 nr)
 	s.share = kmalloc(sizeof(*s.share), GFP_KERNEL);
 	if (!s.share)
 		return NULL;
-	s.share->nr = nr;
+	s.share->maker = get_task_struct(current);
 	s.share->when = jiffies;
-	s.stub = pando_stub_stands(nr) || pando_stub_is_copy(nr);
-	if (pando_tasklist_run(share_if_there, &s))
+	if (pando_tasklist_run(share_if_there, &s)) {
+		put_task_struct(current);
 		kfree(s.share);
+	} else {
+		queue_delayed_work(system_wq, &shares_work, LOOK_INTERVAL);
+	}
 	return s.pid;
 }
 
@@ -262,36 +278,44 @@ static int give_back(void *arg)
 	return 0;
 }
 
-/*
- * Nobody is to be made of that number: it has come, or its move was called off, so long ago
- * that nobody is just being made.
- */
+/* Is its maker out of fork()? The task is there, or there will be none. */
 static bool is_settled(const struct share *sh)
 {
-	return (!pando_locate_is_reserved(sh->nr) ||
-		(pando_locate_is_cancelled(sh->nr) &&
-		 time_after(jiffies, sh->when + MADE_WITHIN))) &&
-	       !pando_stub_may_make(sh->nr);
+	struct task_struct *task;
+	bool made;
+
+	rcu_read_lock();
+	task = pid_task(sh->pid, PIDTYPE_PID);
+	made = task && task != sh->had;
+	rcu_read_unlock();
+	return made || READ_ONCE(sh->maker->flags) & PF_EXITING ||
+	       time_after(jiffies, sh->when + MADE_WITHIN);
 }
 
-void pando_alloc_unshare(u32 nr)
+static void share_free(struct share *sh)
+{
+	atomic_dec(&pando_free_gate);
+	put_pid(sh->pid);
+	put_task_struct(sh->maker);
+	kfree(sh);
+}
+
+void pando_alloc_unshare(void)
 {
 	struct share *sh, *next;
 	LIST_HEAD(done);
 
-	if (list_empty(&shares))
-		return;
 	spin_lock_irq(&shares_lock);
 	list_for_each_entry_safe(sh, next, &shares, list)
-		if (nr ? sh->nr == nr : is_settled(sh))
+		if (is_settled(sh))
 			list_move(&sh->list, &done);
+	if (!list_empty(&shares))
+		queue_delayed_work(system_wq, &shares_work, LOOK_INTERVAL);
 	spin_unlock_irq(&shares_lock);
 	list_for_each_entry_safe(sh, next, &done, list) {
-		atomic_dec(&pando_free_gate);
 		/* whoever had it could not end it as it should be */
 		pando_tasklist_run(give_back, sh->pid);
-		put_pid(sh->pid);
-		kfree(sh);
+		share_free(sh);
 	}
 }
 
@@ -336,7 +360,7 @@ static struct pid *cluster_alloc(struct pid_namespace *ns,
 
 	if (n > depth) {
 		if (!depth) {
-			pid = share(set_tid[0]);
+			pid = share(ns, set_tid[0]);
 			if (pid)
 				return pid;
 		}
@@ -443,6 +467,19 @@ int pando_alloc_init(void)
 {
 	kernel_cred = prepare_kernel_cred(NULL);
 	return kernel_cred ? 0 : -ENOMEM;
+}
+
+void pando_alloc_reset(void)
+{
+	struct share *sh, *next;
+	LIST_HEAD(done);
+
+	spin_lock_irq(&shares_lock);
+	list_splice_init(&shares, &done);
+	spin_unlock_irq(&shares_lock);
+	cancel_delayed_work_sync(&shares_work);
+	list_for_each_entry_safe(sh, next, &done, list)
+		share_free(sh);
 }
 
 void pando_alloc_exit(void)

@@ -15,12 +15,13 @@
 extern atomic_t pando_free_gate;
 
 /*
- * A number that was given to a task by the struct pid which others have as
- * well (a stub, the members of a group) needs no such care any more: the task
- * is there, or is not wanted. 0: all numbers that no move has reserved. Sleeps.
+ * Numbers that were given to a task by the struct pid which others have as well
+ * (a stub, the members of a group) need no such care any more where the task is
+ * there, or was not made. Sleeps. That is looked at a few times a second anyway.
  */
-void pando_alloc_unshare(u32 nr);
+void pando_alloc_unshare(void);
 
+void pando_alloc_reset(void);	/* DETACH, when no hook is in use */
 int pando_alloc_init(void);	/* before the hooks are installed */
 void pando_alloc_exit(void);
 

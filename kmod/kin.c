@@ -21,6 +21,7 @@
 #include "recover.h"
 #include "rpc.h"
 #include "stub.h"
+#include "tasklist.h"
 #include "watch.h"
 
 DEFINE_SPINLOCK(pando_kin_lock);	/* see kin_parts.h */
@@ -76,11 +77,16 @@ void pando_kin_holders(u32 pid, u64 *holders)
 	spin_unlock_irq(&pando_kin_lock);
 }
 
+static int nothing(void *unused)
+{
+	return 0;
+}
+
 int pando_kin_add(u32 pid, const u64 *holders)
 {
 	u16 self = pando_nodes_self();
 	struct pando_held *new, *k;
-	bool any = false;
+	bool any = false, first = false;
 	u32 sid;
 	int id;
 
@@ -101,7 +107,7 @@ int pando_kin_add(u32 pid, const u64 *holders)
 		k = new;
 		new = NULL;
 		hash_add(table, &k->node, pid);
-		atomic_inc(&pando_stub_gate);
+		first = atomic_inc_return(&pando_stub_gate) == 1;
 	}
 	for (id = 1; id < PANDO_KIN_NODES; id++)
 		if (id != self &&
@@ -109,6 +115,9 @@ int pando_kin_add(u32 pid, const u64 *holders)
 			__set_bit(id, k->holders);
 	spin_unlock_irq(&pando_kin_lock);
 	kfree(new);
+	/* of who ends just now: he is seen to have ended, or sees the gate */
+	if (first)
+		pando_tasklist_run(nothing, NULL);
 	/* where it is known others may be put into its group, and we are not asked */
 	pando_kin_spread(pando_kin_group_of(pid, &sid));
 	return 0;

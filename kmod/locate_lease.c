@@ -22,6 +22,7 @@
 /* Below this many free numbers the daemon is asked for another lease. */
 #define LOW_WATER(size)		max(256u, (size) / 4)
 #define LOW_INTERVAL		(HZ / 2)
+#define COUNT_INTERVAL		(5 * HZ)
 #define LOOK_INTERVAL		HZ
 #define AT_ONCE			1024u	/* forks about to take a number, hardly ever more */
 
@@ -39,7 +40,7 @@ static u64 guests_noted;
 
 /* --- asking for more ------------------------------------------------------- */
 
-static unsigned long low_asked;	/* jiffies */
+static unsigned long low_asked, low_counted;	/* jiffies */
 /* About how many in the namespace are not numbers of ours: guests, node-local ones. */
 static atomic_t others;
 
@@ -48,6 +49,7 @@ static void low_work_fn(struct work_struct *work)
 	struct pando_locate_info info;
 
 	pando_locate_info(&info);
+	WRITE_ONCE(low_counted, jiffies);
 	atomic_set(&others, max_t(int, pando_ns_numbers() + info.away - info.used, 0));
 	if (info.free >= LOW_WATER(info.used + info.free))
 		return;
@@ -61,10 +63,14 @@ static DECLARE_DELAYED_WORK(low_work, low_work_fn);
 static void check_low(void)
 {
 	unsigned long since = jiffies - READ_ONCE(low_asked);
-	int inuse = pando_ns_numbers() + READ_ONCE(pando_locate_dir.count[PANDO_DIR_AWAY]) -
-		    atomic_read(&others);
+	u32 inuse = pando_ns_numbers() + READ_ONCE(pando_locate_dir.count[PANDO_DIR_AWAY]);
+	u32 limit = READ_ONCE(pando_locate_quick.limit);
 
-	if (inuse < (int)READ_ONCE(pando_locate_quick.limit))
+	if (inuse < limit)
+		return;
+	/* those who are not ours may have gone since they were counted */
+	if ((int)(inuse - atomic_read(&others)) < (int)limit &&
+	    time_before(jiffies, READ_ONCE(low_counted) + COUNT_INTERVAL))
 		return;
 	if (since < LOW_INTERVAL)
 		queue_delayed_work(system_wq, &low_work, LOW_INTERVAL - since);
@@ -176,6 +182,8 @@ static void set_space(struct pando_pidspace *new)
 	kvfree(old);
 	/* what was asked for may have come: the next time it is asked at once */
 	WRITE_ONCE(low_asked, jiffies - LOW_INTERVAL);
+	/* some of those who are here may be ours now */
+	atomic_set(&others, 0);
 }
 
 /* A directory entry of somebody else's number says nothing any more. */
@@ -200,8 +208,9 @@ int pando_locate_leases(u16 self, u64 version, const u16 *map)
 		kvfree(new);
 		return err;
 	}
+	/* another may be the home of what is here; and was it not yet when it was looked last */
+	note_guest();
 	set_space(new);
-	/* another may be the home of what is here now */
 	note_guest();
 	queue_delayed_work(system_wq, &look_work, LOOK_INTERVAL);
 	spin_lock_irq(&pando_locate_lock);

@@ -82,7 +82,7 @@ void pando_locate_unreserve(u64 move)
 	pando_dir_purge(&pando_locate_dir, PANDO_DIR_RESERVED, is_over, &move);
 	pando_locate_set_gates();
 	spin_unlock_irq(&pando_locate_lock);
-	pando_alloc_unshare(0);
+	pando_alloc_unshare();
 }
 
 static int moved_one(u32 pid, u16 from, u16 to)
@@ -205,7 +205,7 @@ int pando_locate_moved(u64 move, const u32 *pids, u32 n, u16 from, u16 to)
 		if (from == pando_nodes_self() || to == pando_nodes_self())
 			pando_hold_moved(pids[i], to);
 	}
-	pando_alloc_unshare(0);
+	pando_alloc_unshare();
 	for (i = 0; i < n; i++)
 		blocking_notifier_call_chain(&pando_locate_moved_chain, pids[i], &to);
 	return err;

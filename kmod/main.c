@@ -35,9 +35,7 @@ static int __init pando_init(void)
 	err = pando_rpc_init();
 	if (err)
 		goto err_rpc;
-	err = pando_nodes_init();
-	if (err)
-		goto err_nodes;
+	pando_nodes_init();
 	err = pando_loop_init();
 	if (err)
 		goto err_loop;
@@ -100,8 +98,6 @@ err_calls:
 err_locate:
 	pando_loop_exit();
 err_loop:
-	pando_nodes_exit();
-err_nodes:
 	pando_rpc_exit();
 err_rpc:
 	pando_alloc_exit();
@@ -127,7 +123,6 @@ static void __exit pando_exit(void)
 	pando_calls_exit();
 	pando_locate_exit();
 	pando_loop_exit();
-	pando_nodes_exit();
 	pando_rpc_exit();
 	pando_alloc_exit();
 }

@@ -10,6 +10,7 @@
 #include <linux/slab.h>
 #include <net/genetlink.h>
 
+#include "alloc.h"
 #include "hold.h"
 #include "kin.h"
 #include "locate.h"
@@ -187,6 +188,7 @@ static int detach(struct genl_info *info)
 	pando_stub_reset();
 	pando_kin_reset();
 	pando_locate_reset();
+	pando_alloc_reset();
 	pr_info("pando: detached\n");
 	module_put(THIS_MODULE);
 	return 0;

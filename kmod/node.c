@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Members, epoch and recovery: see node.h. One spinlock guards the list of
+ * Members, epoch and connections: see node.h. One spinlock guards the list of
  * members and the epoch; whoever needs a member longer takes a reference.
  */
 #include <linux/list.h>
@@ -15,41 +15,38 @@
 #include "epoch.h"
 #include "netlink.h"
 #include "node.h"
+#include "node_parts.h"
 #include "peer.h"
 #include "recover.h"
 #include "rpc.h"
-#include "stub.h"
-#include "watch.h"
 
 #define BACKOFF_MIN	(HZ / 20)
 #define BACKOFF_MAX	(3 * HZ)
 
 static struct pando_self self;			/* constant while attached */
-static bool attached;				/* READ_ONCE without the lock */
+bool pando_nodes_attached;
 static struct pando_transport *transport;	/* constant while attached */
 static struct workqueue_struct *connect_wq;
-static struct workqueue_struct *recover_wq;
 
-static DEFINE_SPINLOCK(lock);
-static struct pando_epoch epoch;	/* lock */
-static LIST_HEAD(peers);		/* lock; ascending ids */
-static bool self_is_member;		/* lock */
-static bool quorate;			/* lock; READ_ONCE without */
-static unsigned long shrunk;		/* lock; READ_ONCE without; 0: never */
-/* The epoch or a connection has changed. */
-static DECLARE_WAIT_QUEUE_HEAD(changed);
+DEFINE_SPINLOCK(pando_nodes_lock);
+struct pando_epoch pando_nodes_view;
+LIST_HEAD(pando_peers);
+static bool self_is_member;		/* pando_nodes_lock */
+static bool quorate;			/* pando_nodes_lock; READ_ONCE without */
+static unsigned long shrunk;		/* pando_nodes_lock; READ_ONCE without; 0: never */
+DECLARE_WAIT_QUEUE_HEAD(pando_nodes_changed);
 
 /* --- looking ------------------------------------------------------------------- */
 
 u16 pando_nodes_self(void)
 {
-	return READ_ONCE(attached) ? self.id : 0;
+	return READ_ONCE(pando_nodes_attached) ? self.id : 0;
 }
 EXPORT_SYMBOL_GPL(pando_nodes_self);
 
 u64 pando_nodes_incarnation(void)
 {
-	return READ_ONCE(attached) ? self.incarnation : 0;
+	return READ_ONCE(pando_nodes_attached) ? self.incarnation : 0;
 }
 
 unsigned long pando_nodes_timeout(void)
@@ -66,7 +63,7 @@ static struct pando_peer *find(u16 id)
 {
 	struct pando_peer *p;
 
-	list_for_each_entry(p, &peers, list)
+	list_for_each_entry(p, &pando_peers, list)
 		if (p->member.id == id)
 			return p;
 	return NULL;
@@ -76,11 +73,11 @@ struct pando_peer *pando_peer_get(u16 id)
 {
 	struct pando_peer *p;
 
-	spin_lock(&lock);
+	spin_lock(&pando_nodes_lock);
 	p = find(id);
 	if (p)
 		kref_get(&p->ref);
-	spin_unlock(&lock);
+	spin_unlock(&pando_nodes_lock);
 	return p;
 }
 
@@ -101,9 +98,9 @@ u64 pando_nodes_epoch(void)
 {
 	u64 number;
 
-	spin_lock(&lock);
-	number = epoch.number;
-	spin_unlock(&lock);
+	spin_lock(&pando_nodes_lock);
+	number = pando_nodes_view.number;
+	spin_unlock(&pando_nodes_lock);
 	return number;
 }
 
@@ -111,9 +108,9 @@ u64 pando_nodes_in_force(void)
 {
 	u64 number;
 
-	spin_lock(&lock);
-	number = pando_epoch_open(&epoch) ? epoch.number : 0;
-	spin_unlock(&lock);
+	spin_lock(&pando_nodes_lock);
+	number = pando_epoch_open(&pando_nodes_view) ? pando_nodes_view.number : 0;
+	spin_unlock(&pando_nodes_lock);
 	return number;
 }
 
@@ -121,12 +118,12 @@ enum pando_state pando_nodes_state(void)
 {
 	enum pando_state state = PANDO_STATE_STOPPED;
 
-	if (!READ_ONCE(attached))
+	if (!READ_ONCE(pando_nodes_attached))
 		return PANDO_STATE_DETACHED;
-	spin_lock(&lock);
-	if (epoch.phase != PANDO_EPOCH_NONE)
-		state = (enum pando_state)epoch.phase;
-	spin_unlock(&lock);
+	spin_lock(&pando_nodes_lock);
+	if (pando_nodes_view.phase != PANDO_EPOCH_NONE)
+		state = (enum pando_state)pando_nodes_view.phase;
+	spin_unlock(&pando_nodes_lock);
 	return state;
 }
 
@@ -134,9 +131,9 @@ enum pando_epoch_verdict pando_nodes_check(u64 number)
 {
 	enum pando_epoch_verdict verdict;
 
-	spin_lock(&lock);
-	verdict = pando_epoch_check(&epoch, number);
-	spin_unlock(&lock);
+	spin_lock(&pando_nodes_lock);
+	verdict = pando_epoch_check(&pando_nodes_view, number);
+	spin_unlock(&pando_nodes_lock);
 	return verdict;
 }
 
@@ -144,9 +141,9 @@ bool pando_nodes_is_member(u16 id)
 {
 	bool found;
 
-	spin_lock(&lock);
+	spin_lock(&pando_nodes_lock);
 	found = id == self.id ? self_is_member : !!find(id);
-	spin_unlock(&lock);
+	spin_unlock(&pando_nodes_lock);
 	return found;
 }
 EXPORT_SYMBOL_GPL(pando_nodes_is_member);
@@ -158,11 +155,11 @@ u64 pando_nodes_incarnation_of(u16 id)
 
 	if (id == self.id)
 		return self.incarnation;
-	spin_lock(&lock);
+	spin_lock(&pando_nodes_lock);
 	p = find(id);
 	if (p)
 		incarnation = p->member.incarnation;
-	spin_unlock(&lock);
+	spin_unlock(&pando_nodes_lock);
 	return incarnation;
 }
 
@@ -178,11 +175,11 @@ int pando_nodes_others(u16 *ids, int max)
 	struct pando_peer *p;
 	int n = 0;
 
-	spin_lock(&lock);
-	list_for_each_entry(p, &peers, list)
+	spin_lock(&pando_nodes_lock);
+	list_for_each_entry(p, &pando_peers, list)
 		if (n < max)
 			ids[n++] = p->member.id;
-	spin_unlock(&lock);
+	spin_unlock(&pando_nodes_lock);
 	return n;
 }
 EXPORT_SYMBOL_GPL(pando_nodes_others);
@@ -205,7 +202,7 @@ int pando_nodes_name(u16 id, char *name, size_t size)
 	struct pando_peer *p;
 	int err = 0;
 
-	spin_lock(&lock);
+	spin_lock(&pando_nodes_lock);
 	p = find(id);
 	if (id == self.id)
 		strscpy(name, self.name, size);
@@ -213,7 +210,7 @@ int pando_nodes_name(u16 id, char *name, size_t size)
 		strscpy(name, p->member.name, size);
 	else
 		err = -ENOENT;
-	spin_unlock(&lock);
+	spin_unlock(&pando_nodes_lock);
 	return err;
 }
 EXPORT_SYMBOL_GPL(pando_nodes_name);
@@ -233,8 +230,8 @@ int pando_nodes_info(struct pando_peer_info *rows, int max)
 		strscpy(me->member.name, self.name, sizeof(me->member.name));
 		me->state = PANDO_PEER_SELF;
 	}
-	spin_lock(&lock);
-	list_for_each_entry(p, &peers, list) {
+	spin_lock(&pando_nodes_lock);
+	list_for_each_entry(p, &pando_peers, list) {
 		if (n == max)
 			break;
 		rows[n].member = p->member;
@@ -247,7 +244,7 @@ int pando_nodes_info(struct pando_peer_info *rows, int max)
 		spin_unlock(&p->lock);
 		n++;
 	}
-	spin_unlock(&lock);
+	spin_unlock(&pando_nodes_lock);
 	return n;
 }
 
@@ -258,16 +255,16 @@ int pando_nodes_wait_open(unsigned long deadline, u64 newer_than, u64 *number)
 
 	if (left <= 0)
 		return -ETIMEDOUT;
-	left = wait_event_killable_timeout(changed, ({
-		spin_lock(&lock);
-		open = pando_epoch_open(&epoch) && epoch.number > newer_than;
-		*number = epoch.number;
-		spin_unlock(&lock);
-		open || !READ_ONCE(attached);
+	left = wait_event_killable_timeout(pando_nodes_changed, ({
+		spin_lock(&pando_nodes_lock);
+		open = pando_epoch_open(&pando_nodes_view) && pando_nodes_view.number > newer_than;
+		*number = pando_nodes_view.number;
+		spin_unlock(&pando_nodes_lock);
+		open || !READ_ONCE(pando_nodes_attached);
 	}), left);
 	if (left < 0)
 		return -EINTR;
-	if (!READ_ONCE(attached))
+	if (!READ_ONCE(pando_nodes_attached))
 		return -ENOTCONN;
 	return left ? 0 : -ETIMEDOUT;
 }
@@ -290,9 +287,9 @@ static void connect_fn(struct work_struct *work)
 	struct pando_conn *conn;
 	bool needed;
 
-	spin_lock(&lock);
+	spin_lock(&pando_nodes_lock);
 	addr = p->member.addr;
-	spin_unlock(&lock);
+	spin_unlock(&pando_nodes_lock);
 	spin_lock(&p->lock);
 	needed = !p->dead && !p->conn;
 	spin_unlock(&p->lock);
@@ -369,7 +366,7 @@ void pando_nodes_conn_ready(struct pando_conn *conn)
 	if (ready) {
 		pando_netlink_peer(conn->node, PANDO_PEER_UP);
 		pando_rpc_resend(p);
-		wake_up_all(&changed);
+		wake_up_all(&pando_nodes_changed);
 	}
 	pando_peer_put(p);
 }
@@ -467,7 +464,7 @@ static void insert(struct pando_peer *p)
 {
 	struct pando_peer *other;
 
-	list_for_each_entry(other, &peers, list)
+	list_for_each_entry(other, &pando_peers, list)
 		if (other->member.id > p->member.id)
 			break;
 	list_add_tail(&p->list, &other->list);
@@ -535,11 +532,11 @@ int pando_nodes_members(u64 number, const struct pando_member *list, int n,
 	err = make_new(list, n, &fresh);
 	if (err)
 		goto out;
-	spin_lock(&lock);
-	err = pando_epoch_members(&epoch, number);
+	spin_lock(&pando_nodes_lock);
+	err = pando_epoch_members(&pando_nodes_view, number);
 	if (!err) {
 		self_is_member = true;
-		list_for_each_entry_safe(p, next, &peers, list)
+		list_for_each_entry_safe(p, next, &pando_peers, list)
 			if (!stays(p, list, n))
 				list_move_tail(&p->list, &old);
 		WRITE_ONCE(quorate, majority);
@@ -551,7 +548,7 @@ int pando_nodes_members(u64 number, const struct pando_member *list, int n,
 		}
 		update_addresses(list, n);
 	}
-	spin_unlock(&lock);
+	spin_unlock(&pando_nodes_lock);
 	if (err)
 		goto out;
 	list_for_each_entry_safe(p, next, &old, list) {
@@ -559,13 +556,13 @@ int pando_nodes_members(u64 number, const struct pando_member *list, int n,
 		peer_drop(p);
 	}
 	pando_recover_members(number, list, n, complete);
-	spin_lock(&lock);
-	list_for_each_entry(p, &peers, list)
+	spin_lock(&pando_nodes_lock);
+	list_for_each_entry(p, &pando_peers, list)
 		if (!READ_ONCE(p->conn))
 			connect_later(p, true);
-	spin_unlock(&lock);
+	spin_unlock(&pando_nodes_lock);
 	pando_rpc_unpark();
-	wake_up_all(&changed);
+	wake_up_all(&pando_nodes_changed);
 out:
 	list_for_each_entry_safe(p, next, &fresh, list) {
 		list_del(&p->list);
@@ -578,141 +575,11 @@ int pando_nodes_stop(u64 number)
 {
 	int err;
 
-	spin_lock(&lock);
-	err = pando_epoch_stop(&epoch, number);
-	spin_unlock(&lock);
-	wake_up_all(&changed);
+	spin_lock(&pando_nodes_lock);
+	err = pando_epoch_stop(&pando_nodes_view, number);
+	spin_unlock(&pando_nodes_lock);
+	wake_up_all(&pando_nodes_changed);
 	return err;
-}
-
-/* --- recovery --------------------------------------------------------------------------- */
-
-static u64 recover_epoch;	/* under pando_cmd_mutex, read by the worker */
-
-static bool all_ready(u64 number, bool *overtaken)
-{
-	struct pando_peer *p;
-	bool ready = true;
-
-	spin_lock(&lock);
-	*overtaken = epoch.number != number || !attached;
-	list_for_each_entry(p, &peers, list)
-		ready = ready && READ_ONCE(p->ready);
-	spin_unlock(&lock);
-	return ready || *overtaken;
-}
-
-static void name_missing(void)
-{
-	struct pando_peer *p;
-
-	spin_lock(&lock);
-	list_for_each_entry(p, &peers, list)
-		if (!READ_ONCE(p->ready))
-			pr_warn("pando: node %u (%s) cannot be reached yet%s\n",
-				p->member.id, p->member.name,
-				p->refused ? ": refused" : "");
-	spin_unlock(&lock);
-}
-
-/* A round trip to each, for people who look at STATUS. */
-static void measure(void)
-{
-	u16 ids[16];
-	int i, n = pando_nodes_others(ids, ARRAY_SIZE(ids));
-
-	for (i = 0; i < n; i++) {
-		struct pando_peer *p = pando_peer_get(ids[i]);
-		ktime_t start = ktime_get();
-
-		if (!p)
-			continue;
-		if (!pando_rpc_call(ids[i], PANDO_MSG_PING, NULL, 0, NULL, 0,
-				    NULL))
-			WRITE_ONCE(p->rtt_us, ktime_us_delta(ktime_get(), start));
-		pando_peer_put(p);
-	}
-}
-
-/* What was asked earlier and whose connection came up between the views. */
-static void resend_all(void)
-{
-	struct pando_peer *p;
-	u16 id = 0;
-
-	for (;;) {
-		spin_lock(&lock);
-		list_for_each_entry(p, &peers, list)
-			if (p->member.id > id)
-				break;
-		if (list_entry_is_head(p, &peers, list))
-			p = NULL;
-		else
-			kref_get(&p->ref);
-		spin_unlock(&lock);
-		if (!p)
-			break;
-		id = p->member.id;
-		pando_rpc_resend(p);
-		pando_peer_put(p);
-	}
-}
-
-static void recover_fn(struct work_struct *work)
-{
-	u64 number = READ_ONCE(recover_epoch);
-	bool overtaken;
-	int err;
-
-	resend_all();
-	for (;;) {
-		while (!wait_event_timeout(changed,
-					   all_ready(number, &overtaken),
-					   10 * HZ))
-			name_missing();
-		if (overtaken)
-			return;
-		err = pando_recover_report(number);
-		if (!err)
-			break;
-		pr_warn("pando: epoch %llu: guests not reported (%d), again\n",
-			number, err);
-		if (pando_nodes_epoch() != number)
-			return;
-		schedule_timeout_uninterruptible(HZ / 10);
-	}
-	spin_lock(&lock);
-	err = pando_epoch_done(&epoch, number);
-	spin_unlock(&lock);
-	if (err)
-		return;
-	wake_up_all(&changed);
-	pr_info("pando: epoch %llu is in force\n", number);
-	pando_netlink_done(number);
-	pando_stub_announce();
-	pando_watch_announce();
-	measure();
-}
-
-static DECLARE_WORK(recover_work, recover_fn);
-
-int pando_nodes_start(u64 number)
-{
-	int err;
-
-	/*
-	 * A recovery that was overtaken ends by itself, perhaps only when this
-	 * START lets its requests go on: it must not be waited for here.
-	 */
-	spin_lock(&lock);
-	err = pando_epoch_start(&epoch, number);
-	spin_unlock(&lock);
-	if (err)
-		return err;
-	WRITE_ONCE(recover_epoch, number);
-	wake_up_all(&changed);
-	queue_work(recover_wq, &recover_work);
-	return 0;
 }
 
 /* --- attach and detach ---------------------------------------------------------------------- */
@@ -732,17 +599,16 @@ int pando_nodes_attach(const struct pando_self *me, const char *name,
 		err = -ENOENT;
 		goto err_key;
 	}
-	spin_lock(&lock);
-	pando_epoch_init(&epoch);
-	spin_unlock(&lock);
+	spin_lock(&pando_nodes_lock);
+	pando_epoch_init(&pando_nodes_view);
+	spin_unlock(&pando_nodes_lock);
 	err = -ENOMEM;
 	connect_wq = alloc_workqueue("pando_connect", WQ_UNBOUND, 0);
 	if (!connect_wq)
 		goto err_transport;
-	recover_wq = alloc_ordered_workqueue("pando_recover", 0);
-	if (!recover_wq)
+	if (pando_nodes_recover_open())
 		goto err_connect;
-	WRITE_ONCE(attached, true);
+	WRITE_ONCE(pando_nodes_attached, true);
 	err = pando_conns_open(transport, &self);
 	if (err) {
 		NL_SET_ERR_MSG(extack, "cannot listen on ADDR");
@@ -751,8 +617,8 @@ int pando_nodes_attach(const struct pando_self *me, const char *name,
 	return 0;
 
 err_recover:
-	WRITE_ONCE(attached, false);
-	destroy_workqueue(recover_wq);
+	WRITE_ONCE(pando_nodes_attached, false);
+	pando_nodes_recover_close();
 err_connect:
 	destroy_workqueue(connect_wq);
 err_transport:
@@ -769,19 +635,19 @@ void pando_nodes_detach(void)
 	struct pando_peer *p, *next;
 	LIST_HEAD(old);
 
-	WRITE_ONCE(attached, false);
-	wake_up_all(&changed);
-	spin_lock(&lock);
-	list_splice_init(&peers, &old);
+	WRITE_ONCE(pando_nodes_attached, false);
+	wake_up_all(&pando_nodes_changed);
+	spin_lock(&pando_nodes_lock);
+	list_splice_init(&pando_peers, &old);
 	self_is_member = false;
 	WRITE_ONCE(quorate, false);
 	WRITE_ONCE(shrunk, 0);
-	spin_unlock(&lock);
+	spin_unlock(&pando_nodes_lock);
 	list_for_each_entry_safe(p, next, &old, list) {
 		list_del_init(&p->list);
 		peer_drop(p);
 	}
-	destroy_workqueue(recover_wq);
+	pando_nodes_recover_close();
 	pando_conns_close();
 	destroy_workqueue(connect_wq);
 	pando_rpc_quiesce();
@@ -791,12 +657,7 @@ void pando_nodes_detach(void)
 	self.key = NULL;
 }
 
-int pando_nodes_init(void)
+void pando_nodes_init(void)
 {
-	pando_epoch_init(&epoch);
-	return 0;
-}
-
-void pando_nodes_exit(void)
-{
+	pando_epoch_init(&pando_nodes_view);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The members of the cluster as this kernel was told, the epoch, and the one
- * connection to each of them. node.c is the only place that changes them.
+ * connection to each of them. node.c is the only place that changes them; node_recover.c
+ * brings a view in force.
  */
 #ifndef _PANDO_NODE_H
 #define _PANDO_NODE_H
@@ -100,7 +101,6 @@ int pando_nodes_info(struct pando_peer_info *rows, int max);
 const char *pando_nodes_transport(void);
 int pando_nodes_name(u16 id, char *name, size_t size);	/* -ENOENT */
 
-int pando_nodes_init(void);
-void pando_nodes_exit(void);
+void pando_nodes_init(void);
 
 #endif

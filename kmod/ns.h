@@ -17,9 +17,9 @@ static inline struct pid_namespace *pando_ns(void)
 	return READ_ONCE(pando_cluster_ns);
 }
 
-/* Is current a task whose active PID namespace is the cluster's? */
 /* How many numbers are taken in it, node-local ones too; 0 where there is none. Any context. */
 unsigned int pando_ns_numbers(void);
+/* Is current a task whose active PID namespace is the cluster's? */
 bool pando_ns_has_current(void);
 
 /**

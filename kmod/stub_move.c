@@ -114,7 +114,7 @@ static void unclaim(struct file *owner, u32 pid)
 	if (s && s->owner == owner && s->state == PANDO_STUB_CLAIMED)
 		pando_stub_remove(s);
 	spin_unlock_irq(&pando_stub_lock);
-	pando_alloc_unshare(pid);
+	pando_alloc_unshare();
 }
 
 /* Is there one that ends, or that another move is just making? */
@@ -236,7 +236,7 @@ int pando_stub_bind(struct file *owner, u32 pid, u16 where)
 	else
 		put_task_struct(task);
 	mutex_unlock(&pando_stub_act);
-	pando_alloc_unshare(pid);
+	pando_alloc_unshare();
 	return err;
 }
 
@@ -307,7 +307,7 @@ out:
 	if (err)
 		unclaim(owner, pid);
 	else
-		pando_alloc_unshare(pid);
+		pando_alloc_unshare();
 	return err;
 }
 
@@ -461,7 +461,7 @@ void pando_stub_drop(struct file *owner)
 			spin_unlock_irq(&pando_stub_lock);
 		}
 		mutex_unlock(&pando_stub_act);
-		pando_alloc_unshare(pid);
+		pando_alloc_unshare();
 		if (held)
 			pando_kin_let_go(pid);
 	}
