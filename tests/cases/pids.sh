@@ -43,7 +43,7 @@ is "$inner" '1 2 ' 'a nested namespace counts from 1'
 # those of who is away: before one of them, in and before another node's block, at the ends.
 away=$(start 1 'sleep 1000')
 other=$(start 2 'sleep 1000')
-own=$(in_cluster 1 'echo $BASHPID')
+own=$(in_cluster 1 "echo \$BASHPID")
 on 1 "cluster-mv $away node2" >/dev/null; ok $? 'one of its processes goes to node2'
 got=$(for last in $((away - 2)) $((other - 1)) $((other / 1024 * 1024 - 2)) $((own | 1023)) \
 	900 1022 4194000; do
