@@ -176,11 +176,13 @@ struct share {
 	struct pid *pid;
 	struct task_struct *maker;	/* whose child is to have it as well */
 	struct task_struct *had;	/* who had it before; only to be compared */
+	bool failed;			/* fork gave it back */
 	unsigned long when;
 };
 
-#define MADE_WITHIN	(60 * HZ)	/* a task, of the number it was given */
-#define LOOK_INTERVAL	(HZ / 5)
+/* When nobody has seen its task, which has come and gone; forks do not last as long. */
+#define MADE_WITHIN	(120 * HZ)
+#define LOOK_INTERVAL	(HZ / 25)
 
 static LIST_HEAD(shares);
 static DEFINE_SPINLOCK(shares_lock);	/* interrupts off; innermost */
@@ -192,7 +194,8 @@ static void shares_work_fn(struct work_struct *work)
 
 static DECLARE_DELAYED_WORK(shares_work, shares_work_fn);
 
-static bool is_shared(struct pid *pid)
+/* @failed: says it to those that current has failed to make a task for. */
+static bool is_shared(struct pid *pid, bool failed)
 {
 	unsigned long flags;
 	struct share *sh;
@@ -201,8 +204,13 @@ static bool is_shared(struct pid *pid)
 	if (likely(list_empty(&shares)))
 		return false;
 	spin_lock_irqsave(&shares_lock, flags);
-	list_for_each_entry(sh, &shares, list)
-		found |= sh->pid == pid;
+	list_for_each_entry(sh, &shares, list) {
+		if (sh->pid != pid)
+			continue;
+		found = true;
+		if (failed && sh->maker == current)
+			sh->failed = true;
+	}
 	spin_unlock_irqrestore(&shares_lock, flags);
 	return found;
 }
@@ -246,6 +254,7 @@ static struct pid *share(struct pid_namespace *cluster, u32 nr)
 	if (!s.share)
 		return NULL;
 	s.share->maker = get_task_struct(current);
+	s.share->failed = false;
 	s.share->when = jiffies;
 	if (pando_tasklist_run(share_if_there, &s)) {
 		put_task_struct(current);
@@ -288,7 +297,7 @@ static bool is_settled(const struct share *sh)
 	task = pid_task(sh->pid, PIDTYPE_PID);
 	made = task && task != sh->had;
 	rcu_read_unlock();
-	return made || READ_ONCE(sh->maker->flags) & PF_EXITING ||
+	return made || sh->failed || READ_ONCE(sh->maker->flags) & PF_EXITING ||
 	       time_after(jiffies, sh->when + MADE_WITHIN);
 }
 
@@ -404,7 +413,7 @@ static struct pid *alloc_on(struct pid_namespace *cluster)
 	if (likely(pando_locate_went_on(run, nr) && list_empty(&shares)))
 		return pid;
 	pando_locate_taken(nr);
-	if (pando_locate_is_free(nr) && !is_shared(pid) && pid_has_no_task(pid))
+	if (pando_locate_is_free(nr) && !is_shared(pid, false) && pid_has_no_task(pid))
 		return pid;
 	/* while this slept it became another's: who has moved comes back, or its stub does */
 	pando_alloc_number_done(get_pid(pid));
@@ -447,7 +456,7 @@ static void hook_free_pid(struct pid *pid)
 		nr = pid_nr_ns(pid, cluster);
 	if (nr < PANDO_LOCAL_PIDS) {
 		pando_hook_original(hook_free_pid)(pid);
-	} else if (!is_shared(pid)) {
+	} else if (!is_shared(pid, !irqs_disabled())) {
 		pando_hook_original(hook_free_pid)(pid);
 		pando_locate_freed(nr);
 		pando_kin_freed(nr);

@@ -124,19 +124,6 @@ bool pando_locate_is_reserved(u32 pid)
 	return pando_locate_is_kind(pid, PANDO_DIR_RESERVED);
 }
 
-bool pando_locate_is_cancelled(u32 pid)
-{
-	const struct pando_dir_entry *e;
-	unsigned long flags;
-	bool is;
-
-	spin_lock_irqsave(&pando_locate_lock, flags);
-	e = pando_dir_find(&pando_locate_dir, pid, PANDO_DIR_RESERVED);
-	is = e && !e->tag;
-	spin_unlock_irqrestore(&pando_locate_lock, flags);
-	return is;
-}
-
 bool pando_locate_is_leaving(u32 pid)
 {
 	return pando_locate_is_kind(pid, PANDO_DIR_LEAVING);

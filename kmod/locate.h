@@ -43,8 +43,6 @@ bool pando_locate_is_settled(u32 pid);
 
 /* Is the number about to arrive here? Any context. */
 bool pando_locate_is_reserved(u32 pid);
-/* ... or was, and what had been made of it is not gone yet? Any context. */
-bool pando_locate_is_cancelled(u32 pid);
 /* Has it left this node, and is what it left not gone yet? */
 bool pando_locate_is_leaving(u32 pid);
 /* How many are about to arrive, or on their way out: zero is the rule. */

@@ -208,10 +208,11 @@ int pando_locate_leases(u16 self, u64 version, const u16 *map)
 		kvfree(new);
 		return err;
 	}
-	/* another may be the home of what is here; and was it not yet when it was looked last */
-	note_guest();
+	/* another may be the home of what is here, and of what ends meanwhile */
+	atomic_inc(&pando_free_gate);
 	set_space(new);
 	note_guest();
+	atomic_dec(&pando_free_gate);
 	queue_delayed_work(system_wq, &look_work, LOOK_INTERVAL);
 	spin_lock_irq(&pando_locate_lock);
 	pando_dir_purge(&pando_locate_dir, PANDO_DIR_AWAY, is_strange, NULL);

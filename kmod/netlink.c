@@ -174,6 +174,8 @@ static int detach(struct genl_info *info)
 
 	if (!pando_ns())
 		return -ENOTCONN;
+	/* numbers are left for a moment which nobody has any more */
+	pando_alloc_unshare();
 	err = pando_ns_may_detach(info->extack);
 	if (err)
 		return err;

@@ -275,6 +275,8 @@ int pando_stub_join(struct file *owner, u32 pid)
 	struct pando_stub *s;
 	int err = -ESRCH;
 
+	/* as long as the copy is the first that has the number */
+	pando_alloc_unshare();
 	mutex_lock(&pando_stub_act);
 	spin_lock_irq(&pando_stub_lock);
 	s = pando_stub_find(pid);

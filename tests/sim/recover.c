@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A model of kmod/recover.c and of the steps of node.c: STOP, MEMBERS, START;
+ * A model of kmod/recover.c and of the steps of node*.c: STOP, MEMBERS, START;
  * who runs here is told to the homes, and what nobody has is forgotten.
  */
 #include <stdlib.h>
