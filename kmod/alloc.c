@@ -368,7 +368,7 @@ static struct pid *cluster_alloc(struct pid_namespace *ns,
 	int err;
 
 	if (n > depth) {
-		if (!depth) {
+		if (!depth && may_choose(ns, n)) {
 			pid = share(ns, set_tid[0]);
 			if (pid)
 				return pid;
