@@ -128,8 +128,8 @@ move "$C" 3
 sees x 3 "$P" "$C" "$C"
 move "$C" 1
 sees x 1 "$P" "$C" "$C"
-in_cluster 2 "kill -SEGV $C"
-check 'a core dump is told' wait_for 10 on 1 "grep -Eqx 'status $C 0x(8b|b)' $log"
+in_cluster 2 "echo /tmp/core >/proc/sys/kernel/core_pattern; prlimit --core=unlimited --pid $C; kill -SEGV $C"
+check 'a core dump is told' wait_for 30 on 1 "grep -qx 'status $C 0x8b' $log"
 in_cluster 1 "kill -KILL $P"
 
 parent ignore
@@ -226,6 +226,7 @@ move "$C" 2
 check 'its node dies: who waits sees it killed' \
 	wait_for 60 said "status $C 0x9"
 is "$(times "status $C 0x9")" 1 'once'
+check 'and the log says why' on 1 "dmesg | grep -q 'pando: process $C was lost with node 2'"
 in_cluster 1 "kill -KILL $P"
 check 'the node comes back' "$RIG" start 2
 check 'and is a member' wait_for 60 whole 1

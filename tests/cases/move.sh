@@ -165,6 +165,14 @@ diag "$json"
 on 1 'cp /usr/bin/sleep /tmp/only-here; chmod 755 /tmp/only-here'
 here=$(start 1 /tmp/only-here 100000)
 refused "$here" 2 'no /tmp/only-here on node2' 'a program that the target does not have'
+# a child's pipes are the parent's as well, each with both of its ends
+both=$(start 1 "python3 -c 'import os, socket, time; p = os.pipe(), socket.socketpair(); os.fork(); time.sleep(100000)'")
+check 'a parent and its child' wait_for 20 in_cluster 1 "pgrep -P $both"
+kid=$(in_cluster 1 "pgrep -P $both")
+refused "$kid" 2 'shares a pipe' 'a child that shares a pipe with its parent'
+check 'and a unix socket' eval "on 1 'cluster-mv --why $kid node2 2>&1' | grep -q 'shares a unix socket'"
+moved "$both" 2 auto 'the two of them'
+in_cluster 2 "kill -KILL $both $kid"
 big=$(start 1 "python3 -c 'import time; b = b\"x\" * (200 << 20); time.sleep(100000)'")
 # what is left on the target is less than that
 hog=$(on 2 "free -m | awk '/^Mem/ { print int(\$7 - 100) }'")

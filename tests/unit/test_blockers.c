@@ -200,6 +200,41 @@ TEST(pipes_need_both_ends)
 	end();
 }
 
+TEST(a_pipe_is_shared_with_who_stays_though_both_its_ends_move)
+{
+	char fifo[64];
+
+	begin();
+	file("", "70001/fd/x");
+	file("", "70002/fd/x");
+	file("", "69000/fd/x");
+	file("", "69000/maps");
+	file("make\n", "69000/comm");
+	link_to("pipe:[11]", "70001/fd/3");
+	file("pos:\t0\nflags:\t00\n", "70001/fdinfo/3");
+	link_to("pipe:[11]", "70002/fd/4");
+	file("pos:\t0\nflags:\t01\n", "70002/fdinfo/4");
+	link_to("pipe:[111]", "69000/fd/3");
+	link_to("socket:[11]", "69000/fd/4");
+	CHECK_EQ(look(), 0);
+	link_to("pipe:[11]", "69000/fd/5");
+	CHECK_EQ(look(), 1);
+	CHECK(said("70001 (app (x) y) shares a pipe (descriptor 3) with 69000 (make), which does not"));
+	link_to("/dev/null", "69000/fd/5");
+	CHECK_EQ(look(), 0);
+
+	/* one that has a name */
+	snprintf(fifo, sizeof(fifo), "%s/fifo", root);
+	CHECK(!mkfifo(fifo, 0600));
+	link_to(fifo, "70001/fd/6");
+	file("pos:\t0\nflags:\t02\n", "70001/fdinfo/6");
+	CHECK_EQ(look(), 0);
+	link_to(fifo, "69000/fd/6");
+	CHECK_EQ(look(), 1);
+	CHECK(said("shares a FIFO (descriptor 6) with 69000 (make)"));
+	end();
+}
+
 TEST(connections_are_named_and_listeners_are_not)
 {
 	begin();
@@ -356,6 +391,7 @@ int main(void)
 		T(a_plain_tree_moves), T(relations_outside_are_named),
 		T(a_tracer_and_namespaces_are_named),
 		T(one_clock_moves_two_do_not), T(pipes_need_both_ends),
+		T(a_pipe_is_shared_with_who_stays_though_both_its_ends_move),
 		T(connections_are_named_and_listeners_are_not),
 		T(what_cannot_be_carried_is_named),
 		T(memory_shared_with_who_stays_is_named),

@@ -33,6 +33,15 @@ struct shared {
 	bool told;
 };
 
+/* A pipe, or two sockets, of which the tree has both ends. */
+struct conduit {
+	const struct task *task;
+	const char *kind;	/* as in the link of a descriptor; NULL: a FIFO */
+	uint64_t dev, ino;
+	int fd;
+	bool told;
+};
+
 struct look {
 	const struct tree *tree;
 	struct words *out;
@@ -41,6 +50,8 @@ struct look {
 	size_t pipes;
 	struct shared *shared;
 	size_t shares;
+	struct conduit *conduit;
+	size_t conduits;
 };
 
 #define NAME	"%d (%s)"
@@ -172,6 +183,15 @@ static int fd_mode(const struct task *k, int fd)
 	return mode;
 }
 
+static void add_conduit(struct look *l, struct conduit c)
+{
+	for (size_t i = 0; i < l->conduits; i++)
+		if (l->conduit[i].ino == c.ino && l->conduit[i].dev == c.dev)
+			return;
+	l->conduit = xrealloc(l->conduit, l->conduits + 1, sizeof(c));
+	l->conduit[l->conduits++] = c;
+}
+
 static void add_pipe(struct look *l, const struct task *k, int fd, uint64_t dev,
 		     uint64_t ino)
 {
@@ -275,8 +295,10 @@ static void check_socket(struct look *l, const struct task *k, int fd,
 		const struct socket_info *o = sockets_find(&l->sockets,
 							   s->peer);
 
-		if (o && o->held)
+		if (o && o->held) {
+			add_conduit(l, (struct conduit){ k, "socket", 0, ino, fd, false });
 			return;
+		}
 		words_add(l->out, NAME " is connected over a unix socket%s%s to a process that does not move along (descriptor %d)",
 			  WHO(k), o && o->text[0] ? " " : "",
 			  o ? o->text : "", fd);
@@ -318,7 +340,10 @@ static void check_pipes(struct look *l)
 	for (size_t i = 0; i < l->pipes; i++) {
 		const struct pipe_end *p = &l->pipe[i];
 
-		if (!p->reader || !p->writer)
+		if (p->reader && p->writer)
+			add_conduit(l, (struct conduit){ p->task, p->dev ? NULL : "pipe", p->dev,
+							 p->ino, p->fd, false });
+		else
 			words_add(l->out, NAME " holds a pipe (descriptor %d) whose %s end does not move along",
 				  WHO(p->task), p->fd,
 				  p->reader ? "writing" : "reading");
@@ -340,8 +365,8 @@ static void add_shared(struct look *l, const struct task *k,
 	memcpy(l->shared[l->shares++].dev, map->dev, sizeof(map->dev));
 }
 
-static void check_stranger(void *arg, const struct task *k,
-			   const struct proc_map *map)
+static void check_stranger_map(void *arg, const struct task *k,
+			       const struct proc_map *map)
 {
 	struct look *l = arg;
 	char comm[64];
@@ -358,17 +383,59 @@ static void check_stranger(void *arg, const struct task *k,
 	}
 }
 
+static bool is_conduit(const struct conduit *c, const struct task *k, int fd, const char *link)
+{
+	char self[128];
+	struct stat st;
+	size_t n;
+
+	if (c->kind) {
+		n = strlen(c->kind);
+		return starts(link, c->kind) && starts(link + n, ":[") &&
+		       strtoull(link + n + 2, NULL, 10) == c->ino;
+	}
+	snprintf(self, sizeof(self), "%s/%d/fd/%d", tree_proc, k->pid, fd);
+	return link[0] == '/' && !stat(self, &st) && S_ISFIFO(st.st_mode) &&
+	       st.st_dev == c->dev && st.st_ino == c->ino;
+}
+
+/*
+ * Both ends move along, and yet a third one stays: with the parent that made the pipe, as
+ * that of a queue or of make's tokens. It would be another pipe from then on.
+ */
+static void check_stranger_fd(void *arg, const struct task *k, int fd, const char *link)
+{
+	struct look *l = arg;
+	char comm[64];
+
+	for (size_t i = 0; i < l->conduits; i++) {
+		struct conduit *c = &l->conduit[i];
+
+		if (c->told || !is_conduit(c, k, fd, link))
+			continue;
+		comm_of(k->pid, comm, sizeof(comm));
+		words_add(l->out, NAME " shares a %s (descriptor %d) with %d (%s), which does not move along",
+			  WHO(c->task), !c->kind ? "FIFO" : *c->kind == 's' ? "unix socket" : "pipe",
+			  c->fd, k->pid, comm);
+		c->told = true;
+	}
+}
+
 /* It takes a look at every process of the node, so only where there is need. */
 static void check_strangers(struct look *l)
 {
-	DIR *d = l->shares ? opendir(tree_proc) : NULL;
+	DIR *d = l->shares || l->conduits ? opendir(tree_proc) : NULL;
 	struct dirent *e;
 
 	while (d && (e = readdir(d))) {
 		struct task k = { .pid = atoi(e->d_name) };
 
-		if (k.pid > 0 && !tree_find(l->tree, k.pid))
-			proc_each_map(&k, check_stranger, l);
+		if (k.pid <= 0 || tree_find(l->tree, k.pid))
+			continue;
+		if (l->shares)
+			proc_each_map(&k, check_stranger_map, l);
+		if (l->conduits)
+			proc_each_fd(&k, check_stranger_fd, l);
 	}
 	if (d)
 		closedir(d);
@@ -431,4 +498,5 @@ void tree_blockers(const struct tree *t, struct words *out)
 	sockets_free(&l.sockets);
 	free(l.pipe);
 	free(l.shared);
+	free(l.conduit);
 }
