@@ -194,7 +194,10 @@ static void shares_work_fn(struct work_struct *work)
 
 static DECLARE_DELAYED_WORK(shares_work, shares_work_fn);
 
-/* @failed: says it to those that current has failed to make a task for. */
+/*
+ * @failed: it is fork that gives it back: then current, its maker, is done with it, and nothing
+ * else would tell.
+ */
 static bool is_shared(struct pid *pid, bool failed)
 {
 	unsigned long flags;

@@ -17,7 +17,7 @@ extern atomic_t pando_free_gate;
 /*
  * Numbers that were given to a task by the struct pid which others have as well
  * (a stub, the members of a group) need no such care any more where the task is
- * there, or was not made. Sleeps. That is looked at a few times a second anyway.
+ * there, or was not made. Sleeps. While there are any a worker looks, too.
  */
 void pando_alloc_unshare(void);
 
