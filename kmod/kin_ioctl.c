@@ -20,6 +20,7 @@
 #include "kin_ioctl.h"
 #include "kin_stop.h"
 #include "kin_tty.h"
+#include "kin_usage.h"
 #include "linger.h"
 #include "locate.h"
 #include "node.h"
@@ -39,7 +40,7 @@ static s64 boot_offset(void)
 
 static long ask(struct pando_kin __user *user)
 {
-	struct task_struct *task, *stub, *t;
+	struct task_struct *task, *stub;
 	struct pando_kin kin;
 
 	if (copy_from_user(&kin, user, sizeof(kin)))
@@ -62,14 +63,7 @@ static long ask(struct pando_kin __user *user)
 	if (stub)
 		put_task_struct(stub);
 	kin.start_ns = task->start_boottime + boot_offset();
-	kin.utime_ns = task->signal->utime;
-	kin.stime_ns = task->signal->stime;
-	rcu_read_lock();
-	for_each_thread(task, t) {
-		kin.utime_ns += t->utime;
-		kin.stime_ns += t->stime;
-	}
-	rcu_read_unlock();
+	pando_kin_usage_read(task, &kin.self, &kin.children);
 	pando_kin_holders(kin.pid, kin.holders);
 	put_task_struct(task);
 	return copy_to_user(user, &kin, sizeof(kin)) ? -EFAULT : 0;
@@ -78,7 +72,6 @@ static long ask(struct pando_kin __user *user)
 /* It did not begin here and now: whoever looks sees the process it was. */
 static void carry_over(struct task_struct *task, const struct pando_kin *kin)
 {
-	struct signal_struct *sig = task->signal;
 	s64 delta = kin->start_ns - boot_offset() - task->start_boottime;
 
 	/* setpgid() asks for that; it is held, and changes no flag of its own */
@@ -88,11 +81,7 @@ static void carry_over(struct task_struct *task, const struct pando_kin *kin)
 		return;
 	task->start_boottime += delta;
 	task->start_time += delta;
-	write_seqlock_irq(&sig->stats_lock);
-	sig->utime += kin->utime_ns;
-	sig->stime += kin->stime_ns;
-	sig->sum_sched_runtime += kin->utime_ns + kin->stime_ns;
-	write_sequnlock_irq(&sig->stats_lock);
+	pando_kin_usage_carry(task, &kin->self, &kin->children);
 }
 
 static long place(const struct pando_place __user *user)

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What is left of one that ended elsewhere: see kin_usage.h. */
+/* What processes have used, here and before they came: see kin_usage.h. */
 #include <linux/cred.h>
+#include <linux/mm.h>
 #include <linux/resource.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/prio.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -11,41 +13,160 @@
 
 #include "kin_usage.h"
 
-void pando_kin_usage_get(struct pando_wire_kin_event *ev, struct task_struct *t)
+/* All of both are words of 64 bits, in the same order. */
+#define WORDS	(sizeof(struct pando_rusage) / sizeof(u64))
+
+static_assert(sizeof(struct pando_wire_rusage) == sizeof(struct pando_rusage));
+
+static void to_wire(struct pando_wire_rusage *wire, const struct pando_rusage *r)
 {
-	struct pando_wire_rusage *self = &ev->self, *c = &ev->children;
-	struct signal_struct *sig = t->signal;
-	u64 utime = t->utime + sig->utime, stime = t->stime + sig->stime;
-	u64 runtime;
+	const u64 *from = (const u64 *)r;
+	__le64 *to = (__le64 *)wire;
 	int i;
 
-	/* ticks are coarse: as the kernel, we scale them to the exact sum */
-	runtime = max(t->se.sum_exec_runtime + sig->sum_sched_runtime,
-		      sig->utime + sig->stime);
-	if (utime + stime)
-		stime = mul_u64_u64_div_u64(stime, runtime, utime + stime);
-	utime = runtime - stime;
+	for (i = 0; i < WORDS; i++)
+		to[i] = cpu_to_le64(from[i]);
+}
+
+static void from_wire(struct pando_rusage *r, const struct pando_wire_rusage *wire)
+{
+	const __le64 *from = (const __le64 *)wire;
+	u64 *to = (u64 *)r;
+	int i;
+
+	for (i = 0; i < WORDS; i++)
+		to[i] = le64_to_cpu(from[i]);
+}
+
+/* What its group keeps of it, and of its children; of its threads only those that ended. */
+static void read_group(struct signal_struct *sig, struct pando_rusage *self,
+		       struct pando_rusage *children)
+{
+	*self = (struct pando_rusage){
+		.utime_ns = sig->utime, .stime_ns = sig->stime,
+		.minflt = sig->min_flt, .majflt = sig->maj_flt,
+		.nvcsw = sig->nvcsw, .nivcsw = sig->nivcsw,
+		.inblock = sig->inblock, .oublock = sig->oublock,
+		.maxrss = sig->maxrss,
+	};
+	*children = (struct pando_rusage){
+		.utime_ns = sig->cutime, .stime_ns = sig->cstime,
+		.minflt = sig->cmin_flt, .majflt = sig->cmaj_flt,
+		.nvcsw = sig->cnvcsw, .nivcsw = sig->cnivcsw,
+		.inblock = sig->cinblock, .oublock = sig->coublock,
+		.maxrss = sig->cmaxrss,
+	};
+}
+
+static void add_thread(struct pando_rusage *self, const struct task_struct *t)
+{
+	self->minflt += t->min_flt;
+	self->majflt += t->maj_flt;
+	self->nvcsw += t->nvcsw;
+	self->nivcsw += t->nivcsw;
+	self->inblock += task_io_get_inblock(t);
+	self->oublock += task_io_get_oublock(t);
+}
+
+/* Ticks are coarse: as the kernel, we scale them to the exact sum. */
+static void scale(struct pando_rusage *self, u64 runtime)
+{
+	u64 ticks = self->utime_ns + self->stime_ns;
+
+	if (ticks)
+		self->stime_ns = mul_u64_u64_div_u64(self->stime_ns, runtime, ticks);
+	self->utime_ns = runtime - self->stime_ns;
+}
+
+static void add_group(struct signal_struct *sig, const struct pando_rusage *self,
+		      const struct pando_rusage *children)
+{
+	unsigned long flags;
+
+	write_seqlock_irqsave(&sig->stats_lock, flags);
+	sig->utime += self->utime_ns;
+	sig->stime += self->stime_ns;
+	sig->sum_sched_runtime += self->utime_ns + self->stime_ns;
+	sig->min_flt += self->minflt;
+	sig->maj_flt += self->majflt;
+	sig->nvcsw += self->nvcsw;
+	sig->nivcsw += self->nivcsw;
+	sig->inblock += self->inblock;
+	sig->oublock += self->oublock;
+	sig->maxrss = max_t(u64, sig->maxrss, self->maxrss);
+	sig->cutime += children->utime_ns;
+	sig->cstime += children->stime_ns;
+	sig->cmin_flt += children->minflt;
+	sig->cmaj_flt += children->majflt;
+	sig->cnvcsw += children->nvcsw;
+	sig->cnivcsw += children->nivcsw;
+	sig->cinblock += children->inblock;
+	sig->coublock += children->oublock;
+	sig->cmaxrss = max_t(u64, sig->cmaxrss, children->maxrss);
+	write_sequnlock_irqrestore(&sig->stats_lock, flags);
+}
+
+/* --- of one that moves ------------------------------------------------------------- */
+
+void pando_kin_usage_read(struct task_struct *task, struct pando_rusage *self,
+			  struct pando_rusage *children)
+{
+	struct mm_struct *mm = get_task_mm(task);
+	struct signal_struct *sig = task->signal;
+	u64 runtime = sig->sum_sched_runtime;
+	struct task_struct *t;
+
+	read_group(sig, self, children);
+	if (mm) {
+		self->maxrss = max_t(u64, self->maxrss, get_mm_hiwater_rss(mm));
+		mmput(mm);
+	}
+	rcu_read_lock();
+	for_each_thread(task, t) {
+		self->utime_ns += t->utime;
+		self->stime_ns += t->stime;
+		runtime += t->se.sum_exec_runtime;
+		add_thread(self, t);
+	}
+	rcu_read_unlock();
+	scale(self, max(runtime, sig->utime + sig->stime));
+}
+
+void pando_kin_usage_carry(struct task_struct *task, const struct pando_rusage *self,
+			   const struct pando_rusage *children)
+{
+	struct mm_struct *mm = get_task_mm(task);
+
+	add_group(task->signal, self, children);
+	/* who has made it was larger, perhaps */
+	task->signal->maxrss = self->maxrss;
+	if (mm) {
+		mmap_write_lock(mm);
+		reset_mm_hiwater_rss(mm);
+		mmap_write_unlock(mm);
+		mmput(mm);
+	}
+}
+
+/* --- of one that ended -------------------------------------------------------------- */
+
+void pando_kin_usage_get(struct pando_wire_kin_event *ev, struct task_struct *t)
+{
+	struct signal_struct *sig = t->signal;
+	struct pando_rusage self, children;
+	int i;
+
+	read_group(sig, &self, &children);
+	self.utime_ns += t->utime;
+	self.stime_ns += t->stime;
+	add_thread(&self, t);
+	scale(&self, max(t->se.sum_exec_runtime + sig->sum_sched_runtime,
+			 sig->utime + sig->stime));
 	ev->what = cpu_to_le32(PANDO_KIN_EXIT);
 	ev->status = cpu_to_le32(sig->flags & SIGNAL_GROUP_EXIT ?
 				 sig->group_exit_code : t->exit_code);
-	self->utime = cpu_to_le64(utime);
-	self->stime = cpu_to_le64(stime);
-	self->minflt = cpu_to_le64(t->min_flt + sig->min_flt);
-	self->majflt = cpu_to_le64(t->maj_flt + sig->maj_flt);
-	self->nvcsw = cpu_to_le64(t->nvcsw + sig->nvcsw);
-	self->nivcsw = cpu_to_le64(t->nivcsw + sig->nivcsw);
-	self->inblock = cpu_to_le64(task_io_get_inblock(t) + sig->inblock);
-	self->oublock = cpu_to_le64(task_io_get_oublock(t) + sig->oublock);
-	self->maxrss = cpu_to_le64(sig->maxrss);
-	c->utime = cpu_to_le64(sig->cutime);
-	c->stime = cpu_to_le64(sig->cstime);
-	c->minflt = cpu_to_le64(sig->cmin_flt);
-	c->majflt = cpu_to_le64(sig->cmaj_flt);
-	c->nvcsw = cpu_to_le64(sig->cnvcsw);
-	c->nivcsw = cpu_to_le64(sig->cnivcsw);
-	c->inblock = cpu_to_le64(sig->cinblock);
-	c->oublock = cpu_to_le64(sig->coublock);
-	c->maxrss = cpu_to_le64(sig->cmaxrss);
+	to_wire(&ev->self, &self);
+	to_wire(&ev->children, &children);
 	ev->nice = cpu_to_le32(task_nice(t->group_leader));
 	strscpy(ev->comm, t->group_leader->comm, sizeof(ev->comm));
 	ev->uid = cpu_to_le32(pando_kin_user_of(t));
@@ -133,32 +254,11 @@ void pando_kin_user_set(struct task_struct *stub, u32 uid)
 
 void pando_kin_usage_add(struct task_struct *t, const struct pando_wire_kin_event *ev)
 {
-	struct signal_struct *sig = t->signal;
-	const struct pando_wire_rusage *self = &ev->self, *children = &ev->children;
-	unsigned long flags;
+	struct pando_rusage self, children;
 
-	write_seqlock_irqsave(&sig->stats_lock, flags);
-	sig->utime += le64_to_cpu(self->utime);
-	sig->stime += le64_to_cpu(self->stime);
-	sig->sum_sched_runtime += le64_to_cpu(self->utime) +
-				  le64_to_cpu(self->stime);
-	sig->min_flt += le64_to_cpu(self->minflt);
-	sig->maj_flt += le64_to_cpu(self->majflt);
-	sig->nvcsw += le64_to_cpu(self->nvcsw);
-	sig->nivcsw += le64_to_cpu(self->nivcsw);
-	sig->inblock += le64_to_cpu(self->inblock);
-	sig->oublock += le64_to_cpu(self->oublock);
-	sig->maxrss = le64_to_cpu(self->maxrss);
-	sig->cutime += le64_to_cpu(children->utime);
-	sig->cstime += le64_to_cpu(children->stime);
-	sig->cmin_flt += le64_to_cpu(children->minflt);
-	sig->cmaj_flt += le64_to_cpu(children->majflt);
-	sig->cnvcsw += le64_to_cpu(children->nvcsw);
-	sig->cnivcsw += le64_to_cpu(children->nivcsw);
-	sig->cinblock += le64_to_cpu(children->inblock);
-	sig->coublock += le64_to_cpu(children->oublock);
-	sig->cmaxrss = le64_to_cpu(children->maxrss);
-	write_sequnlock_irqrestore(&sig->stats_lock, flags);
+	from_wire(&self, &ev->self);
+	from_wire(&children, &ev->children);
+	add_group(t->signal, &self, &children);
 	take_name(t, ev);
 	take_limits(t, ev);
 	pando_kin_user_set(t, le32_to_cpu(ev->uid));

@@ -350,11 +350,14 @@ struct wire_head {
 	uint32_t ppid, parked, tasks, others;
 };
 
+#define USAGE_WORDS	(sizeof(struct pando_rusage) / sizeof(uint64_t))
+
 struct wire_task {
 	uint32_t pid, pgid, sid;
 	uint16_t flags, where;	/* PANDO_KIN_* */
 	uint32_t stop, reserved;
-	uint64_t start_ns, utime_ns, stime_ns;
+	uint64_t start_ns;
+	uint64_t self[USAGE_WORDS], children[USAGE_WORDS];	/* struct pando_rusage */
 	uint64_t holders[PANDO_NODE_WORDS];
 };
 
@@ -365,9 +368,25 @@ struct wire_other {
 };
 
 _Static_assert(sizeof(struct wire_head) == 16, "wire struct");
-_Static_assert(sizeof(struct wire_task) == 48 + 8 * PANDO_NODE_WORDS,
+_Static_assert(sizeof(struct wire_task) == 32 + 16 * USAGE_WORDS + 8 * PANDO_NODE_WORDS,
 	       "wire struct");
 _Static_assert(sizeof(struct wire_other) == 44, "wire struct");
+
+static void pack_usage(uint64_t *words, const struct pando_rusage *r)
+{
+	memcpy(words, r, sizeof(*r));
+	for (size_t i = 0; i < USAGE_WORDS; i++)
+		words[i] = htole64(words[i]);
+}
+
+static void unpack_usage(struct pando_rusage *r, const uint64_t *words)
+{
+	uint64_t host[USAGE_WORDS] = { 0 };
+
+	for (size_t i = 0; i < USAGE_WORDS; i++)
+		host[i] = le64toh(words[i]);
+	memcpy(r, host, sizeof(*r));
+}
 
 uint8_t *kin_pack(const struct kin *k, size_t *len)
 {
@@ -392,8 +411,8 @@ uint8_t *kin_pack(const struct kin *k, size_t *len)
 		t->where = htole16(s->kin.where);
 		t->stop = htole32(s->kin.stop);
 		t->start_ns = htole64(s->kin.start_ns);
-		t->utime_ns = htole64(s->kin.utime_ns);
-		t->stime_ns = htole64(s->kin.stime_ns);
+		pack_usage(t->self, &s->kin.self);
+		pack_usage(t->children, &s->kin.children);
 		for (int w = 0; w < PANDO_NODE_WORDS; w++)
 			t->holders[w] = htole64(s->kin.holders[w]);
 	}
@@ -447,8 +466,8 @@ int kin_unpack(struct move *m, struct kin *k, const uint8_t *data, size_t len)
 		d->kin.where = le16toh(t->where);
 		d->kin.stop = le32toh(t->stop);
 		d->kin.start_ns = le64toh(t->start_ns);
-		d->kin.utime_ns = le64toh(t->utime_ns);
-		d->kin.stime_ns = le64toh(t->stime_ns);
+		unpack_usage(&d->kin.self, t->self);
+		unpack_usage(&d->kin.children, t->children);
 		for (int w = 0; w < PANDO_NODE_WORDS; w++)
 			d->kin.holders[w] = le64toh(t->holders[w]);
 	}

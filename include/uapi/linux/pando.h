@@ -199,6 +199,25 @@ struct pando_serve {
 #define PANDO_NODE_WORDS	((PANDO_NODE_MAX + 64) / 64)
 
 /**
+ * struct pando_rusage - what a process, or its waited-for children, used so far
+ * @utime_ns, @stime_ns: CPU time, ns
+ * @minflt, @majflt, @nvcsw, @nivcsw: counts of faults and switches, as in getrusage(2)
+ * @inblock, @oublock: blocks of 512 bytes
+ * @maxrss: pages of 4096 bytes
+ */
+struct pando_rusage {
+	__u64 utime_ns;
+	__u64 stime_ns;
+	__u64 minflt;
+	__u64 majflt;
+	__u64 nvcsw;
+	__u64 nivcsw;
+	__u64 inblock;
+	__u64 oublock;
+	__u64 maxrss;
+};
+
+/**
  * struct pando_kin - what a move must know of a process that runs here
  * @pid: which
  * @flags: out: PANDO_KIN_STUB: this number's process runs on node @where;
@@ -208,7 +227,7 @@ struct pando_serve {
  *	PANDO_KIN_TELLING: who has a stub of it is being told what befell it
  * @where: out: the node where it runs
  * @start_ns: out: when it was started, ns of the namespace's CLOCK_BOOTTIME
- * @utime_ns, @stime_ns: out: CPU time used so far
+ * @self, @children: out: what it used so far, and those it has waited for
  * @holders: out: the nodes that hold stubs of it
  * @stop: out: PANDO_KIN_STOPPED: the signal, if wait() has not told the parent yet; or 0;
  *	PANDO_KIN_CONTINUED: SIGCONT
@@ -219,8 +238,8 @@ struct pando_kin {
 	__u16 flags;
 	__u16 where;
 	__u64 start_ns;
-	__u64 utime_ns;
-	__u64 stime_ns;
+	struct pando_rusage self;
+	struct pando_rusage children;
 	__u64 holders[PANDO_NODE_WORDS];
 	__u32 stop;
 	__u32 reserved;
