@@ -31,37 +31,57 @@ static bool is_news(const siginfo_t *info)
 	return info->si_code >= POLL_IN && info->si_code <= POLL_HUP;
 }
 
+static volatile sig_atomic_t woken, let_go;	/* by news; by anybody else */
+
+static void on_cont(int signo, siginfo_t *info, void *context)
+{
+	(void)signo;
+	(void)context;
+	if (is_news(info))
+		woken = 1;
+	else
+		let_go = 1;
+}
+
+/*
+ * Whoever lets us go on says so but once, and a stop signal takes a SIGCONT away that
+ * nobody has taken yet. So from before that is raised a handler takes them, one that
+ * waited for us among them; and one that comes between it and our stop takes it away.
+ */
 enum run_stop run_stop(int signo, const int fds[2])
 {
+	struct sigaction cont = { .sa_sigaction = on_cont, .sa_flags = SA_SIGINFO };
 	struct pollfd p[2] = { { fds[0], POLLIN, 0 }, { fds[1], POLLIN, 0 } };
-	struct sigaction old, act = { .sa_handler = SIG_DFL };
-	struct timespec now = { 0, 0 };
-	sigset_t set, blocked, cont;
-	siginfo_t info;
+	struct sigaction old, old_cont, act = { .sa_handler = SIG_DFL };
+	sigset_t set, go_on, blocked;
 	bool news;
 
-	/* it waits until we would be woken: SIGCONT takes it away, also before it stops us */
+	woken = 0;
+	let_go = 0;
 	sigemptyset(&set);
 	sigaddset(&set, signo);
+	sigemptyset(&go_on);
+	sigaddset(&go_on, SIGCONT);
 	sigprocmask(SIG_BLOCK, &set, &blocked);
 	sigaction(signo, &act, &old);
+	sigaction(SIGCONT, &cont, &old_cont);
+	sigprocmask(SIG_UNBLOCK, &go_on, NULL);
 	raise(signo);
 	for (int i = 0; i < 2; i++)
 		wake_by(fds[i], true);
 	news = poll(p, 2, 0) > 0;
-	if (news) {
+	if (news || let_go) {
 		act.sa_handler = SIG_IGN;	/* takes it away, too */
 		sigaction(signo, &act, NULL);
 	}
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
-	sigprocmask(SIG_SETMASK, &blocked, NULL);
-	sigaction(signo, &old, NULL);
+	/* we stood here; news that come now nobody may take for a SIGCONT */
 	for (int i = 0; i < 2; i++)
 		wake_by(fds[i], false);
-	sigemptyset(&cont);
-	sigaddset(&cont, SIGCONT);
-	if (sigtimedwait(&cont, &info, &now) > 0)
-		return !is_news(&info) ? RUN_STOP_GO_ON :
-		       news ? RUN_STOP_EARLY : RUN_STOP_NEWS;
-	return news ? RUN_STOP_EARLY : RUN_STOP_NONE;
+	sigprocmask(SIG_SETMASK, &blocked, NULL);
+	sigaction(signo, &old, NULL);
+	sigaction(SIGCONT, &old_cont, NULL);
+	if (let_go)
+		return RUN_STOP_GO_ON;
+	return news ? RUN_STOP_EARLY : woken ? RUN_STOP_NEWS : RUN_STOP_NONE;
 }
