@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Who is in front of a terminal, for other nodes: see kin_front.h. */
 #include <linux/hashtable.h>
+#include <linux/kdev_t.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pid_namespace.h>
@@ -78,9 +79,10 @@ static void forget(struct asker *a)
 	kfree(a);
 }
 
+/* @tty: the terminal's device, as in stat */
 struct front {
 	bool has;
-	u32 pgid;
+	u32 pgid, tty;
 };
 
 /* Under the leader's siglock. */
@@ -92,6 +94,7 @@ static void look(struct task_struct *leader, void *arg)
 	f->has = tty && leader->signal->leader;
 	if (!f->has)
 		return;
+	f->tty = new_encode_dev(tty_devnum(tty));
 	spin_lock(&tty->ctrl.lock);
 	f->pgid = tty->ctrl.pgrp ? pid_nr_ns(tty->ctrl.pgrp, pando_ns()) : 0;
 	spin_unlock(&tty->ctrl.lock);
@@ -163,6 +166,7 @@ static int handle_ask(struct pando_rpc_req *req, u32 sid)
 	*reply = (struct pando_wire_kin_front){
 		.sid = cpu_to_le32(sid),
 		.pgid = cpu_to_le32(f.pgid),
+		.tty = cpu_to_le32(f.tty),
 		.seq = cpu_to_le64(seq),
 	};
 	req->reply_len = sizeof(*reply);
@@ -317,7 +321,7 @@ void pando_kin_front_freed(u32 nr)
 
 /* --- where others of the session are ---------------------------------------------- */
 
-int pando_kin_front_ask(u16 node, u32 sid, u32 *pgid, u64 *seq)
+int pando_kin_front_ask(u16 node, u32 sid, u32 *pgid, u64 *seq, u32 *tty)
 {
 	struct pando_wire_kin_front msg = {
 		.sid = cpu_to_le32(sid),
@@ -335,6 +339,7 @@ int pando_kin_front_ask(u16 node, u32 sid, u32 *pgid, u64 *seq)
 		return err;
 	*pgid = le32_to_cpu(reply.pgid);
 	*seq = le64_to_cpu(reply.seq);
+	*tty = le32_to_cpu(reply.tty);
 	return 0;
 }
 

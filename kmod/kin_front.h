@@ -21,12 +21,13 @@ extern atomic_t pando_kin_fronts;
  * @sid: the session
  * @pgid: out: the group in front of its terminal; 0: none
  * @seq: out: grows from one answer, or change, to the next
+ * @tty: out: the terminal's device there, as in /proc/PID/stat; 0: unknown
  *
  * Context: process, sleeps.
  * Return: 0; -ESRCH: no such session, or it has no terminal; what pando_rpc_call()
  * returns.
  */
-int pando_kin_front_ask(u16 node, u32 sid, u32 *pgid, u64 *seq);
+int pando_kin_front_ask(u16 node, u32 sid, u32 *pgid, u64 *seq, u32 *tty);
 
 /* current has changed the front of its terminal. Process context, waits. */
 void pando_kin_front_changed(void);

@@ -5,6 +5,7 @@
 #include <linux/kdev_t.h>
 #include <linux/list.h>
 #include <linux/major.h>
+#include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pid_namespace.h>
 #include <linux/sched/signal.h>
@@ -34,6 +35,7 @@
  * @group: of the first who has it
  * @pgid: the group in front there
  * @seq: of that word
+ * @device: the terminal's there; 0: not known
  *
  * It controls no session: nobody here can put a group in front of it. The group in
  * front is that which is in front of the terminal itself, and by it the kernel
@@ -51,6 +53,7 @@ struct stand_in {
 	u32 group;
 	u32 pgid;
 	u64 seq;
+	u32 device;
 };
 
 /* --- terminals that are no more ------------------------------------------------- */
@@ -117,6 +120,16 @@ static void closed_fn(struct work_struct *work)
 	mutex_unlock(&stand_ins_mutex);
 }
 
+static struct stand_in *find(const struct tty_struct *tty)
+{
+	struct stand_in *s;
+
+	list_for_each_entry(s, &stand_ins, list)
+		if (s->tty == tty)
+			return s;
+	return NULL;
+}
+
 /* Is it new? */
 static bool remember(struct tty_struct *tty, struct task_struct *task, u16 node, u32 sid)
 {
@@ -124,9 +137,8 @@ static bool remember(struct tty_struct *tty, struct task_struct *task, u16 node,
 	bool new = false;
 
 	mutex_lock(&stand_ins_mutex);
-	list_for_each_entry(s, &stand_ins, list)
-		if (s->tty == tty)
-			goto out;
+	if (find(tty))
+		goto out;
 	s = kzalloc(sizeof(*s), GFP_KERNEL | __GFP_NOFAIL);
 	s->tty = tty_kref_get(tty);
 	s->node = node;
@@ -220,15 +232,40 @@ void pando_kin_tty_regrouped(void)
 /* Before anybody has it; without an answer @task's group is in front for good. */
 static void ask_front(struct tty_struct *tty, struct task_struct *task, u16 node, u32 sid)
 {
-	u32 pgid;
+	struct stand_in *s;
+	u32 pgid, device;
 	u64 seq;
 
 	rcu_read_lock();
 	set_front(tty, get_pid(task_pgrp(task)));
 	rcu_read_unlock();
-	if (!pando_kin_front_ask(node, sid, &pgid, &seq))
-		pando_kin_tty_front(node, sid, pgid, seq);
+	if (pando_kin_front_ask(node, sid, &pgid, &seq, &device))
+		return;
+	pando_kin_tty_front(node, sid, pgid, seq);
+	mutex_lock(&stand_ins_mutex);
+	s = find(tty);
+	if (s)
+		s->device = device;
+	mutex_unlock(&stand_ins_mutex);
 }
+
+u32 pando_kin_tty_device(struct pid *pid)
+{
+	struct task_struct *task;
+	struct stand_in *s;
+	u32 device = 0;
+
+	mutex_lock(&stand_ins_mutex);
+	rcu_read_lock();
+	task = list_empty(&stand_ins) ? NULL : pid_task(pid, PIDTYPE_PID);
+	s = task ? find(READ_ONCE(task->signal->tty)) : NULL;
+	if (s)
+		device = s->device;
+	rcu_read_unlock();
+	mutex_unlock(&stand_ins_mutex);
+	return device;
+}
+EXPORT_SYMBOL_GPL(pando_kin_tty_device);
 
 /* --- of one process ------------------------------------------------------------- */
 

@@ -6,6 +6,7 @@
 #include <linux/types.h>
 
 struct file;
+struct pid;
 struct task_struct;
 struct tty_struct;
 
@@ -26,6 +27,15 @@ int pando_kin_tty_set(struct task_struct *task, struct file *file, u16 node, u32
 bool pando_kin_tty_front(u16 node, u32 sid, u32 pgid, u64 seq);
 /* A group may have its first member here. Sleeps. */
 void pando_kin_tty_regrouped(void);
+/**
+ * pando_kin_tty_device - for others, the controlling terminal is what it was
+ * @pid: of a thread of this node
+ *
+ * Context: process, sleeps.
+ * Return: the device, where it is, of the terminal for which that of @pid stands, as
+ * /proc/PID/stat has it; 0: it stands for none, or that is not known.
+ */
+u32 pando_kin_tty_device(struct pid *pid);
 /* None of them is looked after any more. Sleeps. */
 void pando_kin_tty_reset(void);
 

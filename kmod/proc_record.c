@@ -88,3 +88,32 @@ const u8 *pando_record_file(const struct pando_wire_proc_bulk *rec, int index,
 	*len = le16_to_cpu(rec->len[index]);
 	return *len <= PANDO_BULK_FILE ? data : NULL;
 }
+
+size_t pando_stat_set_tty(char *text, size_t len, size_t cap, u32 tty)
+{
+	char number[sizeof("-2147483648")];
+	size_t at = len, end, n;
+	int field;
+
+	/* a name may hold anything, but what follows has no parentheses */
+	while (at && text[at - 1] != ')')
+		at--;
+	if (!at)
+		return len;
+	/* behind it: state ppid pgrp session tty_nr */
+	for (field = 0; field < 5; field++) {
+		while (at < len && text[at] != ' ')
+			at++;
+		if (at++ >= len)
+			return len;
+	}
+	end = at;
+	while (end < len && text[end] != ' ')
+		end++;
+	n = snprintf(number, sizeof(number), "%d", (s32)tty);
+	if (end >= len || len - (end - at) + n > cap)
+		return len;
+	memmove(text + at + n, text + end, len - end);
+	memcpy(text + at, number, n);
+	return len - (end - at) + n;
+}

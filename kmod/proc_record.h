@@ -30,4 +30,11 @@ u32 pando_record_mode(int index);
 const u8 *pando_record_file(const struct pando_wire_proc_bulk *rec, int index,
 			    size_t *len);
 
+/*
+ * In @text, the @len bytes of a task's stat, the controlling terminal becomes @tty. There
+ * is room for @cap. Its new length, which is @len where nothing is changed: it is no stat,
+ * or there is no room.
+ */
+size_t pando_stat_set_tty(char *text, size_t len, size_t cap, u32 tty);
+
 #endif

@@ -24,9 +24,11 @@
 #include <linux/uaccess.h>
 #include <linux/uio.h>
 
+#include "kin_tty.h"
 #include "locate.h"
 #include "ns.h"
 #include "proc.h"
+#include "proc_record.h"
 #include "proc_serve.h"
 #include "rpc.h"
 #include "serve.h"
@@ -319,6 +321,22 @@ ssize_t pando_serving_read(struct file *file, void *buf, size_t len, loff_t *pos
 	return n;
 }
 
+size_t pando_serving_terminal(struct serving *s, char *text, size_t len, size_t cap)
+{
+	u32 device = pando_kin_tty_device(s->pid);
+
+	return device ? pando_stat_set_tty(text, len, cap, device) : len;
+}
+
+/* Of a process, or of one of its threads? */
+static bool is_stat(const struct serving *s)
+{
+	static const char name[] = "/stat";
+	const size_t n = sizeof(name) - 1;
+
+	return s->len > n && !memcmp(s->path + s->len - n, name, n);
+}
+
 /* A reply that is shorter than was asked for means the end of the file. */
 static int serve_read(struct pando_rpc_req *req)
 {
@@ -326,7 +344,7 @@ static int serve_read(struct pando_rpc_req *req)
 	struct serving s;
 	size_t want, got = 0;
 	ssize_t n = 0;
-	loff_t pos;
+	loff_t pos, skip = 0;
 	int err;
 
 	err = pando_serving_begin(&s, req);
@@ -343,6 +361,12 @@ static int serve_read(struct pando_rpc_req *req)
 		err = PTR_ERR(file);
 		goto out;
 	}
+	/* its length may change, so what comes first counts, whatever is wanted */
+	if (is_stat(&s)) {
+		skip = pos;
+		pos = 0;
+		want = req->reply_cap;
+	}
 	while (got < want) {
 		if (fatal_signal_pending(current)) {
 			n = -EINTR;
@@ -355,10 +379,16 @@ static int serve_read(struct pando_rpc_req *req)
 	}
 	pando_serving_close(file);
 	/* A part that ends in an error is not the end of the file. */
-	if (n < 0)
+	if (n < 0) {
 		err = n;
-	else
+	} else if (is_stat(&s)) {
+		got = pando_serving_terminal(&s, req->reply, got, req->reply_cap);
+		skip = min_t(u64, skip, got);
+		req->reply_len = min_t(size_t, got - skip, le32_to_cpu(s.w->len));
+		memmove(req->reply, req->reply + skip, req->reply_len);
+	} else {
 		req->reply_len = got;
+	}
 out:
 	pando_serving_end(&s);
 	return err;

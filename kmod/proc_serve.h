@@ -64,6 +64,12 @@ struct file *pando_serving_open(struct serving *s, int flags, umode_t kind);
 ssize_t pando_serving_read(struct file *file, void *buf, size_t len,
 			   loff_t *pos);
 void pando_serving_close(struct file *file);
+/*
+ * @text is the stat of thread @s->pid or one of its process, from the beginning: the
+ * terminal it names is the one that the process had before it moved, not what stands for
+ * that here. Its new length, at most @cap.
+ */
+size_t pando_serving_terminal(struct serving *s, char *text, size_t len, size_t cap);
 
 /* proc_serve_bulk.c: the handler of PROC_BULK */
 int pando_proc_serve_bulk(struct pando_rpc_req *req);

@@ -105,6 +105,9 @@ static ssize_t make_record(struct serving *s, u8 *to, size_t room, bool first)
 	rec->pid = cpu_to_le32(s->nr);
 	for (i = 0; i < PANDO_BULK_FILES; i++) {
 		n = read_file(s, names[i], to + at, room - at);
+		if (n > 0 && !strcmp(names[i], "stat"))
+			n = pando_serving_terminal(s, to + at, n,
+						   min_t(size_t, room - at, PANDO_BULK_FILE));
 		if (n == -ENOSPC && !first)
 			return n;
 		rec->len[i] = cpu_to_le16(n < 0 ? PANDO_BULK_ABSENT : n);

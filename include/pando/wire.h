@@ -348,7 +348,7 @@ struct pando_wire_kin_left {
  * @sid: the session, whose leader is with the receiver (PANDO_KIN_ASKS) or the sender
  * @flags: PANDO_KIN_ASKS: @pgid and @seq mean nothing; the reply is one of these
  * @pgid: the process group in front, 0 for none
- * @reserved: zero
+ * @tty: of the terminal, in a reply: its device there, as stat of proc(5) has it; 0: unknown
  * @seq: a later word has a greater one
  *
  * Asked: -ESRCH: no such session, or it has no terminal. Told: the reply is empty;
@@ -358,7 +358,7 @@ struct pando_wire_kin_front {
 	__le32 sid;
 	__le32 flags;
 	__le32 pgid;
-	__le32 reserved;
+	__le32 tty;
 	__le64 seq;
 };
 

@@ -93,6 +93,37 @@ TEST(what_is_not_whole_is_refused)
 }
 
 /* Any bytes at all: nothing outside of them is touched (the sanitizer looks). */
+static bool terminal(const char *before, u32 tty, size_t cap, const char *after)
+{
+	char text[64];
+	size_t len = strlen(before);
+
+	memcpy(text, before, len);
+	len = pando_stat_set_tty(text, len, cap, tty);
+	return len == strlen(after) && !memcmp(text, after, len);
+}
+
+TEST(puts_another_terminal_into_a_stat)
+{
+	CHECK(terminal("7 (a) S 1 7 7 34816 9 0\n", 34817, 64, "7 (a) S 1 7 7 34817 9 0\n"));
+	CHECK(terminal("7 (a) S 1 7 7 0 -1 0\n", 34816, 64, "7 (a) S 1 7 7 34816 -1 0\n"));
+	CHECK(terminal("7 (a) S 1 7 7 34816 9 0\n", 1025, 64, "7 (a) S 1 7 7 1025 9 0\n"));
+	CHECK(terminal("7 (a) S 1 7 7 0 9\n", 0x80000000, 64, "7 (a) S 1 7 7 -2147483648 9\n"));
+	/* whatever its name is */
+	CHECK(terminal("7 ((a) S 1) R 1 7 7 5 9\n", 6, 64, "7 ((a) S 1) R 1 7 7 6 9\n"));
+	CHECK(terminal("7 () R 1 7 7 5 9\n", 6, 64, "7 () R 1 7 7 6 9\n"));
+	/* no room for it, by one; and just enough */
+	CHECK(terminal("7 (a) S 1 7 7 0 -1 0\n", 34816, 24, "7 (a) S 1 7 7 0 -1 0\n"));
+	CHECK(terminal("7 (a) S 1 7 7 0 -1 0\n", 34816, 25, "7 (a) S 1 7 7 34816 -1 0\n"));
+	/* no stat, or the beginning of one */
+	CHECK(terminal("", 6, 64, ""));
+	CHECK(terminal("7 a S 1 7 7 5 9\n", 6, 64, "7 a S 1 7 7 5 9\n"));
+	CHECK(terminal("7 (a)", 6, 64, "7 (a)"));
+	CHECK(terminal("7 (a) S 1 7 7", 6, 64, "7 (a) S 1 7 7"));
+	CHECK(terminal("7 (a) S 1 7 7 ", 6, 64, "7 (a) S 1 7 7 "));
+	CHECK(terminal("7 (a) S 1 7 7 34", 6, 64, "7 (a) S 1 7 7 34"));
+}
+
 TEST(noise)
 {
 	uint32_t x = 1;
@@ -124,4 +155,5 @@ TEST(noise)
 }
 
 TAP_MAIN(T(finds_processes_and_their_files), T(what_is_not_whole_is_refused),
+	 T(puts_another_terminal_into_a_stat),
 	 T(noise))
