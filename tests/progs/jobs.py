@@ -3,8 +3,8 @@
 """jobs.py NODE [PART...]: a person at a shell of the cluster whose jobs run on NODE.
 
 Everything that the keyboard does to a job, it must do to one elsewhere. Prints
-lines as keyboard.py does. PART: foreground, background, programs, moved, background_moved,
-stopped_moved, hang_up, hang_up_moved."""
+lines as keyboard.py does. PART: foreground, background, programs, pipelines, moved,
+programs_moved, background_moved, stopped_moved, hang_up, hang_up_moved."""
 import os
 import re
 import signal
@@ -144,6 +144,11 @@ def in_the_background(t):
     t.command(":")
 
 
+def terminal_of(pid):
+    """As ps in the cluster shows it here."""
+    return output("cluster-run", "-n", "self", "-T", "--", "ps", "-o", "tname=", "-p", pid).strip()
+
+
 def sleeps(pid):
     """In the call itself: what comes before it python3 notes, and then sleeps on."""
     ps = ("ps", "-o", "wchan:30=", "-p", pid)
@@ -184,6 +189,72 @@ def programs(t):
     say(status == 0, "and ends with q", status, t.seen[-500:])
 
 
+def pipelines(t):
+    """Each part of a job on another node, as if it were one shell's."""
+    here, third = neighbours()
+
+    def line(*programs):
+        return " | ".join(f"cluster-run -n {node} -- sh -c 'echo p''id=$$ >&2; exec {program}'"
+                          for node, program in zip((here, NODE, third), programs))
+
+    def start(*programs):
+        t.type(line(*programs) + "\n")
+        found = [t.expect(r"pid=(\d+)\s") for _ in programs]
+        return [f[1] for f in found if f]
+
+    def all_are(pids, letters):
+        return until(lambda: all((state(pid) or "-") in letters for pid in pids))
+
+    pids = start("yes", "grep --line-buffered y", "cat >/dev/null")
+    say(len(pids) == 3 and all_are(pids, "RSD"), "one job on three nodes", pids, t.seen)
+    t.type("\x1a")
+    say(t.expect(r"Stopped[^\n]*\n(?s:.*)" + PROMPT), "^Z stops it", t.seen)
+    say(all_are(pids, "T"), "on all of them", [state(pid) for pid in pids])
+    t.command("bg")
+    say(all_are(pids, "RSD"), "bg lets it go on", [state(pid) for pid in pids])
+    t.type("fg\n")
+    t.expect("dev/null")
+    say(until(lambda: t.type("\x1a") or t.expect(r"Stopped[^\n]*\n(?s:.*)" + PROMPT, 2)),
+        "fg, and ^Z once more", t.seen)
+    t.type("fg\n")
+    t.expect("dev/null")
+    say(all_are(pids, "RSD"), "fg lets it go on", [state(pid) for pid in pids])
+    status = t.end("\x03")
+    say(status == 130, "^C ends it", status, t.seen)
+    say(all_are(pids, "-"), "everywhere", [state(pid) for pid in pids])
+
+    for what, key, status in ("^C", "\x03", 130), ("^\\", "\x1c", 131):
+        pids = start("sleep 1008", "cat", "cat")
+        all_are(pids, "S")
+        got = t.end(key)
+        say(got == status, f"{what} ends one whose first part writes nothing", got, t.seen)
+        say(all_are(pids, "-"), "everywhere", [state(pid) for pid in pids])
+
+    for what, programs in (
+            ("the end", ("seq 1 3000", "tac", "tail -n 1")),
+            ("a reader that ends", ("yes", "cat", "head -n 1")),
+            ("a filter that is killed", ("sleep 1", "sh -c \"kill -9 \\$\\$\"", "cat")),
+            ("exit statuses", ("sh -c \"exit 3\"", "sh -c \"cat; exit 4\"", "false"))):
+        near, far = (t.command(text + "; echo ${PIPESTATUS[@]}") or ""
+                     for text in (" | ".join(programs), line(*programs)))
+        # behind what was typed
+        near, far = (re.sub(r"pid=\d+", "", said.partition("\n")[2]).split()
+                     for said in (near, far))
+        say(near == far != [], f"{what}: {' '.join(near)}, as in one shell", near, far)
+
+    t.type(line("sleep 1009", "cat", "cat") + " &\n")
+    pids = [f[1] for f in (t.expect(r"pid=(\d+)\s") for _ in range(3)) if f]
+    say(len(pids) == 3 and all_are(pids, "S"), "in the background", pids, t.seen)
+    t.command(":")
+    say(hears(t, "Exit 143", "kill %1") and all_are(pids, "-"), "kill %1 ends it", t.seen)
+
+
+def neighbours():
+    """This node, and one that is neither this one nor NODE, if there is one."""
+    third = {"node2": "node3", "node3": "node2"}.get(NODE, NODE)
+    return socket.gethostname(), third
+
+
 def move(pid, node):
     """Moves it: what stood against that, or nothing."""
     text = output("cluster-mv", "--json", pid, node)
@@ -192,8 +263,7 @@ def move(pid, node):
 
 def moved(t):
     """Jobs of the shell itself, with its terminal, which run on elsewhere."""
-    here = socket.gethostname()
-    third = {"node2": "node3", "node3": "node2"}.get(NODE, NODE)
+    here, third = neighbours()
 
     def job(program, mark=""):
         t.type(f"sh -c 'echo p''id=$$; exec {program}' {mark}\n")
@@ -247,8 +317,11 @@ def moved(t):
     if not found:
         return say(False, "python3", t.seen)
     pid = found[1]
+    before = terminal_of(pid)
     why = move(pid, NODE)
     say(not why, "python3 moves, which has set modes of its own", why)
+    say(terminal_of(pid) == before and before.startswith("pts/"),
+        "for ps its terminal is what it was", before, terminal_of(pid))
     t.type("6*7\n")
     say(t.expect(r"6\*7\r\n.*42\s+>>> "), "and answers", t.seen)
     t.type("os.close(os.open('/dev/tty', 2)) or 'o''pened'\n")
@@ -265,6 +338,8 @@ def moved(t):
     say(t.expect(r"Stopped[^\n]*\n" + PROMPT), "^Z stops it", t.seen)
     say("icanon" in (t.command("stty -a | tr '-' '!'") or "") and "!icanon" not in t.seen,
         "and the shell has its modes", t.seen)
+    listed = t.command("ps") or ""
+    say(re.search(rf"{pid} pts/\d+ .*python3", listed), "ps without options shows it", listed)
     t.type("fg\n")
     t.expect("python3")
     say(until(lambda: t.type("7*7\n") or t.expect(r"49\s", 2)), "fg, and it answers again", t.seen)
@@ -274,6 +349,70 @@ def moved(t):
     say(t.expect(r"/dev/pts/\d+ is"), "to its own terminal", t.seen)
     status = t.end("exit(6)\n")
     say(status == 6, "and ends with its own status", status, t.seen)
+
+
+def programs_moved(t):
+    """Programs that have all of the screen, moved while they are in front."""
+    here, third = neighbours()
+
+    def start(name, program, drawn):
+        t.type(f"sh -c 'echo p''id=$$; exec {program}'\n")
+        found = t.expect(r"pid=(\d+)\s")
+        say(found and t.expect(drawn), f"{name} draws", t.seen[-500:])
+        return found and found[1]
+
+    pid = start("vim", "vim.tiny -u NONE -n", "~")
+    t.type("isome words\x1b:set columns?\n")
+    t.expect("columns=")
+    for node in NODE, third, here:
+        why = move(pid, node)
+        t.type(f"oon {node}\x1b:1,$p\n")
+        say(not why and t.expect(rf"some words(?s:.*)on {node}"), f"it is moved to {node}, and goes on",
+            why, t.seen[-500:])
+        t.type("\n")
+        rows = {NODE: 28, third: 32, here: 36}[node]
+        t.size(rows, 93)
+        say(until(lambda: t.type(":set lines?\n") or t.expect(f"lines={rows}", 2)),
+            "also when the window has changed", t.seen[-500:])
+        t.type("\x1a")
+        say(t.expect(r"Stopped[^\n]*\n" + PROMPT), "^Z gives the shell back", t.seen[-500:])
+        say("icanon" in (t.command("stty -a | tr '-' '!'") or "") and "!icanon" not in t.seen,
+            "and its modes", t.seen[-500:])
+        t.type("fg\n")
+        say(t.expect(f"on {node}"), "fg gets the screen back", t.seen[-500:])
+    status = t.end(":q!\n")
+    say(status == 0, "and :q! ends it", status, t.seen[-500:])
+
+    pid = start("htop", "htop", "F10")
+    why = move(pid, NODE)
+    t.size(33, 96)
+    say(not why and t.expect("F10"), f"it is moved to {NODE}, and draws a window of another size", why,
+        t.seen[-500:])
+    t.type("\x1bOP")        # F1
+    say(t.expect("(?i)help"), "it takes keys", t.seen[-500:])
+    t.type("q")
+    t.expect("F10")
+    status = t.end("q")
+    say(status == 0, "and ends with q", status, t.seen[-500:])
+
+    t.type("sh -c 'echo p''id=$$; sh -c \"cat; exit 5\"; echo inner=$?; cat; exit 6'\n")
+    found = t.expect(r"pid=(\d+)\s")
+    pid = found and found[1]
+    until(lambda: output("pgrep", "-x", "cat"))
+    why = move(pid, NODE)
+    say(not why, f"a job of several processes is moved to {NODE}", why)
+    t.type("some words\n")
+    say(t.expect("some words\r\n.*some words"), "its child reads", t.seen)
+    t.type("\x1a")
+    say(t.expect(r"Stopped[^\n]*\n" + PROMPT), "^Z stops it", t.seen)
+    t.type("fg\n")
+    t.expect("exit 6'")
+    t.type("\x04")
+    say(t.expect(r"inner=5\r\n"), "^D ends the child", t.seen)
+    t.type("other words\n")
+    say(t.expect("other words\r\n.*other words"), "and the next one reads", t.seen)
+    status = t.end("\x04")
+    say(status == 6, "until that ends", status, t.seen)
 
 
 def is_stopped(t, how, command=":"):
@@ -348,7 +487,7 @@ def background_moved(t):
 
 def stopped_moved(t):
     """A job that ^Z has stopped moves, and stays so until the shell lets it go on."""
-    here = socket.gethostname()
+    here, _ = neighbours()
     t.type("sh -c 'echo p''id=$$; exec cat'\n")
     found = t.expect(r"pid=(\d+)\s")
     if not found:
@@ -410,7 +549,8 @@ def main():
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     t = Shell()
     parts = {"foreground": in_the_foreground, "background": in_the_background,
-             "programs": programs, "moved": moved, "background_moved": background_moved,
+             "programs": programs, "pipelines": pipelines, "moved": moved,
+             "programs_moved": programs_moved, "background_moved": background_moved,
              "stopped_moved": stopped_moved, "hang_up": hang_up,
              "hang_up_moved": hang_up_moved}
     # it takes real nodes to move, and a terminal is hung up but once
