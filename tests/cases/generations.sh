@@ -47,6 +47,30 @@ is_nobody() { # NODE PID
 # shellcheck disable=SC2329,SC2317 # by wait_for
 no_stubs() { [ -z "$(for n in 1 2 3; do on "$n" 'cat /sys/kernel/debug/pando/stubs'; done)" ]; }
 
+# shellcheck disable=SC2329,SC2317 # by wait_for
+forest() { # NODE COMMAND PID...: which of them are shown, each below the one before it
+	local node=$1 command=$2
+	shift 2
+	[ "$(in_cluster "$node" "$command" | awk -v pids=" $* " '
+		index(pids, " " $1 " ") {
+			match($0, "/usr/bin/python3")
+			printf("%s%s ", $1, (RSTART > at ? "" : " not below it"))
+			at = RSTART
+		}')" = "$* " ]
+}
+one_tree() { # WHAT PID...: each is the child of the one before it, from all nodes, and once
+	local what=$1 n wanted
+	shift
+	wanted=$(printf -- '---generations.py(%s)' "$@")
+	for n in 1 2 3; do
+		check "$what: ps --forest on node$n" \
+			wait_for 10 forest "$n" 'ps -eo pid,args --forest' "$@"
+		check "$what: cluster-ps --forest on node$n" \
+			wait_for 10 forest "$n" 'cluster-ps --no-headers --forest -o pid,args' "$@"
+		is "$(in_cluster "$n" "pstree -lAp $1")" "${wanted#---}" "$what: pstree on node$n"
+	done
+}
+
 generations() { # A, and B its child
 	on 1 'rm -f /shared/generations'
 	A=$(start 1 "/usr/libexec/pando-test/generations.py /shared/generations")
@@ -85,6 +109,27 @@ seen "$B" "$A" S 'both go on: it has its parent'
 seen "$C" "$B" S 'and so has the child'
 move "$A" 3
 seen "$B" "$A" S 'who is followed by its parent has it'
+in_cluster 1 "kill -KILL $A $B $C"
+for pid in "$A" "$B" "$C"; do
+	check "$pid is gone" wait_for 20 nowhere "$pid"
+done
+check 'no stub is left' wait_for 30 no_stubs
+
+# --- one tree, whoever of it is where
+generations
+begets "$B" USR1
+C=$child
+one_tree 'all on one node' "$A" "$B" "$C"
+move "$C" 3
+one_tree 'with the child away' "$A" "$B" "$C"
+move "$B" 2
+one_tree 'on three nodes' "$A" "$B" "$C"
+move "$C" 1
+one_tree 'with the one in the middle away' "$A" "$B" "$C"
+move "$C" 2
+one_tree 'with the parent away' "$A" "$B" "$C"
+move "$A" 2
+one_tree 'together elsewhere' "$A" "$B" "$C"
 in_cluster 1 "kill -KILL $A $B $C"
 for pid in "$A" "$B" "$C"; do
 	check "$pid is gone" wait_for 20 nowhere "$pid"
