@@ -30,6 +30,7 @@ static struct {
 	{ pando_remap_hooks, &pando_remap_nhooks },
 	{ pando_group_hooks, &pando_group_nhooks },
 	{ pando_reaper_hooks, &pando_reaper_nhooks },
+	{ pando_wait_hooks, &pando_wait_nhooks },
 };
 
 /* kprobes know the address of a symbol; the probe does not stay. */

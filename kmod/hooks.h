@@ -144,6 +144,9 @@ extern const int pando_group_nhooks;
 /* tasklist.c */
 extern struct pando_hook pando_tasklist_hooks[];
 extern const int pando_tasklist_nhooks;
+/* kin_wait.c */
+extern struct pando_hook pando_wait_hooks[];
+extern const int pando_wait_nhooks;
 /* remap.c */
 extern struct pando_hook pando_remap_hooks[];
 extern const int pando_remap_nhooks;
