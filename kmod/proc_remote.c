@@ -226,6 +226,9 @@ static int remote_revalidate(struct dentry *dentry, unsigned int flags)
 	if (!pando_proc_is_cluster(dentry->d_sb) ||
 	    pando_proc_is_local(dentry->d_sb, r->pid))
 		return 0;
+	/* whose child it was may have waited for it a moment ago */
+	if (!pando_locate_may_be_remote(r->pid))
+		return 0;
 	if (is_fresh(r))
 		return 1;
 	err = refresh(inode);
