@@ -78,15 +78,22 @@ static void scale(struct pando_rusage *self, u64 runtime)
 	self->utime_ns = runtime - self->stime_ns;
 }
 
+/* Another node says so; the kernel divides by sums of them. */
+static u64 sane(u64 ns)
+{
+	return min_t(u64, ns, S64_MAX / 8);
+}
+
 static void add_group(struct signal_struct *sig, const struct pando_rusage *self,
 		      const struct pando_rusage *children)
 {
+	u64 utime = sane(self->utime_ns), stime = sane(self->stime_ns);
 	unsigned long flags;
 
 	write_seqlock_irqsave(&sig->stats_lock, flags);
-	sig->utime += self->utime_ns;
-	sig->stime += self->stime_ns;
-	sig->sum_sched_runtime += self->utime_ns + self->stime_ns;
+	sig->utime += utime;
+	sig->stime += stime;
+	sig->sum_sched_runtime += utime + stime;
 	sig->min_flt += self->minflt;
 	sig->maj_flt += self->majflt;
 	sig->nvcsw += self->nvcsw;
@@ -94,8 +101,8 @@ static void add_group(struct signal_struct *sig, const struct pando_rusage *self
 	sig->inblock += self->inblock;
 	sig->oublock += self->oublock;
 	sig->maxrss = max_t(u64, sig->maxrss, self->maxrss);
-	sig->cutime += children->utime_ns;
-	sig->cstime += children->stime_ns;
+	sig->cutime += sane(children->utime_ns);
+	sig->cstime += sane(children->stime_ns);
 	sig->cmin_flt += children->minflt;
 	sig->cmaj_flt += children->majflt;
 	sig->cnvcsw += children->nvcsw;
