@@ -459,6 +459,7 @@ static int stay_stopped(struct relay *r, int signo, enum run_stop *how)
 static int stop(struct relay *r)
 {
 	enum run_stop how;
+	sigset_t waits;
 	int err;
 
 	queue_signal(r, SIGSTOP);
@@ -466,10 +467,12 @@ static int stop(struct relay *r)
 	err = stay_stopped(r, SIGTSTP, &how);
 	if (err || r->exit)
 		return err;
-	if (how == RUN_STOP_NONE)
-		raise(SIGSTOP);		/* SIGCONT is taken as any signal */
-	else
+	/* a stop takes away a SIGCONT that waits; else that is taken as any signal */
+	sigpending(&waits);
+	if (how != RUN_STOP_NONE)
 		queue_signal(r, SIGCONT);
+	else if (!sigismember(&waits, SIGCONT))
+		raise(SIGSTOP);
 	return 0;
 }
 

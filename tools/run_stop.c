@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "run.h"
@@ -31,31 +32,40 @@ static bool is_news(const siginfo_t *info)
 	return info->si_code >= POLL_IN && info->si_code <= POLL_HUP;
 }
 
-static volatile sig_atomic_t woken, let_go;	/* by news; by anybody else */
+static volatile sig_atomic_t stop_signo;
+static volatile sig_atomic_t early, woken;	/* by news, before we stopped and after */
+static volatile sig_atomic_t let_go;		/* by anybody else */
 
 static void on_cont(int signo, siginfo_t *info, void *context)
 {
+	const ucontext_t *was = context;
+
 	(void)signo;
-	(void)context;
-	if (is_news(info))
-		woken = 1;
-	else
+	if (!is_news(info))
 		let_go = 1;
+	else if (sigismember(&was->uc_sigmask, stop_signo))
+		early = 1;
+	else
+		woken = 1;
 }
 
 /*
  * Whoever lets us go on says so but once, and a stop signal takes a SIGCONT away that
  * nobody has taken yet. So from before that is raised a handler takes them, one that
  * waited for us among them; and one that comes between it and our stop takes it away.
+ * The handler stays: without one, setting what is done with SIGCONT would lose one that
+ * comes then.
  */
 enum run_stop run_stop(int signo, const int fds[2])
 {
-	struct sigaction cont = { .sa_sigaction = on_cont, .sa_flags = SA_SIGINFO };
+	struct sigaction cont = { .sa_sigaction = on_cont, .sa_flags = SA_SIGINFO | SA_RESTART };
 	struct pollfd p[2] = { { fds[0], POLLIN, 0 }, { fds[1], POLLIN, 0 } };
 	struct sigaction old, old_cont, act = { .sa_handler = SIG_DFL };
 	sigset_t set, go_on, blocked;
 	bool news;
 
+	stop_signo = signo;
+	early = 0;
 	woken = 0;
 	let_go = 0;
 	sigemptyset(&set);
@@ -66,11 +76,11 @@ enum run_stop run_stop(int signo, const int fds[2])
 	sigaction(signo, &act, &old);
 	sigaction(SIGCONT, &cont, &old_cont);
 	sigprocmask(SIG_UNBLOCK, &go_on, NULL);
-	raise(signo);
+	kill(getpid(), signo);
 	for (int i = 0; i < 2; i++)
 		wake_by(fds[i], true);
 	news = poll(p, 2, 0) > 0;
-	if (news || let_go) {
+	if (news || early || let_go) {
 		act.sa_handler = SIG_IGN;	/* takes it away, too */
 		sigaction(signo, &act, NULL);
 	}
@@ -80,8 +90,9 @@ enum run_stop run_stop(int signo, const int fds[2])
 		wake_by(fds[i], false);
 	sigprocmask(SIG_SETMASK, &blocked, NULL);
 	sigaction(signo, &old, NULL);
-	sigaction(SIGCONT, &old_cont, NULL);
+	if (old_cont.sa_handler == SIG_IGN)
+		sigaction(SIGCONT, &old_cont, NULL);
 	if (let_go)
 		return RUN_STOP_GO_ON;
-	return news ? RUN_STOP_EARLY : woken ? RUN_STOP_NEWS : RUN_STOP_NONE;
+	return news || early ? RUN_STOP_EARLY : woken ? RUN_STOP_NEWS : RUN_STOP_NONE;
 }
