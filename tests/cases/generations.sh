@@ -44,8 +44,6 @@ nowhere() { # PID
 is_nobody() { # NODE PID
 	in_cluster "$1" "kill -0 $2" 2>&1 | grep -q 'No such process'
 }
-# shellcheck disable=SC2329,SC2317 # by wait_for
-no_stubs() { [ -z "$(for n in 1 2 3; do on "$n" 'cat /sys/kernel/debug/pando/stubs'; done)" ]; }
 
 # shellcheck disable=SC2329,SC2317 # by wait_for
 forest() { # NODE COMMAND PID...: which of them are shown, each below the one before it

@@ -14,10 +14,6 @@ said=$(mktemp)
 over() { ! kill -0 "$grove" 2>/dev/null; }
 # shellcheck disable=SC2329,SC2317 # by wait_for
 ready() { [ -e "$dir/ready" ] || over; }
-stubs() { for n in 1 2 3; do on "$n" 'cat /sys/kernel/debug/pando/stubs'; done; }
-# shellcheck disable=SC2329,SC2317 # by wait_for
-no_stubs() { [ -z "$(stubs)" ]; }
-
 # that are taken, by processes, groups and sessions
 numbers() { on "$1" "sed -n 's/^numbers\t*//p' /sys/kernel/debug/pando/stats"; }
 # shellcheck disable=SC2329,SC2317 # by wait_for

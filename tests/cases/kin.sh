@@ -31,7 +31,6 @@ sees() { # WORD NODE PPID PGID SID: what the child says when it is asked
 		wait_for 10 child_said "SIGUSR1 node$2 $C $3 $4 $5"
 }
 
-stubs() { on "$1" 'cat /sys/kernel/debug/pando/stubs' || echo unknown; }
 stops() { # N WHAT: its parent was told of that many by wait()
 	check "$2" wait_for 10 eval "[ \$(times 'status $C 0x137f') = $1 ]"
 }
@@ -41,7 +40,6 @@ goes_on() { # N
 }
 is_stopped() { [ "$(on 1 "cluster-ps --no-headers -o s -p $C" | tr -d ' ')" = T ]; }
 
-no_stubs() { [ -z "$(stubs 1)$(stubs 2)$(stubs 3)" ]; }
 no_stub_left() { # WHAT
 	check "$1" wait_for 30 no_stubs && return
 	for n in 1 2 3; do

@@ -15,9 +15,6 @@ trap 'rm -f "$said"' EXIT
 over() { ! kill -0 "$driver" 2>/dev/null; }
 # shellcheck disable=SC2329,SC2317 # by wait_for
 ready() { [ -e "$dir/ready" ] || over; }
-stubs() { for n in 1 2 3; do on "$n" 'cat /sys/kernel/debug/pando/stubs'; done; }
-# shellcheck disable=SC2329,SC2317 # by wait_for
-no_stubs() { [ -z "$(stubs)" ]; }
 # that are taken, by processes, groups and sessions
 numbers() {
 	for n in 1 3; do

@@ -55,14 +55,6 @@ becomes() {
 		cat /proc/$1/stat; exit 1
 	done"
 }
-stubs() { on "$1" 'cat /sys/kernel/debug/pando/stubs'; }
-# shellcheck disable=SC2329 # by wait_for
-no_stubs() {
-	local n
-	for ((n = 1; n <= RIG_NODES; n++)); do
-		[ -z "$(stubs $n)" ] || return 1
-	done
-}
 gone_all() { # the children end, and with the last of them the parent
 	in_cluster 1 "kill -KILL ${C[*]} $P"
 	check 'no stub is left' wait_for 30 no_stubs

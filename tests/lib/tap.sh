@@ -95,7 +95,37 @@ members() { # how many members node 1 (or $1) sees
 
 whole() { [ "$(members "${1:-1}")" = "$RIG_NODES" ]; }
 
+stubs() { # NODE...: on all nodes, or those
+	local n
+	for n in ${*:-$(seq "$RIG_NODES")}; do
+		on "$n" 'cat /sys/kernel/debug/pando/stubs'
+	done
+}
+
+no_stubs() { [ -z "$(stubs "$@")" ]; }
+
+# numbers that are taken on a node, and have no thread, group or session there; a node that
+# is off, or has no module, has none
+lost_numbers() {
+	local n
+	for n in $(seq "$RIG_NODES"); do
+		on "$n" "taken=\$(sed -n 's/^numbers[[:blank:]]*//p' /sys/kernel/debug/pando/stats)
+			has=\$(cat /proc/[0-9]*/task/[0-9]*/status | awk '
+				/^NS(pid|pgid|sid):/ && NF > 2 { if (\$3) seen[\$3] }
+				END { for (nr in seen) n++; print n + 0 }')
+			[ \"\${taken:-\$has}\" = \"\$has\" ] ||
+				echo node$n: \$taken numbers are taken, \$has are in use"
+	done 2>/dev/null
+}
+
+no_leaks() { [ -z "$(stubs 2>/dev/null; lost_numbers)" ]; }
+
+# Whatever was tried, nothing may be left of it.
 done_testing() {
+	check 'no stub is left, nor a number' wait_for 30 no_leaks || {
+		diag "$(stubs)"
+		diag "$(lost_numbers)"
+	}
 	echo "1..$tap_n"
 	[ $tap_failed = 0 ]
 	exit
