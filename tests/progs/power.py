@@ -6,6 +6,7 @@ NODE loses power.
 Prepares all of the parts, makes /shared/power/ready, goes on when there is
 /shared/power/lost, and prints lines as keyboard.py does."""
 import os
+import pwd
 import re
 import signal
 import socket
@@ -103,6 +104,40 @@ def waits():
         said = p.do("heard(signal.SIGCHLD)")
         say(said == "1", "with one SIGCHLD", said)
         p.kill()
+
+
+def waits_for_stops():
+    p = Agent(HERE)
+    c = p.fork()
+    put(NODE, c)
+    p.tell(f"os.waitid(os.P_PID, {c.pid}, os.WSTOPPED)")
+    yield
+    said = p.said()
+    say(said == "ECHILD", "who waits for it to be stopped waits no more", said)
+    said = p.do("os.waitpid(-1, 0)")
+    say(said == KILLED % c.pid, "and then sees it killed", said)
+    p.kill()
+
+
+def everybody():
+    """Who signals all processes, or sets the nice value of all of a user's."""
+    p = Agent(HERE)
+    uid = pwd.getpwnam("alice").pw_uid
+    users = [Agent(node) for node in (HERE, THIRD, NODE)]
+    for a in users:
+        a.do(f"os.setresuid({uid}, 0, 0)")
+    mine = users[:2]
+    yield
+    said = p.do("os.kill(-1, signal.SIGURG)")
+    say(said == "None", "to signal everybody ends", said)
+    said = p.do(f"os.setpriority(os.PRIO_USER, {uid}, 3)")
+    say(said == "None", "so does to set the nice value of all of a user's", said)
+    said = [a.do("os.getpriority(os.PRIO_PROCESS, 0)") for a in mine]
+    say(said == ["3", "3"], "and the others of them have it", said)
+    said = p.do(f"os.getpriority(os.PRIO_USER, {uid})")
+    say(said == "3", "to ask for it ends, too", said)
+    for a in p, *mine:
+        a.kill()
 
 
 def zombie():
@@ -357,8 +392,8 @@ def pipeline():
 def main():
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     parts = {f.__name__: f for f in (
-        waits, zombie, middle, parent_dies_too, orphans, groups, numbers, stops, jobs, terminal,
-        brood, pipeline)}
+        waits, waits_for_stops, everybody, zombie, middle, parent_dies_too, orphans, groups,
+        numbers, stops, jobs, terminal, brood, pipeline)}
     going = [parts[name]() for name in sys.argv[3:] or parts]
     for part in going:
         next(part)
