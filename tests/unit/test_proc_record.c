@@ -92,7 +92,6 @@ TEST(what_is_not_whole_is_refused)
 	CHECK(!pando_record_whole(buf, len, 2000));
 }
 
-/* Any bytes at all: nothing outside of them is touched (the sanitizer looks). */
 static bool terminal(const char *before, u32 tty, size_t cap, const char *after)
 {
 	char text[64];
@@ -124,6 +123,7 @@ TEST(puts_another_terminal_into_a_stat)
 	CHECK(terminal("7 (a) S 1 7 7 34", 6, 64, "7 (a) S 1 7 7 34"));
 }
 
+/* Any bytes at all: nothing outside of them is touched (the sanitizer looks). */
 TEST(noise)
 {
 	uint32_t x = 1;
