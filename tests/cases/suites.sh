@@ -11,18 +11,21 @@ set -u
 prog=/usr/libexec/pando-test
 dir=/shared/suites
 process=psutil.tests.test_process.TestProcess
-few=(test.test_wait3 test.test_wait4
+few=(test.test_wait3 test.test_wait4 test.test_popen test.test_os.SpawnTests
 	"$process".test_{wait_exited,kill,send_signal,suspend_resume,ppid})
 all=(test.test_{fork1,wait3,wait4,posix,os,signal,subprocess,pty,popen,threadsignals}
 	test.test_{resource,pwd,grp,openpty,ioctl,eintr,faulthandler,selectors}
 	psutil.tests.test_{process,posix,linux,system,contracts,connections,misc})
-moved=(test.test_wait3 test.test_wait4)
+moved=(test.test_wait3 test.test_wait4 test.test_os.SpawnTests)
+run=(test.test_popen)
 if [ "${PANDO_SUITES:-}" = all ]; then
 	few=("${all[@]}")
 	moved=("${all[@]}")
+	run=("${all[@]}")
 elif [ -n "${PANDO_SUITES:-}" ]; then
 	read -ra few <<<"$PANDO_SUITES"
 	moved=("${few[@]}")
+	run=("${few[@]}")
 fi
 # These look at a child that may still be on its way from fork() to execve(), and fail
 # outside of the cluster too, now this one, now that.
@@ -30,6 +33,8 @@ known="$process.test_(cmdline|long_cmdline|long_name|prog_w_funky_name) "
 # Takes the smaller of two numbers for the process's, the larger for its thread's. But a
 # thread's is from the node that it begins on, which may have the smaller ones.
 known+='|psutil.tests.test_linux.TestMisc.test_issue_687 '
+# Gives a grandchild five seconds to say by a unix socket, which is one node's, that it is there.
+not_far="$process.test_zombie_process "
 
 # suites NODE NAME WHERE ENVIRONMENT TEST...: results by test, as $dir/NAME
 suites() {
@@ -42,13 +47,15 @@ suites() {
 		sort -u $dir/$name.out >$dir/$name; rm -rf $dir/tmp.$name"
 }
 
-# same NAME NAME WHAT: of the tests that are in both
+# same NAME NAME WHAT TEST...: of those
 same() {
-	local diff
-	diff=$(on 1 "cd $dir; diff <(grep -Fwf <(cut -d' ' -f1 $2) $1) $2" |
-		grep '^[<>]' | grep -vE "$known")
-	[ -z "$diff" ] || diag "$(on 1 "tail -n 60 $dir/$2.err")"
-	is "$diff" "" "$3"
+	local a=$1 b=$2 what=$3 names diff
+	shift 3
+	names=$(IFS='|'; echo "$*")
+	diff=$(on 1 "cd $dir; diff <(grep -E '^($names) ' $a) $b" |
+		grep '^[<>]' | grep -vE "$known${far:+|$not_far}")
+	[ -z "$diff" ] || diag "$(on 1 "tail -n 60 $dir/$b.err")"
+	is "$diff" "" "$what"
 }
 
 on 1 "rm -rf $dir; mkdir -p $dir/ask; chmod 777 $dir $dir/ask"
@@ -57,7 +64,7 @@ suites 2 inside "cluster-run -n self -T --" "" "${few[@]}" &
 wait
 n=$(on 1 "wc -l <$dir/outside")
 check "$n tests were run" [ "${n:-0}" -ge 9 ]
-same outside inside 'each gives the same in the cluster as outside of it'
+same outside inside 'each gives the same in the cluster as outside of it' "${few[@]}"
 
 # stress NODE WHERE: how each stressor of stress-ng ended that looks at results
 stressors="fork kill wait zombie session clone pidfd procfs pty sigq sigpending ptrace vfork exec
@@ -81,15 +88,22 @@ fi
 # --- far from their parents
 
 distant="DISTANT=$dir/ask LD_PRELOAD=$prog/libdistant.so"
-on 1 "setsid $prog/distant.py $dir/ask $dir/moves node2 </dev/null >/dev/null 2>&1 &"
+on 1 "setsid $prog/distant.py $dir/ask $dir/moves node2 node1 </dev/null >/dev/null 2>&1 &"
 how_many() { on 1 "grep -c '^moved' $dir/moves"; }
 no_bad() { on 1 "! grep -q bad $1 && grep -q '^good [$2-9]' $1"; }
 
-suites 1 moved "cluster-run -n self -T --" "$distant DISTANT_EVERY=${PANDO_EVERY:-1}" \
-	"${moved[@]}"
-same inside moved 'and where children are moved at once'
+suites 1 moved "cluster-run -n self -T --" \
+	"$distant DISTANT_EVERY=${PANDO_EVERY:-1} SUITES_EXEC=1" "${moved[@]}"
+far=yes
+same inside moved 'and where children are moved at once' "${moved[@]}"
 n=$(how_many)
-check "$n were" [ "${n:-0}" -ge 2 ]
+check "$n were" [ "${n:-0}" -ge 10 ]
+diag "$(on 1 "sed -n 's/^stays [0-9]* //p' $dir/moves | sed 's/[0-9]\{4,\}/N/g' | sort | uniq -c")"
+
+# and where what they execute is run there from the beginning
+suites 1 run "cluster-run -n self -T --" \
+	"LD_PRELOAD=$prog/libdistant.so SUITES_RUN=node2" "${run[@]}"
+same inside run 'and where programs are run on another node' "${run[@]}"
 
 # a shell's children, and its ways to wait for them
 on 1 "cat >$dir/shell" <<'END'

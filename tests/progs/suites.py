@@ -3,9 +3,10 @@
 """suites.py OUT SECONDS NAME...: runs tests of Python's own suite, of psutil's, or
 of any that unittest finds by name: modules, classes or single tests.
 
-Each name in a process of its own, for so long; OUT gets a line for every test,
-its name and what became of it. What a test prints goes to stdout, why it failed
-to stderr; SUITES_TIMES set: also how long each took."""
+Each name in a process of its own, for so long; OUT gets a line for every test:
+NAME, the test's own name and what became of it. What a test prints goes to stdout, why it failed
+to stderr; SUITES_TIMES set: also how long each took. SUITES_EXEC set: what the tests
+execute is moved too; SUITES_RUN: it is run on that node (see distant/distant.c)."""
 import os
 import subprocess
 import sys
@@ -17,9 +18,9 @@ import unittest
 class Lines(unittest.TestResult):
     """Says of each test what became of it, as soon as it is over."""
 
-    def __init__(self, out):
+    def __init__(self, out, name):
         super().__init__()
-        self.out = out
+        self.out, self.name = out, name
         self.word = None        # of the test that runs
 
     def startTest(self, test):
@@ -35,7 +36,7 @@ class Lines(unittest.TestResult):
             print("%8.2f %s" % (time.monotonic() - self.begun, test.id()), file=sys.stderr)
 
     def say(self, *words):
-        self.out.write(" ".join(words) + "\n")
+        self.out.write(" ".join((self.name, *words)) + "\n")
         self.out.flush()
 
     def note(self, test, word, text):
@@ -67,9 +68,12 @@ class Lines(unittest.TestResult):
 
 
 def one(out, name):
+    for word in "EXEC", "RUN":
+        if "SUITES_" + word in os.environ:
+            os.environ["DISTANT_" + word] = os.environ["SUITES_" + word]
     suite = unittest.defaultTestLoader.loadTestsFromName(name)
     with open(out, "a") as f:
-        suite.run(Lines(f))
+        suite.run(Lines(f, name))
 
 
 def main():
@@ -81,11 +85,14 @@ def main():
     for name in names:
         with tempfile.TemporaryDirectory() as where:
             try:
-                subprocess.run([sys.executable, os.path.abspath(__file__), out, "0", name],
-                               cwd=where, timeout=seconds)
+                done = subprocess.run([sys.executable, os.path.abspath(__file__), out, "0", name],
+                                      cwd=where, timeout=seconds)
+                word = done.returncode and "ends with %d" % done.returncode
             except subprocess.TimeoutExpired:
+                word = "is not done after %g s" % seconds
+            if word:
                 with open(out, "a") as f:
-                    f.write("%s is not done after %g s\n" % (name, seconds))
+                    f.write("%s %s\n" % (name, word))
 
 
 main()
