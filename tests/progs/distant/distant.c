@@ -8,7 +8,7 @@
  *   DISTANT_EVERY  n; 1 is everybody
  *   DISTANT_EXEC   set: also who executes a program
  *
- *   DISTANT_RUN    a node: every n-th program that is executed by execve() runs there
+ *   DISTANT_RUN    a node: every n-th program of execve() and execv() runs there
  *                  from the beginning, by cluster-run
  *
  * Who is to move puts a file with its PID as name there and waits until it is
