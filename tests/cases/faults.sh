@@ -164,7 +164,7 @@ done
 for p in 41 42; do
 	wanted $p && point $p 1 kill 1 "source's daemon killed at $p"
 done
-for p in 43 44; do
+for p in 43 45 44; do
 	wanted $p && point $p 1 kill 2 "source's daemon killed at $p"
 done
 for p in 51 52; do

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Children that are stopped and go on while they, or their parent, are on their way:
 # in moments in which the move is held, and at any moment. What is told is told once.
-# PANDO_STOPS: which parts, of "child off parent storm"; PANDO_MOVES: how many in the storm
+# PANDO_STOPS: which parts, of "child late off parent storm"; PANDO_MOVES: how many in the storm
 set -u
 . "$(dirname "$0")/../lib/tap.sh"
 # shellcheck source=tests/lib/fault.sh
@@ -13,7 +13,7 @@ out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 
 parent() { # N: a parent with so many children, C[0] on, on node 1
-	on 1 "rm -f $log $log.end"
+	on 1 "rm -f $log $log.end $log.sent"
 	start 1 "$prog $log $1" >"$out"
 	wait_for 20 on 1 "grep -q ready $log"
 	P=$(on 1 "sed -n 's/^parent //p' $log")
@@ -59,7 +59,7 @@ gone_all() { # the children end, and with the last of them the parent
 	in_cluster 1 "kill -KILL ${C[*]} $P"
 	check 'no stub is left' wait_for 30 no_stubs
 }
-wanted() { [[ " ${PANDO_STOPS:-child off parent storm} " == *" $1 "* ]]; }
+wanted() { [[ " ${PANDO_STOPS:-child late off parent storm} " == *" $1 "* ]]; }
 
 # --- it runs at its new place, and its parent has no stub yet
 parent 3
@@ -78,17 +78,45 @@ if wanted child; then
 	told "${C[1]}" 0x2a00 'it ends before there is a stub: its status is told'
 fi
 
+# --- it goes on when all is decided, and the node that it leaves has not heard of that
+# shellcheck disable=SC2329,SC2317 # by wait_for
+runs_on() { on "$1" "grep -qsx 'NSpid:.*[[:blank:]]$2' /proc/[0-9]*/status && ! pgrep -x criu"; }
+if wanted late; then
+	was=$(statuses "${C[2]}")
+	becomes "${C[2]}" STOP 1
+	told "${C[2]}" "${was}S" 'stopped: told'
+	# from there: elsewhere they know where it is; and its daemon stands still
+	in_cluster 1 "until [ -e /run/pando/fault.hit ]; do sleep 0.05; done
+		kill -CONT ${C[2]} && touch $log.sent" >/dev/null 2>&1 &
+	sends=$!
+	hold 45 1 "${C[2]}" 2
+	check 'a signal to it is kept' wait_for 20 on 1 "[ -e $log.sent ]"
+	check 'it is at its new place' wait_for 20 runs_on 2 "${C[2]}"
+	# time to let go of it, which would be too early
+	for _ in $(seq 20); do
+		on 1 'pgrep -x criu' >/dev/null || break
+	done
+	release
+	ok $? 'the move is done' || diag "$(cat "$out")"
+	wait $sends
+	told "${C[2]}" "${was}SC" 'it goes on, and that is told'
+	check 'and it runs' stands "${C[2]}" S
+	on 1 "cluster-mv ${C[2]} node1"
+	ok $? 'it comes home'
+fi
+
 # --- it is stopped while it is frozen, and the move called off
 if wanted off; then
+	was=$(statuses "${C[2]}")
 	hold 7 1 "${C[2]}" 2
 	in_cluster 1 "kill -STOP ${C[2]}"
 	on 1 'pkill -KILL -x criu'
 	release
 	ok $((! $?)) 'the move is called off'
-	told "${C[2]}" S 'who was stopped meanwhile is, and its parent is told'
+	told "${C[2]}" "${was}S" 'who was stopped meanwhile is, and its parent is told'
 	check 'and it is stopped' stands "${C[2]}" T
 	in_cluster 1 "kill -CONT ${C[2]}"
-	told "${C[2]}" SC 'it goes on, and that is told'
+	told "${C[2]}" "${was}SC" 'it goes on, and that is told'
 fi
 
 # --- its parent is frozen, and goes elsewhere; and to where it is

@@ -57,7 +57,8 @@ enum fault_point {
 	FAULT_D_ASK = 41,	/* the mover is prepared, the target not asked */
 	FAULT_D_COMMIT = 42,	/* both sides are ready, COMMIT is not sent */
 	FAULT_D_SENT = 43,	/* COMMIT is sent */
-	FAULT_D_DECIDED = 44,	/* it is effective, our mover was not told */
+	FAULT_D_EFFECTIVE = 45,	/* it is effective, not even our kernel was told */
+	FAULT_D_DECIDED = 44,	/* our kernel knows, our mover does not */
 	/* the target's daemon */
 	FAULT_E_PREPARE = 51,	/* asked; nothing is reserved */
 	FAULT_E_RESERVED = 52,	/* the numbers are reserved, the mover starts */

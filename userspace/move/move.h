@@ -42,7 +42,7 @@ struct move {
 	enum verdict verdict;
 	/* what the other mover said; see peer.h */
 	bool ready;		/* we reported ready: the daemons decide now */
-	bool held, resumed, peer_aborted;
+	bool held, resumed, peer_aborted, peer_committed;
 	bool filled;		/* post-copy: it needs no more pages */
 	bool asked;		/* it asks how the cluster decided */
 	bool numbered;		/* our daemon has reserved what we reported */

@@ -382,9 +382,7 @@ int peer_hear(struct move *m)
 		m->resumed = true;
 		/* fallthrough */
 	case PEER_COMMITTED:
-		/* it has the cluster's word, and there is but one */
-		if (m->ready && m->verdict != VERDICT_ABORT)
-			m->verdict = VERDICT_COMMIT;
+		m->peer_committed = true;
 		break;
 	default:
 		err = move_fail(m, "the other mover is out of step (%d)",
@@ -427,6 +425,13 @@ int peer_decide(struct move *m, int (*pump)(void *arg), void *arg)
 		} else if (!pump) {
 			wait_for_word(m);
 		}
+		/*
+		 * It has the cluster's word, and there is but one. But our kernel has it
+		 * from our daemon: until then what ends here has ended, and signals to it
+		 * are nobody's.
+		 */
+		if (m->verdict == VERDICT_LOST && m->peer_committed)
+			m->verdict = VERDICT_COMMIT;
 		if (m->verdict != VERDICT_LOST)
 			continue;
 		if (!asking && m->peer >= 0)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cluster.h"
+#include "fault.h"
 #include "kernel.h"
 #include "log.h"
 #include "move.h"
@@ -426,6 +427,8 @@ void move_on_decided(const struct move_note *note)
 	uint32_t n = c ? c->n : 0;
 	int err;
 
+	if (source_in_flight(note->id))
+		fault_at(FAULT_D_EFFECTIVE);
 	log_notice("moved move=%016llx from=%u to=%u tasks=%u",
 		   (unsigned long long)note->id, note->from, note->to, n);
 	if (!pids && !target_pids(note->id, &pids, &n))
