@@ -38,6 +38,23 @@ static s64 boot_offset(void)
 	return timespec64_to_ns(&off);
 }
 
+/*
+ * Who executes a program gets SIGCHLD of the children that it has, as do_notify_parent() has
+ * it. (To the kernel's wait() they stay what they were; to one that has moved they do not.)
+ */
+static u32 exit_signal_of(struct task_struct *task)
+{
+	struct task_struct *parent;
+	u32 sig = task->exit_signal;
+
+	rcu_read_lock();
+	parent = rcu_dereference(task->real_parent);
+	if (task->parent_exec_id != READ_ONCE(parent->self_exec_id))
+		sig = SIGCHLD;
+	rcu_read_unlock();
+	return sig;
+}
+
 static long ask(struct pando_kin __user *user)
 {
 	struct task_struct *task, *stub;
@@ -62,6 +79,7 @@ static long ask(struct pando_kin __user *user)
 		kin.flags |= PANDO_KIN_TELLING;
 	if (stub)
 		put_task_struct(stub);
+	kin.exit_signal = exit_signal_of(task);
 	kin.start_ns = task->start_boottime + boot_offset();
 	pando_kin_usage_read(task, &kin.self, &kin.children);
 	pando_kin_holders(kin.pid, kin.holders);
@@ -92,7 +110,8 @@ static long place(const struct pando_place __user *user)
 
 	if (copy_from_user(&p, user, sizeof(p)))
 		return -EFAULT;
-	if (p.flags & ~PANDO_PLACE_SPREAD || p.reserved)
+	if (p.flags & ~(PANDO_PLACE_SPREAD | PANDO_PLACE_SIGNAL) || p.reserved ||
+	    p.kin.exit_signal > CSIGNAL)
 		return -EINVAL;
 	r.task = pando_ns_get_process(p.pid);
 	if (!r.task)
@@ -100,6 +119,8 @@ static long place(const struct pando_place __user *user)
 	r.ppid = p.ppid;
 	r.pgid = p.pgid;
 	r.sid = p.sid;
+	r.exit_signal = p.flags & PANDO_PLACE_SIGNAL ? p.kin.exit_signal : -1;
+	r.execed = p.kin.flags & PANDO_KIN_EXECED;
 	/* before it may end, its holders must be known */
 	err = pando_kin_add(p.pid, p.kin.holders);
 	if (err)

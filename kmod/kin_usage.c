@@ -177,6 +177,8 @@ void pando_kin_usage_get(struct pando_wire_kin_event *ev, struct task_struct *t)
 	ev->nice = cpu_to_le32(task_nice(t->group_leader));
 	strscpy(ev->comm, t->group_leader->comm, sizeof(ev->comm));
 	ev->uid = cpu_to_le32(pando_kin_user_of(t));
+	if (!(t->group_leader->flags & PF_FORKNOEXEC))
+		ev->flags = cpu_to_le32(PANDO_KIN_EXEC);
 	BUILD_BUG_ON(ARRAY_SIZE(ev->limit) != RLIM_NLIMITS);
 	/* it is dead: nobody changes them any more */
 	for (i = 0; i < RLIM_NLIMITS; i++) {

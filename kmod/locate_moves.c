@@ -46,9 +46,9 @@ int pando_locate_reserve(u64 move, const u32 *pids, u32 n, u32 *busy)
 				    pando_nodes_self(), move);
 		pando_locate_set_gates();
 		spin_unlock_irq(&pando_locate_lock);
-		/* pairs with pando_stub_travel(): one of us sees the other */
+		/* pairs with pando_stub_travel() and inherit(): one of us sees the other */
 		smp_mb();
-		if (!err && pando_stub_leaves(pids[i]))
+		if (!err && (pando_stub_leaves(pids[i]) || pando_stub_is_met(pids[i])))
 			err = -EEXIST;
 		if (err)
 			goto err_undo;

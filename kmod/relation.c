@@ -201,7 +201,7 @@ static int exchange(void *arg)
 {
 	struct swap *s = arg;
 	struct task_struct *body = s->body, *stub = s->stub;
-	struct task_struct *maker = parent_of(stub);
+	struct task_struct *maker = parent_of(stub), *c;
 
 	if (is_dead(body) || is_dead(stub) || body->exit_state ||
 	    stub->exit_state || !thread_group_leader(body) ||
@@ -213,6 +213,9 @@ static int exchange(void *arg)
 	no_pdeath(stub);
 	give_to(body, maker);
 	take_children(stub, body);
+	/* nobody waits for them any more: a plain end is what leaves nothing */
+	list_for_each_entry(c, &stub->children, sibling)
+		c->exit_signal = SIGCHLD;
 	take_terminal(stub, body);
 	pando_kin_stop_copy(stub, body);
 	exchange_numbers(body, stub);
@@ -229,11 +232,14 @@ int pando_relation_swap(struct task_struct *body, struct task_struct *stub)
 	return pando_tasklist_run(exchange, &s);
 }
 
-/* The leader of the process of that number, whatever else has it. */
+/* The leader of the process of that number, whatever else has it; not a copy that goes. */
 static struct task_struct *process(u32 nr)
 {
+	struct task_struct *met = pando_stub_met(nr);
 	struct pid *pid = find_pid_ns(nr, pando_ns());
 
+	if (met && !is_dead(met))
+		return met;
 	return pid ? pid_task(pid, PIDTYPE_TGID) : NULL;
 }
 
@@ -247,11 +253,27 @@ static void give_to_number(struct task_struct *task, u32 ppid)
 	give_to(task, parent);
 }
 
+/*
+ * What it was forked with, to a parent that is here. pando-init has only plain children;
+ * and of the end of a stub's its parent's node is told, where another stub has the signal.
+ */
+static void set_exit_signal(struct task_struct *task, int sig)
+{
+	struct task_struct *parent = parent_of(task);
+
+	if (sig < 0 || is_orphan(task) || pando_stub_is(parent))
+		return;
+	task->exit_signal = sig;
+	/* as if its parent had executed nothing since: else it is SIGCHLD after all */
+	task->parent_exec_id = READ_ONCE(parent->self_exec_id);
+}
+
 static int place(void *arg)
 {
 	const struct pando_relation *r = arg;
 	struct task_struct *task = r->task, *stub = r->stub;
 	struct pid *pgrp = task_pgrp(task), *session = task_session(task);
+	int exit_signal = r->exit_signal;
 
 	if (is_dead(task) || (stub && is_dead(stub)))
 		return -ESRCH;
@@ -269,10 +291,14 @@ static int place(void *arg)
 		 * An orphan was there for a child's sake alone, of another group or
 		 * session; who came with its parent has that already.
 		 */
-		if (!is_orphan(stub))
+		if (!is_orphan(stub)) {
+			/* which it stood for; not one that was made for the group's sake */
+			if (!same_thread_group(parent_of(task), parent_of(stub)))
+				exit_signal = r->execed ? SIGCHLD : -1;
 			take_parent(task, stub);
-		else if (r->ppid)
+		} else if (r->ppid) {
 			give_to_number(task, r->ppid);
+		}
 		take_children(task, stub);
 		come_first(task, PIDTYPE_PID);
 		come_first(task, PIDTYPE_TGID);
@@ -285,6 +311,7 @@ static int place(void *arg)
 		if (pando_stub_is(task))
 			no_pdeath(task);
 	}
+	set_exit_signal(task, exit_signal);
 	go_to(task, PIDTYPE_PGID, pgrp);
 	go_to(task, PIDTYPE_SID, session);
 	task->signal->leader = session == task_tgid(task);
@@ -311,6 +338,19 @@ static int orphan(void *arg)
 int pando_relation_orphan(struct task_struct *task)
 {
 	return pando_tasklist_run(orphan, task);
+}
+
+static int execed(void *arg)
+{
+	struct task_struct *stub = arg;
+
+	stub->exit_signal = SIGCHLD;
+	return 0;
+}
+
+void pando_relation_execed(struct task_struct *stub)
+{
+	pando_tasklist_run(execed, stub);
 }
 
 static int leave(void *arg)

@@ -35,6 +35,8 @@ int pando_relation_swap(struct task_struct *body, struct task_struct *stub);
  * @ppid: parent's number in the cluster namespace; 0: as it is
  * @pgid: process group; 0: as it is
  * @sid: session; 0: as it is
+ * @exit_signal: that a parent which is here gets at its end; -1: as it is
+ * @execed: it has executed a program: that signal is SIGCHLD, whatever its stub knows
  * @keep_terminal: it has its own already, and the stub's is not to be taken
  * @changed: it was stopped, or went on, and the stub was not: its parent is told
  *
@@ -45,6 +47,8 @@ struct pando_relation {
 	struct task_struct *task;
 	struct task_struct *stub;
 	u32 ppid, pgid, sid;
+	int exit_signal;
+	bool execed;
 	bool keep_terminal;
 	bool changed;
 };
@@ -84,6 +88,9 @@ int pando_relation_unneeded(struct task_struct *stub);
 
 /* Its parent is pando-init from now on. -ESRCH: it is dead. Sleeps. */
 int pando_relation_orphan(struct task_struct *task);
+
+/* The process of a stub has executed a program: see execve(2) on exit signals. Sleeps. */
+void pando_relation_execed(struct task_struct *stub);
 
 /*
  * A stub that is about to end, while its process lives on elsewhere, is in no group of the

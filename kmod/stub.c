@@ -217,9 +217,23 @@ static bool is_in(u32 pid, enum pando_stub_state state)
 	return is;
 }
 
+bool pando_stub_is_met(u32 pid)
+{
+	struct pando_stub *s;
+	bool is;
+
+	if (!pando_stub_any())
+		return false;
+	rcu_read_lock();
+	s = pando_stub_find(pid);
+	is = s && READ_ONCE(s->heir);
+	rcu_read_unlock();
+	return is;
+}
+
 bool pando_stub_may_make(u32 pid)
 {
-	return is_in(pid, PANDO_STUB_CLAIMED);
+	return is_in(pid, PANDO_STUB_CLAIMED) || pando_stub_is_met(pid);
 }
 
 bool pando_stub_stands(u32 pid)
@@ -277,6 +291,19 @@ bool pando_stub_is_copy(u32 pid)
 	is = s && READ_ONCE(s->original);
 	rcu_read_unlock();
 	return is;
+}
+
+struct task_struct *pando_stub_met(u32 pid)
+{
+	struct task_struct *task = NULL;
+	struct pando_stub *s;
+
+	rcu_read_lock();
+	s = pando_stub_find(pid);
+	if (s)
+		task = READ_ONCE(s->heir) ? s->task : READ_ONCE(s->original);
+	rcu_read_unlock();
+	return task;
 }
 
 bool pando_stub_is_original(struct task_struct *task, u32 pid)

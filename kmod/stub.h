@@ -56,7 +56,10 @@ bool pando_stub_is_home(u32 pid);
  * undone when @owner is closed before it was kept.
  */
 int pando_stub_claim(struct file *owner, u32 pid, u32 flags);
-/* What was restored with its parent meets its process, which is here. */
+/*
+ * What was restored with its parent meets its process, which is here, or the stub of that
+ * which was here before for a child's sake.
+ */
 int pando_stub_join(struct file *owner, u32 pid);
 /* The task was made. -ESRCH if it was not. */
 int pando_stub_bind(struct file *owner, u32 pid, u16 where);
@@ -71,6 +74,8 @@ void pando_stub_unpin(void *pin);
 struct task_struct *pando_stub_get_whole(u32 pid);
 /* Does it just now? Then its process cannot come home. Any context. */
 bool pando_stub_leaves(u32 pid);
+/* Does the parent of its process come to it just now? Nor can the process then. Likewise. */
+bool pando_stub_is_met(u32 pid);
 /*
  * @task is the stub of that number from now on: it gets the number next, and then
  * pando_stub_rest() follows. -ENOMEM
@@ -100,6 +105,11 @@ int pando_stub_leave(u32 pid);
 bool pando_stub_may_make(u32 pid);
 /* ... though the process itself is here? Any context. */
 bool pando_stub_is_copy(u32 pid);
+/*
+ * While what was restored has the number as well: that process, or the stub that was here
+ * before; NULL: there is but one. Under tasklist_lock.
+ */
+struct task_struct *pando_stub_met(u32 pid);
 /* Is it that process, and not the copy? Under tasklist_lock. */
 bool pando_stub_is_original(struct task_struct *task, u32 pid);
 /* Has it a task that stands for a process elsewhere? Any context. */

@@ -81,6 +81,8 @@ void pando_stub_end_as(struct pando_stub *s,
 		       const struct pando_wire_kin_event *ev)
 {
 	pando_kin_usage_add(s->task, ev);
+	if (le32_to_cpu(ev->flags) & PANDO_KIN_EXEC)
+		pando_relation_execed(s->task);
 	pando_stub_end(s, le32_to_cpu(ev->status) & 0xffff);
 }
 
@@ -115,8 +117,7 @@ struct pando_stub **pando_stub_collect(u32 *n)
 	return all;
 }
 
-/* Does its parent, or somebody after it, still wait for it? A stub waits for nobody. */
-static bool has_parent(struct pando_stub *s)
+bool pando_stub_has_parent(struct pando_stub *s)
 {
 	struct task_struct *parent;
 	bool found;
@@ -129,7 +130,10 @@ static bool has_parent(struct pando_stub *s)
 	return found;
 }
 
-/* It is being made just now: it ends when it stands. True: with a parent that waits. */
+/*
+ * It is being made just now, or meets its parent: it ends when it stands there. True: with a
+ * parent that waits.
+ */
 static bool postpone(u32 pid, const struct pando_wire_kin_event *ev)
 {
 	struct pando_stub *s;
@@ -137,13 +141,13 @@ static bool postpone(u32 pid, const struct pando_wire_kin_event *ev)
 
 	spin_lock_irq(&pando_stub_lock);
 	s = pando_stub_find(pid);
-	arrives = s && s->state < PANDO_STUB_STANDS && !s->original && !s->ending;
+	arrives = s && !s->ending && (s->heir || (s->state < PANDO_STUB_STANDS && !s->original));
 	spin_unlock_irq(&pando_stub_lock);
 	if (!arrives)
 		return false;
 	if (!s->pending)
 		s->pending = kmemdup(ev, sizeof(*ev), GFP_KERNEL | __GFP_NOFAIL);
-	return s->travels;
+	return s->travels || s->heir;
 }
 
 void pando_stub_note_gone(u32 pid)
@@ -167,22 +171,25 @@ bool pando_stub_exit(u32 pid, const struct pando_wire_kin_event *ev)
 
 	mutex_lock(&pando_stub_act);
 	s = standing(pid);
-	keeps = s && has_parent(s);
 	/* where its parent comes from says that it is there, and end_pending() the next */
-	if (!s && postpone(pid, ev)) {
+	if ((!s || s->heir) && postpone(pid, ev)) {
 		mutex_unlock(&pando_stub_act);
 		return true;
 	}
+	keeps = s && pando_stub_has_parent(s);
+	if (s && !keeps)
+		pando_stub_end_as(s, ev);
 	mutex_unlock(&pando_stub_act);
+	if (!keeps)
+		return false;
 	/* another node is told, and nobody else waits for that */
-	if (keeps)
-		pando_recover_left(pid);
+	pando_recover_left(pid);
 	mutex_lock(&pando_stub_act);
 	s = standing(pid);
 	if (s)
 		pando_stub_end_as(s, ev);
 	mutex_unlock(&pando_stub_act);
-	return keeps;
+	return true;
 }
 
 /*
@@ -217,7 +224,7 @@ bool pando_stub_comes(u32 pid, bool end)
 	if (!s)
 		comes = false;
 	else if (s->state == PANDO_STUB_STANDS)
-		comes = s->rising || (s->leaver && !end);
+		comes = s->rising || s->heir || (s->leaver && !end);
 	else
 		comes = s->travels && !s->original && !end;
 	spin_unlock_irq(&pando_stub_lock);
@@ -404,7 +411,9 @@ static bool missed(u32 pid)
 	/* after the look at the list: a minority's is shorter */
 	if (!pando_nodes_quorate())
 		s = NULL;
-	if (s && lost) {
+	if (s && s->heir) {
+		again = true;
+	} else if (s && lost) {
 		again = may_return(s);
 		if (!again)
 			grieve(s);
@@ -508,7 +517,7 @@ static void tidy_fn(struct work_struct *work)
 	mutex_lock(&pando_stub_act);
 	for (i = 0; i < n; i++) {
 		s = standing(pids[i]);
-		if (!s || pando_stub_is_pinned(s->pid) ||
+		if (!s || s->heir || pando_stub_is_pinned(s->pid) ||
 		    /* its process comes, and takes its place */
 		    pando_locate_is_reserved(s->pid) ||
 		    pando_relation_unneeded(s->task))

@@ -111,7 +111,9 @@ static void unclaim(struct file *owner, u32 pid)
 
 	spin_lock_irq(&pando_stub_lock);
 	s = pando_stub_find(pid);
-	if (s && s->owner == owner && s->state == PANDO_STUB_CLAIMED)
+	if (s && s->heir == owner)
+		WRITE_ONCE(s->heir, NULL);
+	else if (s && s->owner == owner && s->state == PANDO_STUB_CLAIMED)
 		pando_stub_remove(s);
 	spin_unlock_irq(&pando_stub_lock);
 	pando_alloc_unshare();
@@ -132,6 +134,36 @@ static bool is_passing(u32 pid)
 	return is;
 }
 
+/*
+ * For a child's sake its stub is here already, and nobody's child; now its process's parent
+ * comes, and brings what stands for it there. Under act_mutex.
+ */
+static int inherit(struct file *owner, u32 pid)
+{
+	struct pando_stub *s;
+	int err = 0;
+
+	spin_lock_irq(&pando_stub_lock);
+	s = pando_stub_find(pid);
+	/* or its process has come home, and is about to take its place */
+	if (!s || s->state != PANDO_STUB_STANDS || s->left || s->where == pando_nodes_self())
+		err = -EAGAIN;
+	else if (pando_stub_has_parent(s))
+		err = -EALREADY;
+	else if (s->leaver || s->heir || s->rising)
+		err = -EBUSY;
+	else
+		WRITE_ONCE(s->heir, owner);
+	/* pairs with pando_locate_reserve(): one of us sees the other */
+	smp_mb();
+	if (!err && pando_locate_is_reserved(pid)) {
+		WRITE_ONCE(s->heir, NULL);
+		err = -EBUSY;
+	}
+	spin_unlock_irq(&pando_stub_lock);
+	return err ?: 1;
+}
+
 static int claim(struct file *owner, u32 pid, bool travels, bool hold)
 {
 	bool leaves = pando_locate_is_leaving(pid);
@@ -140,8 +172,10 @@ static int claim(struct file *owner, u32 pid, bool travels, bool hold)
 
 	if (is_passing(pid))
 		return -EAGAIN;
+	if (pando_stub_has(pid) && travels)
+		return inherit(owner, pid);
 	if (pando_stub_has(pid))
-		return travels || pin(owner, pid) ? -EALREADY : -ENOMEM;
+		return pin(owner, pid) ? -EALREADY : -ENOMEM;
 	if (pando_locate_is_reserved(pid))
 		return -EEXIST;
 	if (pando_ns_has_process(pid)) {
@@ -268,51 +302,6 @@ void pando_stub_forget(struct task_struct *task, u32 pid)
 	mutex_unlock(&pando_stub_act);
 }
 
-int pando_stub_join(struct file *owner, u32 pid)
-{
-	struct pando_relation r = { .keep_terminal = true };
-	struct pid_namespace *ns = pando_ns();
-	struct pando_stub *s;
-	int err = -ESRCH;
-
-	/* as long as the copy is the first that has the number */
-	pando_alloc_unshare();
-	mutex_lock(&pando_stub_act);
-	spin_lock_irq(&pando_stub_lock);
-	s = pando_stub_find(pid);
-	if (s && s->owner == owner && s->original) {
-		r.task = get_task_struct(s->original);
-		r.changed = s->changed;
-	}
-	spin_unlock_irq(&pando_stub_lock);
-	if (!r.task)
-		goto out;
-	r.stub = pando_ns_get_process(pid);
-	r.pgid = task_pgrp_nr_ns(r.task, ns);
-	r.sid = task_session_nr_ns(r.task, ns);
-	if (r.stub && r.stub != r.task)
-		err = pando_relation_place(&r);
-	if (!err) {
-		/* what dies now is a stub, and not the process */
-		spin_lock_irq(&pando_stub_lock);
-		s->owner = NULL;
-		WRITE_ONCE(s->task, get_task_struct(r.stub));
-		WRITE_ONCE(s->state, PANDO_STUB_RETIRED);
-		spin_unlock_irq(&pando_stub_lock);
-		pando_stub_end(s, SIGKILL);
-	}
-	if (r.stub)
-		put_task_struct(r.stub);
-	put_task_struct(r.task);
-out:
-	mutex_unlock(&pando_stub_act);
-	if (err)
-		unclaim(owner, pid);
-	else
-		pando_alloc_unshare();
-	return err;
-}
-
 /* One that stands, and whose process ended while it was on its way: how; to be freed. */
 static struct pando_wire_kin_event *take_pending(void)
 {
@@ -323,7 +312,8 @@ static struct pando_wire_kin_event *take_pending(void)
 	mutex_lock(&pando_stub_act);
 	all = pando_stub_collect(&n);
 	for (i = 0; i < n && !ev; i++)
-		swap(ev, all[i]->pending);
+		if (!all[i]->heir)
+			swap(ev, all[i]->pending);
 	kvfree(all);
 	mutex_unlock(&pando_stub_act);
 	return ev;
@@ -337,6 +327,71 @@ static void end_pending(void)
 		pando_stub_exit(le32_to_cpu(ev->pid), ev);
 		kfree(ev);
 	}
+}
+
+/* That the process, or its stub, is met: a reference; NULL: nobody waits to be. */
+static struct task_struct *awaits(struct file *owner, u32 pid, bool *changed)
+{
+	struct task_struct *task = NULL;
+	struct pando_stub *s;
+
+	spin_lock_irq(&pando_stub_lock);
+	s = pando_stub_find(pid);
+	if (s && s->heir == owner)
+		task = get_task_struct(s->task);
+	else if (s && s->owner == owner && s->original)
+		task = get_task_struct(s->original);
+	/* one that stood here knows, and its looks say it (kin_stop.h) */
+	*changed = task && !s->heir && s->changed;
+	spin_unlock_irq(&pando_stub_lock);
+	return task;
+}
+
+/* @r->stub, that was restored, goes: what dies then is neither the process nor its stub. */
+static int meet(u32 pid, struct pando_relation *r)
+{
+	struct pid_namespace *ns = pando_ns();
+	struct pando_stub *copy;
+	int err;
+
+	if (!r->stub || r->stub == r->task)
+		return -ESRCH;
+	copy = pando_stub_add(pid, PANDO_STUB_RETIRED, r->stub);
+	if (!copy)
+		return -ENOMEM;
+	r->pgid = task_pgrp_nr_ns(r->task, ns);
+	r->sid = task_session_nr_ns(r->task, ns);
+	r->execed = !(r->task->flags & PF_FORKNOEXEC);
+	err = pando_relation_place(r);
+	if (!err) {
+		pando_stub_end(copy, SIGKILL);
+		return 0;
+	}
+	spin_lock_irq(&pando_stub_lock);
+	pando_stub_remove(copy);
+	spin_unlock_irq(&pando_stub_lock);
+	return err;
+}
+
+int pando_stub_join(struct file *owner, u32 pid)
+{
+	struct pando_relation r = { .keep_terminal = true, .exit_signal = -1 };
+	int err;
+
+	/* as long as the copy is the first that has the number */
+	pando_alloc_unshare();
+	mutex_lock(&pando_stub_act);
+	r.task = awaits(owner, pid, &r.changed);
+	r.stub = r.task ? pando_ns_get_process(pid) : NULL;
+	err = meet(pid, &r);
+	if (r.stub)
+		put_task_struct(r.stub);
+	if (r.task)
+		put_task_struct(r.task);
+	mutex_unlock(&pando_stub_act);
+	unclaim(owner, pid);
+	end_pending();
+	return err;
 }
 
 void pando_stub_keep(struct file *owner)
@@ -398,17 +453,21 @@ bool pando_stub_leaves(u32 pid)
 	return leaves;
 }
 
-/* They stay after all. */
+/* They stay after all, or stay nobody's child. */
 static void stay(struct file *owner)
 {
 	struct pando_stub *s;
 	int i;
 
 	spin_lock_irq(&pando_stub_lock);
-	hash_for_each(pando_stub_table, i, s, node)
+	hash_for_each(pando_stub_table, i, s, node) {
 		if (s->leaver == owner)
 			s->leaver = NULL;
+		if (s->heir == owner)
+			WRITE_ONCE(s->heir, NULL);
+	}
 	spin_unlock_irq(&pando_stub_lock);
+	pando_alloc_unshare();
 }
 
 /* The first that is @owner's; under act_mutex. */
@@ -477,7 +536,7 @@ struct task_struct *pando_stub_retire(u32 pid)
 	mutex_lock(&pando_stub_act);
 	spin_lock_irq(&pando_stub_lock);
 	s = pando_stub_find(pid);
-	if (s && s->state == PANDO_STUB_STANDS) {
+	if (s && s->state == PANDO_STUB_STANDS && !s->heir) {
 		WRITE_ONCE(s->state, PANDO_STUB_RETIRED);
 		/* of one that has left already nothing is taken over */
 		task = s->left ? NULL : get_task_struct(s->task);

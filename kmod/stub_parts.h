@@ -37,6 +37,8 @@ enum pando_stub_state {
  * @held: its process's node knows of it before it stands
  * @anew: its group was noted before that
  * @leaver: who takes it away with that; it is left as it is
+ * @heir: whose move brings its process's parent: what was restored with that, under the
+ *	same number, is met; how its process ended is told after that
  * @rising: it stands, but not yet in the place of its process
  * @task: the task, with a reference; NULL while PANDO_STUB_CLAIMED
  * @sender: who may send it a signal of its own now
@@ -62,7 +64,7 @@ struct pando_stub {
 	enum pando_stub_state state;
 	struct file *owner;
 	bool travels, held, anew;
-	struct file *leaver;
+	struct file *leaver, *heir;
 	bool rising;
 	struct task_struct *task;
 	struct task_struct *sender;
@@ -113,6 +115,9 @@ void pando_stub_end_as(struct pando_stub *s,
  * NULL: none, or no memory (whoever asks will ask again).
  */
 struct pando_stub **pando_stub_collect(u32 *n);
+
+/* Does its parent, or somebody after it, still wait for it? A stub waits for nobody. */
+bool pando_stub_has_parent(struct pando_stub *s);
 
 /* It is being made, and nobody has its process any more: it ends when it stands. */
 void pando_stub_note_gone(u32 pid);

@@ -59,7 +59,7 @@
 	X(GUESTS,	8, 16, PANDO_WIRE_PAYLOAD, 0, 0, PANDO_MSGF_IDEM) \
 	X(GONE,		9, 4, PANDO_WIRE_PAYLOAD, 0, 0, 0) \
 	X(LOCATE,	10, 4, 4, 4, 4, PANDO_MSGF_IDEM) \
-	X(KIN_EVENT,	11, 440, 440, 4, 4, 0) \
+	X(KIN_EVENT,	11, 448, 448, 4, 4, 0) \
 	X(KIN_SIGNAL,	12, 24, 24, 0, 4 * PANDO_LEFT_MOST, 0) \
 	X(KIN_HOLD,	13, 8, 8, 4, 4, PANDO_MSGF_IDEM) \
 	X(KIN_LEFT,	14, 8, 8, 0, 0, 0) \
@@ -264,6 +264,8 @@ enum pando_kin_event {
  * @nice: PANDO_KIN_EXIT: -20 to 19
  * @comm: PANDO_KIN_EXIT: its name, ended by a zero byte; empty: unknown
  * @uid: PANDO_KIN_EXIT, STOP, CONT: its real user, in the initial user namespace
+ * @flags: PANDO_KIN_EXIT: PANDO_KIN_EXEC
+ * @reserved: zero
  * @limit: PANDO_KIN_EXIT: of each resource the soft and the hard limit, as prlimit64() has
  *	them
  */
@@ -277,8 +279,12 @@ struct pando_wire_kin_event {
 	__le32 nice;
 	__u8 comm[16];
 	__le32 uid;
+	__le32 flags;
+	__le32 reserved;
 	__le64 limit[16][2];
 };
+
+#define PANDO_KIN_EXEC		0x1	/* it has executed a program since it was forked */
 
 enum pando_kin_answer {
 	PANDO_KIN_NOTED,	/* it befell the stub, if there is one */
@@ -679,7 +685,7 @@ PANDO_WIRE_ASSERT(pando_wire_challenge, 152);
 PANDO_WIRE_ASSERT(pando_wire_auth, 32);
 PANDO_WIRE_ASSERT(pando_wire_cred, 56);
 PANDO_WIRE_ASSERT(pando_wire_siginfo, 32);
-PANDO_WIRE_ASSERT(pando_wire_kin_event, 440);
+PANDO_WIRE_ASSERT(pando_wire_kin_event, 448);
 PANDO_WIRE_ASSERT(pando_wire_kin_signal, 24);
 PANDO_WIRE_ASSERT(pando_wire_kin_hold, 8);
 PANDO_WIRE_ASSERT(pando_wire_kin_left, 8);

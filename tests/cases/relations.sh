@@ -6,7 +6,7 @@
 . "$(dirname "$0")/../lib/tap.sh"
 prog=/usr/libexec/pando-test
 dir=/shared/relations
-few='chain4 daemon killsigs names pgidwaits pidfdother setsid stat vanish wnowait'
+few='chain4 daemon killsigs names pgidwaits pidfdother setsid stat vanish wclone wnowait'
 few+=' anchored nested orphandefault orphansplit orphanstopped pdeathsig prlimit reapmany sigchldinfo subreaper'
 all=$(on 1 "cd $prog/relations; ls | grep -vx run.sh" | xargs)
 names=${PANDO_RELATIONS:-$few}

@@ -355,7 +355,7 @@ struct wire_head {
 struct wire_task {
 	uint32_t pid, pgid, sid;
 	uint16_t flags, where;	/* PANDO_KIN_* */
-	uint32_t stop, reserved;
+	uint32_t stop, exit_signal;
 	uint64_t start_ns;
 	uint64_t self[USAGE_WORDS], children[USAGE_WORDS];	/* struct pando_rusage */
 	uint64_t holders[PANDO_NODE_WORDS];
@@ -410,6 +410,7 @@ uint8_t *kin_pack(const struct kin *k, size_t *len)
 				   (s->stub ? PANDO_KIN_STUB : 0));
 		t->where = htole16(s->kin.where);
 		t->stop = htole32(s->kin.stop);
+		t->exit_signal = htole32(s->kin.exit_signal);
 		t->start_ns = htole64(s->kin.start_ns);
 		pack_usage(t->self, &s->kin.self);
 		pack_usage(t->children, &s->kin.children);
@@ -465,6 +466,7 @@ int kin_unpack(struct move *m, struct kin *k, const uint8_t *data, size_t len)
 		d->stub = d->kin.flags & PANDO_KIN_STUB;
 		d->kin.where = le16toh(t->where);
 		d->kin.stop = le32toh(t->stop);
+		d->kin.exit_signal = le32toh(t->exit_signal);
 		d->kin.start_ns = le64toh(t->start_ns);
 		unpack_usage(&d->kin.self, t->self);
 		unpack_usage(&d->kin.children, t->children);
@@ -524,8 +526,7 @@ static int claim_child(struct move *m, struct kin *k, struct kin_task *t)
 
 	if (ret < 0)
 		return move_fail(m, "its child %u, which runs elsewhere, cannot follow: %s",
-				 t->pid, errno == EALREADY ?
-				 "it has relations on the target; move those first" :
+				 t->pid, errno == EBUSY ? "it is being moved just now" :
 				 strerror(errno));
 	t->copy = ret;
 	return 0;
@@ -588,11 +589,16 @@ bool kin_is_here(uint32_t pid)
 static void place_child(struct kin *k, const struct kin_task *t)
 {
 	struct pando_park bind = { .pid = t->pid, .where = t->kin.where };
-	struct pando_place p = { .pid = t->pid, .pgid = t->pgid,
-				 .sid = t->sid };
+	struct pando_place p = { .pid = t->pid, .flags = PANDO_PLACE_SIGNAL,
+				 .kin.exit_signal = t->kin.exit_signal };
 
-	if (!t->copy && (ioctl(k->dev, PANDO_IOC_PLACE, &p) ||
-			 ioctl(k->dev, PANDO_IOC_BIND, &bind)))
+	/* a copy is in the groups of nobody: it goes as soon as it has met its process */
+	if (!t->copy) {
+		p.pgid = t->pgid;
+		p.sid = t->sid;
+	}
+	if (ioctl(k->dev, PANDO_IOC_PLACE, &p) ||
+	    (!t->copy && ioctl(k->dev, PANDO_IOC_BIND, &bind)))
 		complain("%u, a child that runs elsewhere, was not rejoined: %s",
 			 t->pid, strerror(errno));
 }
@@ -700,7 +706,7 @@ void kin_place(struct move *m, struct kin *k, int tty)
 			p.kin.holders[m->start->peer_node / 64] |=
 				1ull << (m->start->peer_node % 64);
 		/* others of its group may be anywhere */
-		p.flags = PANDO_PLACE_SPREAD;
+		p.flags = PANDO_PLACE_SPREAD | PANDO_PLACE_SIGNAL;
 		if (ioctl(k->dev, PANDO_IOC_PLACE, &p))
 			complain("%u is not where it belongs: %s", t->pid,
 				 strerror(errno));

@@ -48,7 +48,7 @@
  * To be counted up with every change of what follows, of pages.h or of the
  * images: two versions find out before anything stands still.
  */
-#define PEER_VERSION	6
+#define PEER_VERSION	7
 
 enum peer_type {
 	PEER_PLAN = 1, PEER_PLAN_OK, PEER_TRY, PEER_UP, PEER_DOWN,

@@ -231,7 +231,8 @@ struct pando_rusage {
  * @holders: out: the nodes that hold stubs of it
  * @stop: out: PANDO_KIN_STOPPED: the signal, if wait() has not told the parent yet; or 0;
  *	PANDO_KIN_CONTINUED: SIGCONT
- * @reserved: zero
+ * @exit_signal: out: the signal that its parent gets when it ends, as clone() was told;
+ *	0: none
  */
 struct pando_kin {
 	__u32 pid;
@@ -242,7 +243,7 @@ struct pando_kin {
 	struct pando_rusage children;
 	__u64 holders[PANDO_NODE_WORDS];
 	__u32 stop;
-	__u32 reserved;
+	__u32 exit_signal;
 };
 
 #define PANDO_KIN_STUB		0x1
@@ -256,7 +257,9 @@ struct pando_kin {
  * @pid: which; restored, and not yet running
  * @ppid: its parent, or 0: as it is. One that is not here is pando-init
  * @pgid, @sid: process group and session, or 0: as they are
- * @flags: PANDO_PLACE_SPREAD: others of its group are on other nodes
+ * @flags: PANDO_PLACE_SPREAD: others of its group are on other nodes;
+ *	PANDO_PLACE_SIGNAL: a parent that is here gets @kin.exit_signal when it ends, unless
+ *	a stub stands here, which knows that better
  * @kin: what PANDO_IOC_KIN said at the source, start_ns 0: nothing
  *
  * If a stub of @pid stands here the process takes its place: its parent, its
@@ -274,6 +277,7 @@ struct pando_place {
 };
 
 #define PANDO_PLACE_SPREAD	0x1
+#define PANDO_PLACE_SIGNAL	0x2
 
 /**
  * struct pando_park - a stub takes the place of a process that has moved away
