@@ -655,6 +655,8 @@ int run_relay(const struct run_relay *how, Pando__Frame **frame)
 		pando_stream_flush(r.stream);
 	}
 	last_output(&r);
+	if (r.exit && r.exit->body_case == PANDO__FRAME__BODY_EXIT && term_front())
+		term_unread(r.exit->exit->unread.data, r.exit->exit->unread.len);
 	term_restore();
 	close(r.signals);
 	pando_hold_close(r.hold);

@@ -79,6 +79,13 @@ void term_restore(void)
 	raw = false;
 }
 
+void term_unread(const unsigned char *byte, size_t n)
+{
+	for (size_t i = 0; raw && i < n; i++)
+		if (ioctl(STDIN_FILENO, TIOCSTI, byte + i))
+			return;
+}
+
 int term_clean(char *dst, size_t size, const char *src, int columns)
 {
 	mbstate_t state = { 0 };

@@ -16,6 +16,11 @@ bool term_size(unsigned int *rows, unsigned int *cols);
 /* Raw mode of stdin; undone by term_restore() and at exit. */
 int term_raw(void);
 void term_restore(void);
+/*
+ * While it is raw: bytes that were typed here, and for whoever reads here next, are put
+ * back. Where the kernel does not let us they are lost.
+ */
+void term_unread(const unsigned char *byte, size_t n);
 
 /*
  * Copies @src with what could harm or shift a terminal replaced by '?', and

@@ -149,7 +149,7 @@ in_cluster 1 "kill -KILL $pid"
 # PANDO_JOBS: what is tried of real programs (python3, vim, htop), and of jobs that move
 # (a terminal is hung up but once)
 for person in "keyboard.py $far" "jobs.py $far foreground background hang_up" \
-	"jobs.py $far ${PANDO_JOBS:-programs pipelines moved programs_moved background_moved stopped_moved hang_up_moved}"; do
+	"jobs.py $far ${PANDO_JOBS:-programs ahead pipelines moved programs_moved background_moved stopped_moved hang_up_moved}"; do
 	while read -r good what; do
 		case $good in
 		ok) ok 0 "$what" ;;

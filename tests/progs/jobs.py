@@ -3,7 +3,7 @@
 """jobs.py NODE [PART...]: a person at a shell of the cluster whose jobs run on NODE.
 
 Everything that the keyboard does to a job, it must do to one elsewhere. Prints
-lines as keyboard.py does. PART: foreground, background, programs, pipelines, moved,
+lines as keyboard.py does. PART: foreground, background, programs, ahead, pipelines, moved,
 programs_moved, background_moved, stopped_moved, hang_up, hang_up_moved."""
 import os
 import re
@@ -188,6 +188,27 @@ def programs(t):
     say(t.expect("F10"), "htop there draws", t.seen[-500:])
     status = t.end("q")
     say(status == 0, "and ends with q", status, t.seen[-500:])
+
+
+def typed_ahead(t):
+    """What a job has not read is the shell's, as if it had been typed after its end."""
+    for first, rest in ("echo got-$((6*7))\n", ""), ("echo got-$((6*", "7))\n"):
+        pid = t.start("sleep 1010")
+        t.type(first)
+        t.expect(r"got-\$\(\(6\*")		# its terminal's echo
+        kill("TERM", pid)
+        until(lambda: not state(pid))
+        t.type(rest)
+        say(t.expect("got-42") and t.expect(PROMPT),
+            f"{first!r} was typed ahead, and then {rest!r}", t.seen)
+    t.type(f"{RUN} python3 -q\n")
+    t.expect(">>> ")
+    t.type("exit()\necho after-$((6*8))\n")
+    say(t.expect("after-48") and t.expect(PROMPT), "and behind the end of python3", t.seen)
+    t.type(f"{RUN} bash --norc -i\n")
+    t.expect(r"\$ |# ")
+    t.type("read -rsn1 x; exit\n^echo after-$((6*9))\n")
+    say(t.expect("after-54") and t.expect(PROMPT), "and of a shell that read one key", t.seen)
 
 
 def pipelines(t):
@@ -550,7 +571,7 @@ def main():
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     t = Shell()
     parts = {"foreground": in_the_foreground, "background": in_the_background,
-             "programs": programs, "pipelines": pipelines, "moved": moved,
+             "programs": programs, "ahead": typed_ahead, "pipelines": pipelines, "moved": moved,
              "programs_moved": programs_moved, "background_moved": background_moved,
              "stopped_moved": stopped_moved, "hang_up": hang_up,
              "hang_up_moved": hang_up_moved}

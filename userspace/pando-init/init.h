@@ -57,6 +57,7 @@ struct child {
 	unsigned int client;	/* whom: pandod's connections are counted */
 	int error_fd;		/* -1 once it is known to have been executed */
 	int master;		/* of its pty, until handed over, or -1 */
+	struct pando_bytes unread;	/* typed there, and not read by it */
 };
 
 /*

@@ -62,7 +62,8 @@ static void tell(Pando__Frame *f, const int *fds, int nfds)
 	}
 }
 
-static void tell_exit(uint32_t id, int status, const struct failure *failure)
+static void tell_exit(uint32_t id, int status, const struct failure *failure,
+		      const struct pando_bytes *unread)
 {
 	Pando__Frame f = PANDO__FRAME__INIT;
 	Pando__Exit e = PANDO__EXIT__INIT;
@@ -72,6 +73,10 @@ static void tell_exit(uint32_t id, int status, const struct failure *failure)
 	f.body_case = PANDO__FRAME__BODY_EXIT;
 	f.exit = &e;
 	e.status = status;
+	if (unread && pando_bytes_left(unread)) {
+		e.unread.data = unread->buf + unread->off;
+		e.unread.len = pando_bytes_left(unread);
+	}
 	if (failure) {
 		snprintf(text, sizeof(text), "%s: %s", failure->what,
 			 strerror(failure->error));
@@ -159,6 +164,7 @@ static void child_free(struct child *c)
 		close(c->error_fd);
 	if (c->master >= 0)
 		close(c->master);
+	pando_bytes_free(&c->unread);
 	free(c);
 }
 
@@ -176,7 +182,7 @@ static bool child_executed(struct child *c)
 	c->error_fd = -1;
 	if (n == sizeof(failure)) {
 		if (c->client == client_number)
-			tell_exit(c->id, failure.status << 8, &failure);
+			tell_exit(c->id, failure.status << 8, &failure, NULL);
 		child_free(c);
 		return true;
 	}
@@ -189,7 +195,7 @@ static void child_ended(struct child *c, int status)
 	if (c->error_fd >= 0 && child_executed(c))
 		return;
 	if (c->client == client_number)
-		tell_exit(c->id, status, NULL);
+		tell_exit(c->id, status, NULL, &c->unread);
 	child_free(c);
 }
 
@@ -206,6 +212,8 @@ static void on_events(void)
 			continue;
 		if (e.kind == TERMINAL_PROGRAM)
 			c->pid = e.value;
+		else if (e.kind == TERMINAL_UNREAD && e.value > 0 && e.value <= TERMINAL_PIECE)
+			pando_bytes_add(&c->unread, e.byte, e.value);
 		else if (e.kind == TERMINAL_ENDED)
 			child_ended(c, e.value);
 		else if (c->client == client_number)
@@ -236,7 +244,7 @@ static void do_spawn(Pando__Frame *f, const int *fds, int nfds)
 	struct child *c = spawn(f->spawn, fds, nfds, events[1], &failure);
 
 	if (!c) {
-		tell_exit(f->id, failure.status << 8, &failure);
+		tell_exit(f->id, failure.status << 8, &failure, NULL);
 		return;
 	}
 	c->id = f->id;

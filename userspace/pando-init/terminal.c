@@ -34,11 +34,32 @@ struct leader {
 
 static void tell(int events, pid_t leader, enum terminal_kind kind, int value)
 {
-	struct terminal_event e = { leader, kind, value };
+	struct terminal_event e = { .leader = leader, .kind = kind, .value = value };
 
 	/* less than PIPE_BUF: whole or not at all */
 	if (write(events, &e, sizeof(e)) < 0)
 		return;
+}
+
+/*
+ * The program has ended: what was typed ahead goes back to where it was typed, and is for
+ * whoever reads there next. As it is: with the line's modes half of one would stay here.
+ */
+static void tell_unread(struct leader *l)
+{
+	struct terminal_event e = { .leader = getpid(), .kind = TERMINAL_UNREAD };
+	struct termios mode;
+
+	if (l->behind || tcsetpgrp(l->slave, getpid()) < 0 || tcgetattr(l->slave, &mode) < 0)
+		return;
+	mode.c_lflag &= ~(ICANON | ECHO);
+	mode.c_cc[VMIN] = mode.c_cc[VTIME] = 0;
+	tcsetattr(l->slave, TCSANOW, &mode);
+	for (int n = 0; n < TERMINAL_AHEAD; n += e.value) {
+		e.value = read(l->slave, e.byte, sizeof(e.byte));
+		if (e.value <= 0 || write(l->events, &e, sizeof(e)) < 0)
+			break;
+	}
 }
 
 static void watch_program(struct leader *l)
@@ -56,6 +77,7 @@ static void watch_program(struct leader *l)
 		} else if (WIFCONTINUED(status)) {
 			l->stopped = false;
 		} else {
+			tell_unread(l);
 			tell(l->events, getpid(), TERMINAL_ENDED, status);
 			/* as with any leader: its session is hung up */
 			_exit(0);

@@ -6,12 +6,19 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-enum terminal_kind { TERMINAL_PROGRAM, TERMINAL_STOPPED, TERMINAL_ENDED };
+#define TERMINAL_PIECE	244
+#define TERMINAL_AHEAD	4096	/* more than a terminal holds */
 
-/* value: the program's PID; the signal that stopped it; its wait status. */
+enum terminal_kind { TERMINAL_PROGRAM, TERMINAL_STOPPED, TERMINAL_UNREAD, TERMINAL_ENDED };
+
+/*
+ * value: the program's PID; the signal that stopped it; how many bytes were typed that it
+ * has not read, before its end; its wait status.
+ */
 struct terminal_event {
 	pid_t leader;
 	int kind, value;
+	unsigned char byte[TERMINAL_PIECE];
 };
 
 /*

@@ -69,6 +69,7 @@ void run_free(struct run *run)
 	}
 	pando__run_request__free_unpacked(run->q, NULL);
 	pando_bytes_free(&run->input);
+	pando_bytes_free(&run->unread);
 	free(run);
 }
 
@@ -86,6 +87,8 @@ void run_tell_exit(struct run *run, int status, int error, const char *text)
 	e.status = status;
 	e.error = error;
 	e.text = (char *)text;
+	e.unread.data = run->unread.buf + run->unread.off;
+	e.unread.len = pando_bytes_left(&run->unread);
 	f.exit = &e;
 	link_pause(r->link, false);
 	request_end(r, &f);

@@ -35,6 +35,7 @@ struct run {
 	size_t taken;			/* of it, and not yet told */
 	bool input_end, exited, hangup;
 	int status;
+	struct pando_bytes unread;	/* with a terminal: typed, and not read by it */
 	sd_event_source *last_words;
 	/* elsewhere */
 	uint16_t node;			/* where it is, if not here */

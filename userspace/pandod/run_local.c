@@ -376,6 +376,12 @@ void run_on_exit(struct run *run, const Pando__Exit *e)
 		return;
 	run->exited = true;
 	run->status = e->status;
+	/* and what had no room there yet; it is a courtesy, and may fail */
+	if (e->unread.len)
+		pando_bytes_add(&run->unread, e->unread.data, e->unread.len);
+	if (run->q->tty && pando_bytes_left(&run->input))
+		pando_bytes_add(&run->unread, run->input.buf + run->input.off,
+				pando_bytes_left(&run->input));
 	if (run->q->tty && run->out[0].fd >= 0)
 		sd_event_add_time_relative(pandod.event, &run->last_words,
 					   CLOCK_MONOTONIC,
