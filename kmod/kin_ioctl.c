@@ -29,6 +29,7 @@
 #include "relation.h"
 #include "remap.h"
 #include "stub.h"
+#include "tasklist.h"
 
 /* What to add to this host's CLOCK_BOOTTIME to have the namespace's. */
 static s64 boot_offset(void)
@@ -102,6 +103,20 @@ static void carry_over(struct task_struct *task, const struct pando_kin *kin)
 	pando_kin_usage_carry(task, &kin->self, &kin->children);
 }
 
+/* Under its siglock: criu arms no timer that has no interval, so these were given one. */
+static void take_intervals(struct task_struct *task, void *arg)
+{
+	struct signal_struct *sig = task->signal;
+	u32 flags = *(u32 *)arg;
+
+	if (flags & PANDO_PLACE_ALARM << ITIMER_REAL)
+		sig->it_real_incr = 0;
+	if (flags & PANDO_PLACE_ALARM << ITIMER_VIRTUAL)
+		sig->it[CPUCLOCK_VIRT].incr = 0;
+	if (flags & PANDO_PLACE_ALARM << ITIMER_PROF)
+		sig->it[CPUCLOCK_PROF].incr = 0;
+}
+
 static long place(const struct pando_place __user *user)
 {
 	struct pando_relation r = {};
@@ -110,7 +125,8 @@ static long place(const struct pando_place __user *user)
 
 	if (copy_from_user(&p, user, sizeof(p)))
 		return -EFAULT;
-	if (p.flags & ~(PANDO_PLACE_SPREAD | PANDO_PLACE_SIGNAL) || p.reserved ||
+	if (p.flags & ~(PANDO_PLACE_SPREAD | PANDO_PLACE_SIGNAL | PANDO_PLACE_ALARMS) ||
+	    p.reserved ||
 	    p.kin.exit_signal > CSIGNAL)
 		return -EINVAL;
 	r.task = pando_ns_get_process(p.pid);
@@ -134,6 +150,8 @@ static long place(const struct pando_place __user *user)
 	if (err)
 		goto out;
 	carry_over(r.task, &p.kin);
+	if (p.flags & PANDO_PLACE_ALARMS)
+		pando_siglock_run(r.task, take_intervals, &p.flags);
 	if (p.flags & PANDO_PLACE_SPREAD)
 		pando_kin_spread(p.pgid);
 out:

@@ -706,7 +706,8 @@ void kin_place(struct move *m, struct kin *k, int tty)
 			p.kin.holders[m->start->peer_node / 64] |=
 				1ull << (m->start->peer_node % 64);
 		/* others of its group may be anywhere */
-		p.flags = PANDO_PLACE_SPREAD | PANDO_PLACE_SIGNAL;
+		p.flags = PANDO_PLACE_SPREAD | PANDO_PLACE_SIGNAL |
+			  t->alarms * PANDO_PLACE_ALARM;
 		if (ioctl(k->dev, PANDO_IOC_PLACE, &p))
 			complain("%u is not where it belongs: %s", t->pid,
 				 strerror(errno));

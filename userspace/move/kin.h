@@ -29,6 +29,7 @@ struct kin_task {
 	uint32_t pid, pgid, sid;
 	bool stub, copy;		/* ...; target: its process is here */
 	bool foreign;			/* target: what it leads is in use there */
+	uint8_t alarms;			/* target: of alarms.h */
 	struct pando_kin kin;
 };
 

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "alarms.h"
 #include "hold.h"
 #include "images.h"
 #include "peer.h"
@@ -519,6 +520,15 @@ static int restore(struct target *t)
 	bool shell_job = false;
 	int err = kin_make(m, &t->kin);
 
+	for (size_t i = 0; i < t->kin.n && !err; i++) {
+		struct kin_task *k = &t->kin.task[i];
+		int alarms = k->stub ? 0 : alarms_keep(m, k->pid);
+
+		if (alarms < 0)
+			err = alarms;
+		else
+			k->alarms = alarms;
+	}
 	if (!err)
 		err = kin_adopt(m, &t->kin, &shell_job);
 	if (!err)

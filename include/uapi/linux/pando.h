@@ -259,7 +259,8 @@ struct pando_kin {
  * @pgid, @sid: process group and session, or 0: as they are
  * @flags: PANDO_PLACE_SPREAD: others of its group are on other nodes;
  *	PANDO_PLACE_SIGNAL: a parent that is here gets @kin.exit_signal when it ends, unless
- *	a stub stands here, which knows that better
+ *	a stub stands here, which knows that better; PANDO_PLACE_ALARM << ITIMER_REAL,
+ *	ITIMER_VIRTUAL or ITIMER_PROF: that timer rings once, and has no interval
  * @kin: what PANDO_IOC_KIN said at the source, start_ns 0: nothing
  *
  * If a stub of @pid stands here the process takes its place: its parent, its
@@ -278,6 +279,8 @@ struct pando_place {
 
 #define PANDO_PLACE_SPREAD	0x1
 #define PANDO_PLACE_SIGNAL	0x2
+#define PANDO_PLACE_ALARM	0x10
+#define PANDO_PLACE_ALARMS	0x70
 
 /**
  * struct pando_park - a stub takes the place of a process that has moved away
