@@ -609,6 +609,22 @@ static void last_output(struct relay *r)
 	}
 }
 
+/* What was typed for the program and it has not read, before what was typed since. */
+static void give_back(const Pando__Exit *e)
+{
+	struct pollfd p = { STDIN_FILENO, POLLIN, 0 };
+	unsigned char since[CHUNK / 32];
+	ssize_t n = 0;
+
+	if (!e->unread.len || !term_is_raw())
+		return;
+	if (poll(&p, 1, 0) > 0 && p.revents & POLLIN)
+		n = read(STDIN_FILENO, since, sizeof(since));
+	term_unread(e->unread.data, e->unread.len);
+	if (n > 0)
+		term_unread(since, n);
+}
+
 int run_relay(const struct run_relay *how, Pando__Frame **frame)
 {
 	struct relay r = {
@@ -656,7 +672,7 @@ int run_relay(const struct run_relay *how, Pando__Frame **frame)
 	}
 	last_output(&r);
 	if (r.exit && r.exit->body_case == PANDO__FRAME__BODY_EXIT && term_front())
-		term_unread(r.exit->exit->unread.data, r.exit->exit->unread.len);
+		give_back(r.exit->exit);
 	term_restore();
 	close(r.signals);
 	pando_hold_close(r.hold);

@@ -79,6 +79,11 @@ void term_restore(void)
 	raw = false;
 }
 
+bool term_is_raw(void)
+{
+	return raw;
+}
+
 void term_unread(const unsigned char *byte, size_t n)
 {
 	for (size_t i = 0; raw && i < n; i++)

@@ -16,6 +16,7 @@ bool term_size(unsigned int *rows, unsigned int *cols);
 /* Raw mode of stdin; undone by term_restore() and at exit. */
 int term_raw(void);
 void term_restore(void);
+bool term_is_raw(void);
 /*
  * While it is raw: bytes that were typed here, and for whoever reads here next, are put
  * back. Where the kernel does not let us they are lost.

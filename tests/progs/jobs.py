@@ -209,6 +209,15 @@ def typed_ahead(t):
     t.expect(r"\$ |# ")
     t.type("read -rsn1 x; exit\n^echo after-$((6*9))\n")
     say(t.expect("after-54") and t.expect(PROMPT), "and of a shell that read one key", t.seen)
+    pid = t.start("sh -c \"cat; true\"")
+    until(lambda: state(pid) == "S")
+    kill("KILL", pid)
+    say(t.expect(PROMPT),
+        "a program ends, and one that it leaves reads the terminal", t.seen)
+    t.type(f"{RUN} sh -c 'sleep 1011 & echo p''id=$!'\n")
+    pid = t.expect(r"pid=(\d+)\s")[1]
+    say(t.expect(PROMPT) and until(lambda: not state(pid)),
+        "and what it leaves in front is hung up", state(pid))
 
 
 def pipelines(t):

@@ -9,6 +9,7 @@
  * terminal's foreground or takes it out again, as its stand-in is at home, and
  * tells of its stops and its end.
  */
+#include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -44,22 +45,35 @@ static void tell(int events, pid_t leader, enum terminal_kind kind, int value)
 /*
  * The program has ended: what was typed ahead goes back to where it was typed, and is for
  * whoever reads there next. As it is: with the line's modes half of one would stay here.
+ * Somebody whom the program has left behind may just read: then it is that one's.
  */
 static void tell_unread(struct leader *l)
 {
 	struct terminal_event e = { .leader = getpid(), .kind = TERMINAL_UNREAD };
-	struct termios mode;
+	struct termios mode, raw;
+	pid_t front;
+	int fd;
 
-	if (l->behind || tcsetpgrp(l->slave, getpid()) < 0 || tcgetattr(l->slave, &mode) < 0)
+	if (l->behind || tcgetattr(l->slave, &mode) < 0 || ioctl(l->slave, TIOCGPGRP, &front) < 0)
 		return;
-	mode.c_lflag &= ~(ICANON | ECHO);
-	mode.c_cc[VMIN] = mode.c_cc[VTIME] = 0;
-	tcsetattr(l->slave, TCSANOW, &mode);
+	/* opened anew: that it does not wait is nobody else's business */
+	fd = open("/dev/tty", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	raw = mode;
+	raw.c_lflag &= ~(ICANON | ECHO);
+	raw.c_cc[VMIN] = raw.c_cc[VTIME] = 0;
+	tcsetpgrp(fd, getpid());
+	tcsetattr(fd, TCSANOW, &raw);
 	for (int n = 0; n < TERMINAL_AHEAD; n += e.value) {
-		e.value = read(l->slave, e.byte, sizeof(e.byte));
+		e.value = read(fd, e.byte, sizeof(e.byte));
 		if (e.value <= 0 || write(l->events, &e, sizeof(e)) < 0)
 			break;
 	}
+	tcsetattr(fd, TCSANOW, &mode);
+	/* it is hung up next */
+	tcsetpgrp(fd, front);
+	close(fd);
 }
 
 static void watch_program(struct leader *l)

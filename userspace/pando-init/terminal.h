@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 #define TERMINAL_PIECE	244
-#define TERMINAL_AHEAD	4096	/* more than a terminal holds */
+#define TERMINAL_AHEAD	4096	/* more than is kept for who reads next */
 
 enum terminal_kind { TERMINAL_PROGRAM, TERMINAL_STOPPED, TERMINAL_UNREAD, TERMINAL_ENDED };
 

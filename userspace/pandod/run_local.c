@@ -17,6 +17,7 @@
 
 #define CHUNK		(128u << 10)	/* of a pipe, and half of what it holds */
 #define TAKEN_STEP	(64u << 10)	/* is told when there is more to take */
+#define TYPED_AHEAD		4096		/* what a terminal holds */
 #define LAST_WORDS_MS	250		/* of a terminal, after the exit */
 
 static void close_fd(int *fd)
@@ -274,13 +275,24 @@ static ssize_t on_follow(struct request *r, struct pando_stream *s)
 	return n;
 }
 
+/* A courtesy, which may fail. */
+static void add_unread(struct run *run, const void *bytes, size_t n)
+{
+	size_t room = TYPED_AHEAD - pando_bytes_left(&run->unread);
+
+	if (n)
+		pando_bytes_add(&run->unread, bytes, n < room ? n : room);
+}
+
 static void add_input(struct run *run, const Pando__Data *data)
 {
 	static const uint8_t end_of_file = 4;	/* ^D, to a terminal */
 	const void *bytes = data->bytes.data;
 	size_t n = data->bytes.len;
 
-	if (takes_none(run))
+	if (run->exited && run->q->tty)
+		add_unread(run, bytes, n);
+	if (takes_none(run) || (run->exited && run->q->tty))
 		return;
 	if (pando_bytes_left(&run->input) + n + data->follows >
 	    2 * PANDO_RUN_INPUT) {
@@ -376,12 +388,12 @@ void run_on_exit(struct run *run, const Pando__Exit *e)
 		return;
 	run->exited = true;
 	run->status = e->status;
-	/* and what had no room there yet; it is a courtesy, and may fail */
-	if (e->unread.len)
-		pando_bytes_add(&run->unread, e->unread.data, e->unread.len);
-	if (run->q->tty && pando_bytes_left(&run->input))
-		pando_bytes_add(&run->unread, run->input.buf + run->input.off,
-				pando_bytes_left(&run->input));
+	add_unread(run, e->unread.data, e->unread.len);
+	/* and what had no room there yet: nobody else gets it now */
+	if (run->q->tty) {
+		add_unread(run, run->input.buf + run->input.off, pando_bytes_left(&run->input));
+		pando_bytes_take(&run->input, pando_bytes_left(&run->input));
+	}
 	if (run->q->tty && run->out[0].fd >= 0)
 		sd_event_add_time_relative(pandod.event, &run->last_words,
 					   CLOCK_MONOTONIC,
