@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A core image is two magic numbers and one message with its u32 length before
- * it. Of it only the queues of pending signals matter: a message (10 in the
+ * Of a core image only the queues of pending signals matter: a message (10 in the
  * task's, 9 in the thread's) of which each field 1 is a message whose field 1 is
  * a siginfo, as the kernel has it. As in pagemap.c the parser believes nothing.
  */

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#define TERMINAL_PIECE	244
-#define TERMINAL_AHEAD	4096	/* more than is kept for who reads next */
+#define TERMINAL_PIECE	244	/* bytes in an event, which is a power of two with them */
+#define TERMINAL_AHEAD	4096	/* bytes at most: more no terminal at home could take */
 
 enum terminal_kind { TERMINAL_PROGRAM, TERMINAL_STOPPED, TERMINAL_UNREAD, TERMINAL_ENDED };
 

@@ -17,7 +17,7 @@
 
 #define CHUNK		(128u << 10)	/* of a pipe, and half of what it holds */
 #define TAKEN_STEP	(64u << 10)	/* is told when there is more to take */
-#define TYPED_AHEAD		4096		/* what a terminal holds */
+#define TYPED_AHEAD	4096		/* as much as a terminal holds */
 #define LAST_WORDS_MS	250		/* of a terminal, after the exit */
 
 static void close_fd(int *fd)
@@ -275,7 +275,7 @@ static ssize_t on_follow(struct request *r, struct pando_stream *s)
 	return n;
 }
 
-/* A courtesy, which may fail. */
+/* It is a courtesy, and without memory it is lost. */
 static void add_unread(struct run *run, const void *bytes, size_t n)
 {
 	size_t room = TYPED_AHEAD - pando_bytes_left(&run->unread);
@@ -290,9 +290,11 @@ static void add_input(struct run *run, const Pando__Data *data)
 	const void *bytes = data->bytes.data;
 	size_t n = data->bytes.len;
 
-	if (run->exited && run->q->tty)
+	if (run->exited && run->q->tty) {
 		add_unread(run, bytes, n);
-	if (takes_none(run) || (run->exited && run->q->tty))
+		return;
+	}
+	if (takes_none(run))
 		return;
 	if (pando_bytes_left(&run->input) + n + data->follows >
 	    2 * PANDO_RUN_INPUT) {
